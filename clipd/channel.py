@@ -1,0 +1,117 @@
+"""Messages between clipd and its children: a JSON header, raw bytes, file descriptors.
+
+No pickle: what a child sends is data, checked for size before it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from clipd.errors import ChildError
+
+_LENGTHS = struct.Struct("!II")  # bytes of header, bytes of body
+MAX_HEADER_BYTES = 1 << 20
+MAX_FDS = 4
+
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: a header, a body, and the descriptors that came with it (the receiver's)."""
+
+    header: dict[str, JsonValue]
+    body: bytearray = field(default_factory=bytearray)
+    fds: tuple[int, ...] = ()
+
+
+class Channel:
+    """One end of a stream socket that carries messages. Not for two threads at once."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self._sock.fileno()
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """Bound every later send and receive call; ``TimeoutError`` when one runs over."""
+        self._sock.settimeout(seconds)
+
+    def send(
+        self,
+        header: dict[str, JsonValue],
+        body: bytes | bytearray | memoryview = b"",
+        fds: Sequence[int] = (),
+    ) -> None:
+        """Send one message.
+
+        Raises:
+            ChildError: the other end is gone.
+            TimeoutError: the timeout passed.
+        """
+        head = json.dumps(header, ensure_ascii=True).encode()
+        view = memoryview(body).cast("B")
+        start = _LENGTHS.pack(len(head), view.nbytes) + head
+        try:
+            sent = socket.send_fds(self._sock, [start], fds) if fds else 0
+            self._sock.sendall(start[sent:])
+            self._sock.sendall(view)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise ChildError("the other end of a channel is gone") from error
+
+    def receive(self, max_body_bytes: int) -> Message | None:
+        """Wait for one message; None when the other end has closed.
+
+        Raises:
+            ChildError: the message is too large, cut short or not JSON.
+            TimeoutError: the timeout passed.
+        """
+        try:
+            first, fds, _, _ = socket.recv_fds(self._sock, _LENGTHS.size, MAX_FDS)
+        except ConnectionResetError:
+            return None
+        if not first:
+            return None
+        try:
+            return self._rest(bytes(first), tuple(fds), max_body_bytes)
+        except BaseException:
+            for fd in fds:
+                os.close(fd)
+            raise
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def _rest(self, first: bytes, fds: tuple[int, ...], max_body_bytes: int) -> Message:
+        lengths = first + self._exactly(_LENGTHS.size - len(first))
+        head_bytes, body_bytes = _LENGTHS.unpack(lengths)
+        if head_bytes > MAX_HEADER_BYTES or body_bytes > max_body_bytes:
+            raise ChildError(f"a message of {head_bytes} + {body_bytes} bytes is over the limit")
+        try:
+            header = json.loads(self._exactly(head_bytes))
+        except ValueError as error:
+            raise ChildError("a message has a header that is not JSON") from error
+        if not isinstance(header, dict):
+            raise ChildError("a message has a header that is not an object")
+        return Message(header, self._exactly(body_bytes), fds)
+
+    def _exactly(self, count: int) -> bytearray:
+        data = bytearray(count)
+        view = memoryview(data)
+        while view:
+            try:
+                received = self._sock.recv_into(view)
+            except ConnectionResetError:
+                received = 0
+            if not received:
+                raise ChildError("a message was cut short: the other end is gone")
+            view = view[received:]
+        return data

@@ -1,0 +1,87 @@
+"""Child processes: started with one channel, ended for certain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from clipd.channel import Channel
+
+
+class Child:
+    """A Python child process that runs one of our modules and talks over channels.
+
+    The module is started as ``python -P -m MODULE FD [FD ...] ARGUMENTS``, a descriptor a lane.
+    ``-P`` keeps the current folder, which may be full of somebody's files, out of the import path.
+    A child sees the end of its lanes when clipd dies, so that none is left behind.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str] = (),
+        *,
+        lanes: int = 1,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        pairs = [socket.socketpair() for _ in range(lanes)]
+        theirs = [there.fileno() for _, there in pairs]
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", module, *map(str, theirs), *arguments],
+                pass_fds=theirs,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C in a terminal is for clipd, which then ends us
+            )
+        except BaseException:
+            for here, _ in pairs:
+                here.close()
+            raise
+        finally:
+            for _, there in pairs:
+                there.close()
+        self.lanes: tuple[Channel, ...] = tuple(Channel(here) for here, _ in pairs)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def stop(self, grace_seconds: float = 2.0) -> int:
+        """Close the lanes, wait, kill if needed; return the exit status (negative: a signal)."""
+        for lane in self.lanes:
+            lane.close()
+        try:
+            return self._process.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """End the process at once, reap it, close the lanes; return the exit status."""
+        if self.is_alive():
+            self._process.send_signal(signal.SIGKILL)
+        status = self._process.wait()
+        for lane in self.lanes:
+            lane.close()
+        return status
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

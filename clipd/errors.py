@@ -1,0 +1,98 @@
+"""Every error that clipd raises on purpose.
+
+    ClipdError
+    +-- ConfigError          the configuration cannot be used
+    +-- AlreadyRunningError  another clipd holds this state folder
+    +-- StoreError           the catalog or the index cannot be used
+    |   +-- CatalogNewerError    written by a newer clipd
+    |   +-- CatalogCorruptError  damaged; can be set aside and rebuilt
+    |   +-- StorageFullError     no room, or the disk gave an error: nothing is damaged
+    |   +-- SnapshotError        a saved index that is not to be trusted
+    +-- WatchError           a folder cannot be watched or read
+    +-- ModelError           the model is unknown, absent or cannot be loaded
+    |   +-- ModelMissingError    its weights are not on this machine
+    |   +-- FetchError           its weights could not be fetched
+    +-- EncodeError          the encoder failed on work that it should do
+    +-- ChildError           a child process died, hung or spoke nonsense
+    +-- RequestError         a request that cannot be answered, with its code
+    +-- SceneError           the painter of the embedded model knows no such scene
+
+The text of each is fit for a user: what happened, to what, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class ClipdError(Exception):
+    """Root of the errors that clipd raises on purpose."""
+
+
+class ConfigError(ClipdError):
+    """The configuration cannot be used."""
+
+
+class AlreadyRunningError(ClipdError):
+    """Another clipd holds this state folder."""
+
+
+class StoreError(ClipdError):
+    """The catalog or the index cannot be used."""
+
+
+class CatalogNewerError(StoreError):
+    """The catalog was written by a newer clipd."""
+
+
+class CatalogCorruptError(StoreError):
+    """The catalog is damaged; it can be set aside and rebuilt."""
+
+
+class StorageFullError(StoreError):
+    """There is no room, or the disk gave an error; nothing is damaged."""
+
+
+class SnapshotError(StoreError):
+    """A saved index that is not to be trusted."""
+
+
+class WatchError(ClipdError):
+    """A folder cannot be watched or read."""
+
+
+class ModelError(ClipdError):
+    """The model is unknown or cannot be loaded."""
+
+
+class ModelMissingError(ModelError):
+    """The weights of the model are not on this machine."""
+
+
+class FetchError(ModelError):
+    """The weights of the model could not be fetched."""
+
+
+class EncodeError(ClipdError):
+    """The encoder failed on work that it should be able to do."""
+
+
+class ChildError(ClipdError):
+    """A child process died, hung, or sent what it should not."""
+
+
+class RequestError(ClipdError):
+    """A request that cannot be answered.
+
+    Args:
+        code: a stable word for programs, such as ``query_too_long``.
+        message: one sentence for people.
+        status: the HTTP status to answer with.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class SceneError(ClipdError):
+    """The painter of the embedded model knows no such scene."""

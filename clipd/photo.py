@@ -1,0 +1,110 @@
+"""The values that travel between the parts of clipd."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors: TypeAlias = NDArray[np.float32]  # (n, dim), rows of L2 norm 1
+Pixels: TypeAlias = NDArray[np.uint8]  # (side, side, 3) or (n, side, side, 3), upright RGB
+Ids: TypeAlias = NDArray[np.int64]  # (n,), photo ids
+
+# Why a file is not among the photos. The words are stable: scripts see them in `clipctl errors`.
+FailureKind: TypeAlias = Literal[
+    "skipped",  # not a picture by its name
+    "unsupported",  # a picture, of a format that is not read
+    "corrupt",  # a picture whose bytes make no sense
+    "empty",  # no bytes at all
+    "too-large",  # over a limit of the config
+    "unreadable",  # permission, or an error of the disk
+    "crash",  # killed two decoders
+    "timeout",  # two decoders ran out of time
+    "memory",  # did not fit in a decoder's memory
+    "missing",  # went away before it was read
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one content of a file from another without reading it.
+
+    The inode is part of it because a file can be replaced by one of the same size,
+    mtime and even ctime (measured); the device because inodes are unique per device only.
+    """
+
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Fingerprint:
+        """Take the fingerprint from a stat result."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How a model wants its pictures: open_clip's ``PreprocessCfg`` without torch."""
+
+    side: int
+    resize: Literal["shortest", "squash", "longest"] = "shortest"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+    fill: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model, resolved to files on this machine.
+
+    ``fingerprint`` is a digest over architecture, weights and preprocessing: vectors of two
+    models never mix, and the fingerprint is what tells them apart.
+    """
+
+    name: str  # as the user wrote it
+    architecture: str  # open_clip's model name
+    pretrained: str  # open_clip's tag, "" for a checkpoint
+    checkpoint: str  # path of the weights file
+    dim: int
+    preprocess: Preprocess
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A file that was read: its hash always, its pixels unless the hash was known."""
+
+    content_hash: bytes  # 16 bytes, BLAKE2b of the whole file
+    fingerprint: Fingerprint
+    width: int  # of the upright picture, pixels; 0 when not decoded
+    height: int
+    format: str  # Pillow's word: "JPEG", "HEIF", ...; "" when not decoded
+    taken_at: str  # EXIF DateTimeOriginal as ISO 8601 without zone, "" when absent
+    pixels: Pixels | None  # (side, side, 3); None: the hash is known, nothing was decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that could not be made into pixels, and why."""
+
+    kind: FailureKind
+    reason: str  # one sentence without the path
+    fingerprint: Fingerprint | None = None  # None: the file was gone or not readable
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One photo that answers a query."""
+
+    photo: int
+    path: bytes
+    score: float  # cosine, -1..1
+    offline: bool
+    also: tuple[bytes, ...] = ()  # the other paths of the same photo
