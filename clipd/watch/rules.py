@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from pathspec import GitIgnoreSpec
@@ -15,28 +14,31 @@ from clipd.watch.root import Root
 
 # Never photos, whatever `watch.hidden` says: bins, thumbnails and metadata that desktops, NAS
 # systems and Macs leave in picture folders.
-JUNK = (
-    b".Trash",
-    b".Trash-*",
-    b"#recycle",
-    b"$RECYCLE.BIN",
-    b"@eaDir",
-    b"System Volume Information",
-    b"lost+found",
-    b"._*",
-    b".DS_Store",
-    b"Thumbs.db",
-    b"desktop.ini",
+JUNK_NAMES = frozenset(
+    (
+        b".Trash",
+        b"#recycle",
+        b"$RECYCLE.BIN",
+        b"@eaDir",
+        b"System Volume Information",
+        b"lost+found",
+        b".DS_Store",
+        b"Thumbs.db",
+        b"desktop.ini",
+    )
 )
-_JUNK_NAMES = frozenset(name for name in JUNK if b"*" not in name)
-_JUNK_PATTERNS = tuple(name for name in JUNK if b"*" in name)
+JUNK_STARTS = (b".Trash-", b"._")
 
 
 class Rules:
-    """What is ignored below each root. Immutable, for any thread."""
+    """What is ignored below each root. Immutable, for any thread.
+
+    ``root_paths`` are the roots without symbolic links, ``follow_symlinks`` is the config's.
+    """
 
     def __init__(self, watch: WatchConfig, roots: Sequence[Root]) -> None:
         self.follow_symlinks = watch.follow_symlinks
+        self.root_paths = tuple(os.path.realpath(root.path) for root in roots)
         self._of = {root.id: RootRules(watch, root) for root in roots}
 
     def of(self, root: Root) -> RootRules:
@@ -71,7 +73,9 @@ class RootRules:
         name = os.path.basename(path)
         if not self._hidden and name.startswith(b"."):
             return True
-        return _is_junk(name) or self._is_excluded(path, is_folder=is_folder)
+        if name in JUNK_NAMES or name.startswith(JUNK_STARTS):
+            return True
+        return self._is_excluded(path, is_folder=is_folder)
 
     def _ignores_folder(self, path: bytes) -> bool:
         if len(path) <= len(self._root):
@@ -84,10 +88,6 @@ class RootRules:
             return False
         inside = os.fsdecode(path[len(self._root.rstrip(b"/")) + 1 :])
         return self._excluded.match_file(inside + "/" if is_folder else inside)
-
-
-def _is_junk(name: bytes) -> bool:
-    return name in _JUNK_NAMES or any(fnmatchcase(name, junk) for junk in _JUNK_PATTERNS)
 
 
 def _spec(patterns: Sequence[str]) -> GitIgnoreSpec | None:
