@@ -184,6 +184,8 @@ class _Handler(FileSystemEventHandler):
             self._on_trouble()
 
     def _take(self, event: FileSystemEvent) -> None:
+        if event.is_synthetic and not event.is_directory:
+            return  # made up for each file in a moved folder, which is scanned whole anyway
         if isinstance(event, FileDeletedEvent | DirDeletedEvent):
             self._roots.note_deletion(self._root.id)
         for path in (event.src_path, event.dest_path):
