@@ -5,10 +5,12 @@ import os
 import random
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from clipd.errors import WatchError
+from clipd.watch.watcher import Watcher
 from tests.watch.conftest import InotifySetting, LibraryMaker, Mounting
 from tests.watch.library import Library
 
@@ -253,12 +255,68 @@ def test_followed_links_have_events_too(make_library: LibraryMaker) -> None:
     outside.mkdir()
     with library.watched():
         library.work_until_idle()
+        (outside / "b.jpg").write_bytes(b"x")
         os.symlink(outside, library.path("link"))
-        library.watcher.rescan(None)
-        library.work_until_idle()
+        library.work_until(lambda: library.known() == {b"link/b.jpg"})
         (outside / "sub").mkdir()
         (outside / "sub" / "a.jpg").write_bytes(b"x")
-        library.work_until(lambda: library.known() == {b"link/sub/a.jpg"})
+        library.work_until(lambda: library.known() == {b"link/b.jpg", b"link/sub/a.jpg"})
+        library.save("real.jpg")
+        os.unlink(library.path("link"))
+        library.work_until(lambda: library.known() == {b"real.jpg"})
+
+
+def test_a_root_may_be_a_link(make_library: LibraryMaker, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "photos").symlink_to("elsewhere")
+    library = make_library()
+    with library.watched():
+        library.work_until_idle()
+        library.save("a/b.jpg")
+        library.work_until(lambda: library.known() == {b"a/b.jpg"})
+        shutil.rmtree(library.path("a"))
+        library.work_until(lambda: library.known() == set())
+
+
+def test_watching_goes_on_when_watchdogs_threads_have_ended(library: Library) -> None:
+    with library.watched() as watcher:
+        library.work_until_idle()
+        observer = watcher._events._observer
+        assert observer is not None
+        observer.stop()
+        library.save("a.jpg")
+        library.work_until(lambda: library.known() == {b"a.jpg"})
+        library.work_until(lambda: watcher._events._observer is not observer)
+        library.work_until_idle()
+        library.save("b.jpg")
+        library.work_until(lambda: library.known() == {b"a.jpg", b"b.jpg"})
+
+
+def test_an_event_that_breaks_its_handler_costs_a_scan_and_not_the_watching(
+    library: Library,
+) -> None:
+    path = library.save("a.jpg")
+    with library.watched() as watcher:
+        library.work_until_idle()
+        for number, break_it in enumerate((_break_watchdog, _break_ours)):
+            os.utime(path, (number, number))  # no event tells of this
+            break_it(watcher)
+            library.work_until(lambda: library.differing() == [])
+            name = b"%d.jpg" % number
+            library.save(name)
+            library.work_until(lambda name=name: name in library.known())  # type: ignore[misc]
+
+
+def _break_watchdog(watcher: Watcher) -> None:
+    watcher._events._observer._inotify_fd.handle_event(None)  # type: ignore[union-attr, arg-type]
+
+
+def _break_ours(watcher: Watcher) -> None:
+    observer = watcher._events._observer
+    assert observer is not None
+    (handlers,) = observer._handlers.values()
+    for handler in handlers:
+        handler.dispatch(None)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
