@@ -4,6 +4,8 @@ Every field carries the line of ``config.example.toml`` that explains it: ``why`
 ``configfile`` reads these classes from TOML, ``configtext`` writes them.
 """
 
+# ruff: noqa: RUF009 (a default made by a call: _key only wraps the value, which is immutable)
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -93,14 +95,13 @@ class WatchConfig:
 class DecoderConfig:
     """The sandboxed processes that turn files into pixels."""
 
-    processes: int = _key(
-        0, "How many at once; 0: one per core, 8 at most.", least=0, most=64
-    )
+    processes: int = _key(0, "How many at once; 0: one per core, 8 at most.", least=0, most=64)
     timeout: Duration = _key(
         30.0, "Time for one file; over it, the decoder is killed.", least=1, most=600
     )
     memory: Size = _key(
-        2 << 30, "Address space of one decoder, so that a hostile file cannot take it all.",
+        2 << 30,
+        "Address space of one decoder, so that a hostile file cannot take it all.",
         least=256 << 20,
     )
     max_pixels: int = _key(
