@@ -1,40 +1,39 @@
-"""Where the socket is: one rule for ``clipd`` and ``clipctl``.
-
-Imports next to nothing, because every run of ``clipctl`` pays for it.
-"""
+"""Where the socket is: one rule for the daemon and its clients. Standard library only."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+
+MAX_SOCKET_PATH_BYTES = 107  # unix(7): sun_path holds 108, the last one for the NUL
 
 
-def xdg_folder(variable: str, below_home: str, environment: Mapping[str, str]) -> str:
-    """Return clipd's folder in an XDG base folder: the variable's, else the one below home.
+def socket_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Find the socket: ``CLIPD_SOCKET``, else the runtime folder, else the state folder.
 
-    A relative value is ignored, as the XDG Base Directory Specification asks.
+    The runtime folder is looked for even where ``XDG_RUNTIME_DIR`` is not set, as in cron,
+    so that a job meets the daemon of the desktop session.
     """
-    base = environment.get(variable, "")
-    if not os.path.isabs(base):
-        home = environment.get("HOME") or os.path.expanduser("~")
-        base = os.path.join(home, below_home)
-    return os.path.join(base, "clipd")
+    if chosen := environment.get("CLIPD_SOCKET"):
+        return Path(os.path.abspath(os.path.expanduser(chosen)))
+    return _folder(environment) / "clipd" / "clipd.sock"
 
 
-def socket_path(environment: Mapping[str, str] = os.environ) -> str:
-    """Return the path of the socket: first found of four places.
+def is_too_long(path: Path) -> bool:
+    """Whether the kernel would refuse this path as a socket's address."""
+    return len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES
 
-    ``CLIPD_SOCKET``; the user's runtime folder by ``XDG_RUNTIME_DIR``; the same by its usual
-    place, for shells that lost the variable (``su``, ``cron``); the state folder, where there is
-    no runtime folder at all (containers).
-    """
-    chosen = environment.get("CLIPD_SOCKET", "")
-    if chosen:
-        return os.path.abspath(chosen)
-    runtime = environment.get("XDG_RUNTIME_DIR", "")
-    if not os.path.isabs(runtime):
-        runtime = f"/run/user/{os.getuid()}"
-        if not os.path.isdir(runtime):
-            folder = xdg_folder("XDG_STATE_HOME", ".local/state", environment)
-            return os.path.join(folder, "clipd.sock")
-    return os.path.join(runtime, "clipd", "clipd.sock")
+
+def _folder(environment: Mapping[str, str]) -> Path:
+    if runtime := _absolute(environment.get("XDG_RUNTIME_DIR")):
+        return runtime
+    of_user = Path("/run/user") / str(os.getuid())
+    if of_user.is_dir():
+        return of_user
+    return _absolute(environment.get("XDG_STATE_HOME")) or Path.home() / ".local" / "state"
+
+
+def _absolute(value: str | None) -> Path | None:
+    # The XDG base directory specification: a relative path is invalid and to be ignored.
+    return Path(value) if value and os.path.isabs(value) else None

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipd.errors import ClipdError
-from clipd.socketpath import socket_path, xdg_folder
+from clipd.socketpath import socket_path
+
+# Each variable, and what stands for it below the home folder.
+BASE_FOLDERS = {
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_STATE_HOME": ".local/state",
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_DATA_HOME": ".local/share",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +32,12 @@ class Paths:
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Paths:
         """Work out the paths from the environment's XDG variables and ``CLIPD_SOCKET``."""
-        config = Path(xdg_folder("XDG_CONFIG_HOME", ".config", environment))
-        data = Path(xdg_folder("XDG_DATA_HOME", ".local/share", environment))
         return cls(
-            config=config / "config.toml",
-            state=Path(xdg_folder("XDG_STATE_HOME", ".local/state", environment)),
-            cache=Path(xdg_folder("XDG_CACHE_HOME", ".cache", environment)),
-            models=data / "models",
-            socket=Path(socket_path(environment)),
+            config=base_folder("XDG_CONFIG_HOME", environment) / "clipd/config.toml",
+            state=base_folder("XDG_STATE_HOME", environment) / "clipd",
+            cache=base_folder("XDG_CACHE_HOME", environment) / "clipd",
+            models=base_folder("XDG_DATA_HOME", environment) / "clipd/models",
+            socket=socket_path(environment),
         )
 
     def make(self) -> None:
@@ -42,6 +48,17 @@ class Paths:
         """
         for folder in (self.state, self.cache, self.models):
             make_private(folder)
+
+
+def base_folder(variable: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder that an XDG variable stands for, set or not.
+
+    A relative value is ignored, as the specification asks.
+    """
+    chosen = environment.get(variable, "")
+    if os.path.isabs(chosen):
+        return Path(chosen)
+    return Path(environment.get("HOME") or Path.home()) / BASE_FOLDERS[variable]
 
 
 def make_private(folder: Path) -> None:
