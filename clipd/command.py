@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -20,28 +20,17 @@ from clipd.setup import Wish, set_up, suggested_folder
 from clipd.xdg import Paths
 
 
-class _Told(click.ClickException):
-    """An error of ours, as click shows it: one line, and the exit code of its kind."""
-
-    def __init__(self, error: ClipdError) -> None:
-        super().__init__(str(error))
-        # The unit's RestartPreventExitStatus= names the 2: trying again would not help.
-        self.exit_code = 2 if isinstance(error, ConfigError) else 1
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print it on stderr."""
-        click.echo(f"clipd: {self.message}", file=file or sys.stderr)
-
-
 class _Group(click.Group):
     """A group whose commands may raise our errors."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command and turn an error of ours into click's."""
+        """Run a command; show an error of ours as one line."""
         try:
             return super().invoke(ctx)
         except ClipdError as error:
-            raise _Told(error) from error
+            click.echo(f"clipd: {error}", err=True)
+            # The unit's RestartPreventExitStatus= names the 2: trying again would not help.
+            ctx.exit(2 if isinstance(error, ConfigError) else 1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all commands."""
@@ -125,7 +114,14 @@ def demo(keep: bool) -> None:
 
 @main.group()
 def config() -> None:
-    """Show or check the configuration."""
+    """Show, check or explain the configuration.
+
+    \b
+    Examples:
+      clipd config check           after editing it
+      clipd config show            what is in effect
+      clipd config example         every key, and what it is for
+    """
 
 
 @config.command("show")
@@ -133,6 +129,12 @@ def config() -> None:
 def show_config(config_file: Path | None) -> None:
     """Print the configuration in effect as TOML: what is set, and the defaults."""
     click.echo(configtext.effective(configfile.load(config_file)), nl=False)
+
+
+@config.command("example")
+def show_example() -> None:
+    """Print every key with its default and what it is for."""
+    click.echo(configtext.example(), nl=False)
 
 
 @config.command("check")

@@ -91,7 +91,9 @@ def start_service(wish: Wish, manager: UserManager, is_config_changed: bool, say
     try:
         is_unit_changed = install(command_line(wish.config_file), isolated=isolated)
     except OSError as error:
-        raise SetupError(f"cannot write the user unit {error.filename}: {error.strerror}") from error
+        raise SetupError(
+            f"cannot write the user unit {error.filename}: {error.strerror}"
+        ) from error
     if is_unit_changed:
         manager.call("daemon-reload")
     manager.call("enable", UNIT)
@@ -181,7 +183,9 @@ def _checked(text: str, wish: Wish, table: str, value: str) -> str:
     except ConfigError as error:
         if "is not valid TOML" not in str(error):
             raise
-        raise SetupError(f"add {value!r} to [{table}] in {wish.file} yourself: {_UNUSUAL}") from error
+        raise SetupError(
+            f"add {value!r} to [{table}] in {wish.file} yourself: {_UNUSUAL}"
+        ) from error
     return text
 
 

@@ -40,7 +40,7 @@ def unit_text(command: Sequence[str], environment: Mapping[str, str] = os.enviro
     the variables of the user's shell.
     """
     paths = Paths.of(environment)
-    exec_start = "\n".join([f"ExecStart={_words(command, dollars=True)}", *_pinned(environment)])
+    exec_start = "\n".join([f"ExecStart={_command(command)}", *_pinned(environment)])
     writable = _words([f"-{paths.state}", f"-{paths.cache}"], dollars=False)
     text = resources.files("clipd").joinpath(UNIT).read_text()
     text = _with_line(text, "ExecStart", exec_start)
@@ -128,6 +128,12 @@ def _pinned(environment: Mapping[str, str]) -> list[str]:
         for name in BASE_FOLDERS
         if base_folder(name, environment) != base_folder(name, plain)
     ]
+
+
+def _command(command: Sequence[str]) -> str:
+    # systemd refuses quotes and $ in the program's own path, though not in its arguments.
+    plain = re.fullmatch(r"[^\"'$\\]+", command[0])
+    return _words(command if plain else ["/usr/bin/env", *command], dollars=True)
 
 
 def _words(words: Sequence[str], *, dollars: bool) -> str:
