@@ -3,6 +3,7 @@
     ClipdError
     +-- ConfigError          the configuration cannot be used
     +-- AlreadyRunningError  another clipd holds this state folder
+    +-- SetupError           `clipd setup` could not finish
     +-- StoreError           the catalog or the index cannot be used
     |   +-- CatalogNewerError    written by a newer clipd
     |   +-- CatalogCorruptError  damaged; can be set aside and rebuilt
@@ -33,6 +34,10 @@ class ConfigError(ClipdError):
 
 class AlreadyRunningError(ClipdError):
     """Another clipd holds this state folder."""
+
+
+class SetupError(ClipdError):
+    """``clipd setup`` could not finish."""
 
 
 class StoreError(ClipdError):
