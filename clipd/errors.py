@@ -16,6 +16,7 @@
     +-- EncodeError          the encoder failed on work that it should do
     +-- ChildError           a child process died, hung or spoke nonsense
     +-- RequestError         a request that cannot be answered, with its code
+    +-- NotRunningError      a client finds no daemon at the socket
     +-- SceneError           the painter of the embedded model knows no such scene
 
 The text of each is fit for a user: what happened, to what, and what to do.
@@ -97,6 +98,10 @@ class RequestError(ClipdError):
         super().__init__(message)
         self.code = code
         self.status = status
+
+
+class NotRunningError(ClipdError):
+    """A client finds no daemon at the socket."""
 
 
 class SceneError(ClipdError):
