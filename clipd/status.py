@@ -150,5 +150,6 @@ class StatusBoard:
             for root in self._roots
             if self._states.state(root.id).state != "online"
         ]
-        return [sentence.encode(errors="backslashreplace").decode() for sentence in found if sentence]
-
+        return [
+            sentence.encode(errors="backslashreplace").decode() for sentence in found if sentence
+        ]
