@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 
@@ -33,14 +32,6 @@ class RootKeeper:
 
     def root_changed(self, change: RootChange) -> None:
         """Take note of a root that came, went, or is another folder than before."""
-        now = change.now
-        said = f"{os.fsdecode(change.root.path)!r} is {now.state}"
-        _log.log(
-            logging.INFO if now.state == "online" else logging.WARNING,
-            "%s%s",
-            said,
-            f": {now.reason}" if now.reason else "",
-        )
         self._inbox.call(lambda: self._record(change))
 
     def _record(self, change: RootChange) -> None:
