@@ -79,7 +79,17 @@ class Search:
             if score >= least and int(photo) in located
         )
         took_ms = round(1000 * (time.perf_counter() - began), 3)
-        return Answer(str(query), self._model_name, hits, took_ms)
+        return Answer(str(query), self._model_name, hits, took_ms, self._note())
+
+    def _note(self) -> str:
+        """Say what keeps the answer from being complete, such as a change of model under way."""
+        counts = self._reader.counts(self._model)
+        if not counts.without_vector:
+            return ""
+        return (
+            f"{counts.without_vector} of {counts.photos} photos still wait for their vector of "
+            f"{self._model_name} and cannot be found yet"
+        )
 
     def _hit(self, photo: int, score: float, places: tuple[Located, ...]) -> Hit:
         """Make a hit of the places of a photo: those that can be opened now come first."""
