@@ -9,8 +9,6 @@ import encodings.utf_8_sig
 import encodings.utf_16
 import encodings.utf_16_be
 import encodings.utf_16_le  # noqa: F401  # found by name when a tag is decoded
-import logging
-import warnings
 
 from PIL import (
     AvifImagePlugin,
@@ -53,9 +51,7 @@ def load_codecs(*, with_raw: bool) -> None:
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # it would fill the missing part with grey
     PngImagePlugin.MAX_TEXT_CHUNK = _MAX_PNG_TEXT_BYTES
     PngImagePlugin.MAX_TEXT_MEMORY = _MAX_PNG_TEXT_BYTES
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a thread is a clone, which the sandbox denies
-    warnings.simplefilter("ignore")  # odd tags: a picture that decodes is good enough
-    logging.disable(logging.CRITICAL)
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there are as many decoders as cores
     _load_heif()
     if with_raw:
         has_raw()
@@ -80,5 +76,4 @@ def _load_heif() -> None:
         from pillow_heif import register_heif_opener
     except ImportError:
         return
-    # 0 threads: the decoder works in ours (measured: 1 starts one).
     register_heif_opener(decode_threads=0, thumbnails=False, depth_images=False, aux_images=False)

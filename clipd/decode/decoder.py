@@ -24,8 +24,13 @@ _SLOWEST_BYTES_PER_SECOND: Final = 4 << 20
 _HASH_HEX: Final = re.compile(r"[0-9a-f]{32}")
 _TIME: Final = re.compile(r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _KINDS: Final = frozenset(get_args(FailureKind))
-# numpy comes with the raw extra, and its threads would be refused by the sandbox.
-_ENVIRONMENT: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_ENVIRONMENT: Final = {
+    # One arena: every thread of a codec would reserve 64 MiB more of the bounded address space.
+    "MALLOC_ARENA_MAX": "1",
+    # numpy comes with the raw extra, and would start a thread per core.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 class Decoder:

@@ -25,8 +25,11 @@ _READ: Final[dict[str, tuple[str, ...]]] = {
 }
 # Raw pictures of cameras: read through the preview that the camera stored in them.
 _RAW: Final = frozenset(
-    "3fr arw cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf raw rw2 "
-    "rwl sr2 srf srw x3f".split()
+    (
+        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "iiq", "k25", "kdc"),
+        *("mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2"),
+        *("srf", "srw", "x3f"),
+    )
 )
 # Pictures that are not read. They are handed on all the same, so that they are listed
 # with a true reason instead of being passed over in silence.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from clipd.decode.codecs import has_heif
 from clipd.decode.color import to_rgb
@@ -60,7 +61,7 @@ def read_picture(
     """
     if format_ == "HEIF" and not has_heif():
         raise PictureError("unsupported", "HEIF pictures need the package pillow-heif")
-    with Image.open(file, formats=[format_]) as image:
+    with _opened(file, format_) as image:
         size = image.size
         check_pixels(size, max_pixels)
         taken_at = _taken_at(image)
@@ -71,6 +72,23 @@ def read_picture(
         pixels = to_square(upright, target).tobytes()
     width, height = reversed(size) if turned >= 5 else size
     return Picture(width, height, format_, taken_at, pixels)
+
+
+def _opened(file: BinaryIO, format_: str) -> Image.Image:
+    """Read the header.
+
+    Raises:
+        SyntaxError: it makes no sense; this is what Pillow's formats raise, but `open` hides
+            it behind "cannot identify", and tells only through a warning.
+    """
+    Image.WARN_POSSIBLE_FORMATS = True
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            return Image.open(file, formats=[format_])
+        except UnidentifiedImageError as error:
+            last = str(said[-1].message) if said else ""
+            raise SyntaxError(last.partition(" opening failed. ")[2]) from error
 
 
 def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
@@ -85,7 +103,7 @@ def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise PictureError(
             "too-large",
-            f"{width} x {height} pixels are over the limit of {max_pixels:,}"
+            f"{width:,} x {height:,} pixels are over the limit of {max_pixels:,}"
             " (raise decoder.max_pixels to read it)",
         )
 

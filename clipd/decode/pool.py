@@ -196,9 +196,7 @@ class DecoderPool:
 
 
 def _settings(config: DecoderConfig, preprocess: Preprocess) -> Settings:
-    target = Target(
-        preprocess.side, preprocess.resize, preprocess.interpolation, preprocess.fill
-    )
+    target = Target(preprocess.side, preprocess.resize, preprocess.interpolation, preprocess.fill)
     return Settings(target, config.max_pixels, config.memory, config.timeout)
 
 

@@ -31,14 +31,12 @@ def read_raw(file: BinaryIO, target: Target, max_pixels: int) -> Picture:
         raise PictureError("unsupported", "a raw picture without a preview") from error
     except rawpy.LibRawFileUnsupportedError as error:
         raise PictureError("unsupported", "a kind of raw picture that is not read") from error
-    if thumbnail.format != rawpy.ThumbFormat.JPEG:
+    if not isinstance(thumbnail.data, bytes):  # a bitmap: tiny, of old cameras
         raise PictureError("unsupported", "a raw picture whose preview is not a JPEG")
     return _from_preview(thumbnail.data, sizes, target, max_pixels)
 
 
-def _from_preview(
-    preview: bytes, sizes: ImageSizes, target: Target, max_pixels: int
-) -> Picture:
+def _from_preview(preview: bytes, sizes: ImageSizes, target: Target, max_pixels: int) -> Picture:
     """Decode the preview; the size is that of the raw picture, which the preview stands for."""
     check_pixels((sizes.width, sizes.height), max_pixels)
     turned = _TURNED.get(sizes.flip, 1)

@@ -133,9 +133,8 @@ class Station:
 
     def _ready_decoder(self, *, needs_raw: bool) -> Decoder:
         decoder = self._decoder
-        if decoder is not None and decoder.served < _MOST_SERVED:
-            if decoder.reads_raw or not needs_raw:
-                return decoder
+        if decoder is not None and _serves(decoder, needs_raw=needs_raw):
+            return decoder
         self.rest()
         self._decoder = self._started(replace(self._settings, with_raw=needs_raw))
         self._on_start(self._decoder.state)
@@ -150,3 +149,7 @@ class Station:
             except ChildError:  # the machine may be out of memory or processes for a moment
                 self._aborted.wait(_START_PAUSE_SECONDS)
         return Decoder(settings, self._config.timeout)
+
+
+def _serves(decoder: Decoder, *, needs_raw: bool) -> bool:
+    return decoder.served < _MOST_SERVED and (decoder.reads_raw or not needs_raw)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import logging
 import os
 import socket
 import sys
+import warnings
 from typing import BinaryIO, Final
 
 from clipd.channel import Channel, JsonValue
@@ -41,6 +43,7 @@ def main(arguments: list[str]) -> None:
     while (job := channel.receive(0)) is not None:
         with open(job.fds[0], "rb", buffering=_READ_BUFFER_BYTES) as file:
             _answer(channel, file, str(job.header["format"]), settings)
+    os._exit(0)  # there is nothing to tidy up, and the interpreter would want its files for it
 
 
 def _answer(channel: Channel, file: BinaryIO, format_: str, settings: Settings) -> None:
@@ -84,10 +87,12 @@ def _header(picture: Picture) -> dict[str, JsonValue]:
 
 
 def _silence() -> None:
-    """Send what C libraries print about broken files to nowhere (libtiff, libjpeg)."""
-    nowhere = 0  # standard input is /dev/null, but opened for reading only
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    """Keep what libraries say about odd files out of our log: the answer says what matters."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    # libtiff and libjpeg print. Standard input is /dev/null, opened for reading only.
+    for output in (1, 2):
+        os.dup2(0, output)
 
 
 if __name__ == "__main__":
