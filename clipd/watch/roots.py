@@ -77,9 +77,10 @@ class Roots:
         return changes
 
     def state(self, root_id: int) -> RootState:
-        """Return the state as of the last check."""
+        """Return the state as of the last check; a root that is none of ours is offline."""
         with self._lock:
-            return self._records[root_id].state()
+            record = self._records.get(root_id)
+            return record.state() if record else RootState("offline", "it is not watched any more")
 
     def of(self, path: bytes) -> Root | None:
         """Return the root that a path lies in."""

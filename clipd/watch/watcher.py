@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from clipd.config import WatchConfig
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
+from clipd.watch.bell import Bell, Stopped
 from clipd.watch.clock import SleepClock
 from clipd.watch.coverage import watch_limit
 from clipd.watch.events import Events
@@ -56,15 +57,11 @@ class _Plan:
     problems: tuple[str, ...] = ()
 
 
-class Stopped(Exception):  # noqa: N818
-    """The watcher was told to stop in the middle of a scan."""
-
-
 class Watcher:
     """Watches the roots; made by ``watching``, which runs it in a thread.
 
-    ``rescan``, ``reload``, ``state`` and ``is_scanning`` are for any thread; the fields that they
-    share with the watcher's are guarded by ``_asked``.
+    ``rescan``, ``reload``, ``state``, ``is_scanning`` and ``stop`` are for any thread. The fields
+    that they share with the watcher's are guarded by ``_lock``.
     """
 
     def __init__(
@@ -81,15 +78,12 @@ class Watcher:
         self._backlog = backlog
         self._reader = reader
         self._on_root_change = on_root_change
-        self._events = Events(backlog, roots, self._nudge)
-        self._patrol = Patrol(reader, rules, backlog, self._events, self._pause)
+        self._bell = Bell()
+        self._events = Events(backlog, roots, self._bell.nudge)
+        self._patrol = Patrol(reader, rules, backlog, self._events, self._bell.pause)
         self._clock = SleepClock()
+        self._lock = threading.Lock()
         self._events_trouble = ""
-        self._asked = threading.Condition()
-        self._wishes: list[Callable[[], None]] = []
-        self._is_nudged = False
-        self._is_stopping = False
-        self._is_busy = True  # a scan runs or is due
         self._plans: dict[int, _Plan] = {}
         self._watches = 0
         self._scanned_at: float | None = None
@@ -97,12 +91,11 @@ class Watcher:
     @property
     def is_scanning(self) -> bool:
         """Whether a full scan runs or is about to."""
-        with self._asked:
-            return self._is_busy or bool(self._wishes)
+        return self._bell.is_busy
 
     def state(self) -> WatchState:
         """Return how the watching goes."""
-        with self._asked:
+        with self._lock:
             problems = [self._events_trouble] if self._events_trouble else []
             for plan in self._plans.values():
                 problems += plan.problems
@@ -119,7 +112,7 @@ class Watcher:
         """
         root = self._roots.of(path) if path is not None else None
         if path is None:
-            self._wish(self._plan_all)
+            self._bell.wish(self._plan_all)
         elif root is None:
             raise WatchError(
                 f"cannot scan {os.fsdecode(path)}: it lies in no watched folder; "
@@ -127,7 +120,7 @@ class Watcher:
             )
         elif path == root.path:
             self._roots.accept_empty(root.id)
-            self._wish(lambda: self._plan(root))
+            self._bell.wish(lambda: self._plan(root))
         elif os.path.isfile(path):
             self._backlog.hint(path, closed=True)
         else:
@@ -135,13 +128,11 @@ class Watcher:
 
     def reload(self, config: WatchConfig, roots: Sequence[Root], rules: Rules) -> None:
         """Take a new configuration; the roots that stay keep their states."""
-        self._wish(lambda: self._reload(config, tuple(roots), rules))
+        self._bell.wish(lambda: self._reload(config, tuple(roots), rules))
 
     def stop(self) -> None:
         """Make ``run`` return soon."""
-        with self._asked:
-            self._is_stopping = True
-            self._asked.notify_all()
+        self._bell.stop()
 
     def run(self) -> None:
         """Watch until stopped. Everything below is for the thread that runs this."""
@@ -149,10 +140,11 @@ class Watcher:
         try:
             self._open_events()
             while True:
-                self._grant_wishes()
+                for wish in self._bell.take_wishes():
+                    wish()
                 self._look_around()
                 self._scan_due()
-                self._rest()
+                self._bell.rest(CHECK_SECONDS)
         except Stopped:
             log.debug("stopped watching")
         finally:
@@ -203,21 +195,18 @@ class Watcher:
             plan = self._plan_of(root)
             if plan.is_due and not self._is_offline(root):
                 self._scan(root, plan)
-        with self._asked:
-            self._is_busy = False
 
     def _scan(self, root: Root, plan: _Plan) -> None:
         plan.is_due = False
         found = self._patrol.scan(root, rearm=plan.rearm)
         plan.rearm = False
-        plan.unreadable = tuple(found.unreadable)
         every = self._config.poll_every if found.trouble else self._config.scan_every
         plan.next_scan = time.monotonic() + every
         self._tell(root, plan, found)
-        with self._asked:
+        with self._lock:
             self._watches = found.watches
             self._scanned_at = time.time()
-            plan.trouble = found.trouble
+            plan.trouble, plan.unreadable = found.trouble, tuple(found.unreadable)
             plan.problems = tuple(_problems(root, found))
 
     def _tell(self, root: Root, plan: _Plan, found: Findings) -> None:
@@ -226,10 +215,10 @@ class Watcher:
         if found.trouble and found.trouble != plan.trouble:
             log.warning("not every change in %s is noticed at once: %s", path, reason)
         self._roots.degrade(root.id, reason)
-        unreadable = len(found.unreadable)
-        if unreadable and unreadable != len(plan.problems) - bool(plan.trouble):
-            first = os.fsdecode(next(iter(found.unreadable)))
-            log.warning("%d folders in %s cannot be read, such as %s", unreadable, path, first)
+        unreadable = set(found.unreadable).difference(plan.unreadable)
+        if unreadable:
+            first = os.fsdecode(min(unreadable))
+            log.warning("%d folders in %s cannot be read: %s", len(unreadable), path, first)
 
     def _open_events(self) -> None:
         self._events.stop()
@@ -256,56 +245,24 @@ class Watcher:
             self._disarm(root)
         self._roots.replace(roots)
         self._config = config
-        self._patrol = Patrol(self._reader, rules, self._backlog, self._events, self._pause)
+        self._patrol = Patrol(self._reader, rules, self._backlog, self._events, self._bell.pause)
         self._backlog.bound_to([root.path for root in roots])
-        with self._asked:
+        with self._lock:
             self._plans = {root.id: _Plan() for root in roots}
 
     def _plan_of(self, root: Root) -> _Plan:
-        with self._asked:
+        with self._lock:
             return self._plans.setdefault(root.id, _Plan())
 
     def _plan(self, root: Root, *, rearm: bool = False) -> None:
         plan = self._plan_of(root)
-        with self._asked:
-            self._is_busy = self._is_busy or not self._is_offline(root)
+        self._bell.busy()
         plan.is_due = True
         plan.rearm = plan.rearm or rearm
 
     def _plan_all(self) -> None:
         for root in self._roots:
             self._plan(root)
-
-    def _wish(self, wish: Callable[[], None]) -> None:
-        with self._asked:
-            self._wishes.append(wish)
-            self._asked.notify_all()
-
-    def _nudge(self) -> None:
-        with self._asked:
-            self._is_nudged = True
-            self._asked.notify_all()
-
-    def _grant_wishes(self) -> None:
-        with self._asked:
-            wishes, self._wishes = self._wishes, []
-            self._is_busy = self._is_busy or bool(wishes)
-        for wish in wishes:
-            wish()
-
-    def _rest(self) -> None:
-        with self._asked:
-            self._asked.wait_for(
-                lambda: self._is_stopping or self._is_nudged or bool(self._wishes), CHECK_SECONDS
-            )
-            self._is_nudged = False
-            if self._is_stopping:
-                raise Stopped
-
-    def _pause(self, seconds: float) -> None:
-        with self._asked:
-            if self._asked.wait_for(lambda: self._is_stopping, seconds):
-                raise Stopped
 
 
 def _problems(root: Root, found: Findings) -> Iterator[str]:
