@@ -52,10 +52,15 @@ def preprocess_from(data: JsonValue) -> Preprocess:
     """
     if not isinstance(data, dict):
         raise TypeError("preprocess is not an object")
+    resize, interpolation = data["resize"], data["interpolation"]
+    if resize not in ("shortest", "squash", "longest"):
+        raise ValueError(f"unknown resize mode: {resize!r}")
+    if interpolation not in ("bicubic", "bilinear"):
+        raise ValueError(f"unknown interpolation: {interpolation!r}")
     return Preprocess(
         side=number(data["side"]),
-        resize=cast(Literal["shortest", "squash", "longest"], str(data["resize"])),
-        interpolation=cast(Literal["bicubic", "bilinear"], str(data["interpolation"])),
+        resize=cast(Literal["shortest", "squash", "longest"], resize),
+        interpolation=cast(Literal["bicubic", "bilinear"], interpolation),
         mean=_triple(data["mean"]),
         std=_triple(data["std"]),
         fill=number(data["fill"]),
@@ -82,6 +87,11 @@ def fingerprinted(spec: ModelSpec, config: JsonValue, weights_sha256: str) -> Mo
     parts = [spec.architecture, config, weights_sha256, asdict(spec.preprocess)]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return replace(spec, fingerprint=digest[:32])
+
+
+def tokenizer_folder(spec: ModelSpec) -> Path:
+    """Return where the transformers library keeps the tokenizer of a model that needs its own."""
+    return Path(spec.checkpoint).parent / "tokenizer"
 
 
 def sha256_of(file: Path) -> str:

@@ -24,6 +24,7 @@ from clipd.errors import ModelError, ModelMissingError
 from clipd.photo import ModelSpec, Preprocess
 
 DESCRIPTION = "model.json"
+HUB = "hf-hub:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,12 @@ def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
     found = installed(config, folder)
     if found is not None:
         return found
-    offer = choose(config, load_offers(cache))
+    home = folder / slug(config.name, "")
+    if not is_on_hub(config):
+        offer = choose(config, load_offers(cache))
+        home = folder / slug(offer.architecture, offer.pretrained)
     raise ModelMissingError(
-        f"the model {config.name} is not on this machine (looked in {place(folder, offer)}): "
+        f"the model {config.name} is not on this machine (looked in {home}): "
         "fetch it with `clipd model fetch`, set model.checkpoint to its weights, "
         'or try clipd with model.name = "tiny"'
     )
@@ -142,9 +146,9 @@ def info(config: ModelConfig, folder: Path, cache: Path) -> Info:
     return Info(spec, Path(spec.checkpoint).stat().st_size, tuple(notes))
 
 
-def place(folder: Path, offer: Offer) -> Path:
-    """Return the folder of a fetched model."""
-    return folder / slug(offer.architecture, offer.pretrained)
+def is_on_hub(config: ModelConfig) -> bool:
+    """Whether the name is that of a repository, ``hf-hub:org/name``, as open_clip writes it."""
+    return config.name.startswith(HUB)
 
 
 def slug(architecture: str, pretrained: str) -> str:
@@ -172,8 +176,15 @@ def _whole(home: Path, data: dict[str, JsonValue]) -> ModelSpec:
 def _listed(offer: Offer, offers: Offers, folder: Path) -> Listed:
     architecture = offers.architecture(offer.architecture)
     needs = f"needs transformers for {architecture.tokenizer}" if architecture.tokenizer else ""
-    is_here = (place(folder, offer) / DESCRIPTION).is_file()
-    return Listed(offer.architecture, offer.pretrained, architecture.dim, 0, is_here, needs)
+    home = folder / slug(offer.architecture, offer.pretrained)
+    return Listed(
+        offer.architecture,
+        offer.pretrained,
+        architecture.dim,
+        0,
+        (home / DESCRIPTION).is_file(),
+        needs,
+    )
 
 
 def _tiny(folder: Path) -> ModelSpec:

@@ -14,6 +14,9 @@ from clipd.encode.presets import QUICK, nearest
 from clipd.errors import ChildError, ModelError
 from clipd.photo import Preprocess
 
+# The libraries that a child loads could fetch on their own; only `fetch` lets them.
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
 _ANSWER_SECONDS = 600.0  # importing torch from a slow, cold disk can take minutes
 
 
@@ -137,7 +140,7 @@ def load_offers(cache: Path) -> Offers:
 
 
 def ask(
-    question: Mapping[str, JsonValue], environment: Mapping[str, str] | None = None
+    question: Mapping[str, JsonValue], environment: Mapping[str, str] = OFFLINE
 ) -> dict[str, JsonValue]:
     """Ask a child that may import open_clip; return its answer.
 
