@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -101,5 +100,5 @@ def get_model(wanted: ModelConfig) -> str:
         if wanted.checkpoint is not None:
             raise  # a file of the user's: nobody can fetch it
     with Progress(f"fetching {wanted.name}", sys.stderr) as progress:
-        spec = fetch(wanted, paths.models, progress)
-    return f"{replace(spec, name=wanted.name).name} fetched: {spec.checkpoint}"
+        spec = fetch(wanted, paths.models, paths.cache, progress)
+    return f"{spec.name} fetched: {spec.checkpoint}"
