@@ -143,7 +143,8 @@ def _read_key(source: _Source, value: object, key: Key, spot: _Spot) -> object:
 def _refuse_unknown(source: _Source, table: _Table, known: Collection[str], spot: _Spot) -> None:
     for name in table:
         if name not in known:
-            where = f"in [{spot.table}]" if spot.table else "at the top of the file"
+            header = f"[{spot.table}]" if spot.nth is None else f"[[{spot.table}]]"
+            where = f"in {header}" if spot.table else "at the top of the file"
             complaint = f" is not a key {where}{_nearest(name, known)}; valid: {', '.join(known)}"
             raise source.wrong(spot, name, complaint)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -27,6 +26,7 @@ def model() -> None:
       clipd model list
       clipd model fetch                    the one of your configuration
       clipd model fetch clip-vit-base-patch32
+      clipd model fetch ViT-B-32 laion2b_s34b_b79k
     """
 
 
@@ -35,31 +35,35 @@ def model() -> None:
 def list_models(everything: bool) -> None:
     """List the models by name: what to write as model.name."""
     paths = Paths.of()
-    for row in models.listing(paths.models, paths.cache, everything=everything):
-        size = f"{row.megabytes} MB" if row.megabytes else "-"
-        here = "here" if row.is_here else "not here"
-        name = f"{row.name} {row.pretrained}".strip()
-        click.echo(f"{name}\t{row.dim or '-'}\t{size}\t{here}\t{row.about}")
+    rows = [
+        _columns(row) for row in models.listing(paths.models, paths.cache, everything=everything)
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
 
 
 @model.command("fetch")
-@click.argument("name", required=False)
+@click.argument("name", default="")
+@click.argument("pretrained", default="")
 @config_option
-def fetch_model(name: str | None, config_file: Path | None) -> None:
+def fetch_model(name: str, pretrained: str, config_file: Path | None) -> None:
     """Fetch the weights of a model, by default of the configured one.
 
     It may be interrupted: run again, it goes on where it was.
     """
-    click.echo(get_model(wanted_model(name, config_file)))
+    click.echo(get_model(wanted_model(name, pretrained, config_file)))
 
 
 @model.command("info")
-@click.argument("name", required=False)
+@click.argument("name", default="")
+@click.argument("pretrained", default="")
 @config_option
-def describe_model(name: str | None, config_file: Path | None) -> None:
+def describe_model(name: str, pretrained: str, config_file: Path | None) -> None:
     """Describe a model that is here, by default the configured one."""
     paths = Paths.of()
-    told = models.info(wanted_model(name, config_file), paths.models, paths.cache)
+    told = models.info(wanted_model(name, pretrained, config_file), paths.models, paths.cache)
     spec = told.spec
     click.echo(f"name          {spec.name}")
     click.echo(f"architecture  {spec.architecture}")
@@ -72,15 +76,14 @@ def describe_model(name: str | None, config_file: Path | None) -> None:
         click.echo(f"note          {note}")
 
 
-def wanted_model(name: str | None, config_file: Path | None) -> ModelConfig:
+def wanted_model(name: str, pretrained: str, config_file: Path | None) -> ModelConfig:
     """Return the model that is named, else the configured one, else the default.
 
     Raises:
         ConfigError: the configuration is there and wrong.
     """
     if name:
-        architecture, _, pretrained = name.partition(" ")
-        return ModelConfig(name=architecture, pretrained=pretrained.strip())
+        return ModelConfig(name=name, pretrained=pretrained)
     if config_file is None and not Paths.of().config.exists():
         return ModelConfig()
     return configfile.load(config_file).model
@@ -101,5 +104,15 @@ def get_model(wanted: ModelConfig) -> str:
         if wanted.checkpoint is not None:
             raise  # a file of the user's: nobody can fetch it
     with Progress(f"fetching {wanted.name}", sys.stderr) as progress:
-        spec = fetch(wanted, paths.models, progress)
-    return f"{replace(spec, name=wanted.name).name} fetched: {spec.checkpoint}"
+        spec = fetch(wanted, paths.models, paths.cache, progress)
+    return f"{spec.name} fetched: {spec.checkpoint}"
+
+
+def _columns(row: models.Listed) -> tuple[str, ...]:
+    return (
+        f"{row.name} {row.pretrained}".strip(),
+        f"{row.dim} dimensions" if row.dim else "",
+        f"{row.megabytes} MB" if row.megabytes else "",
+        "here" if row.is_here else "not here",
+        row.about,
+    )

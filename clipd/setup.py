@@ -124,7 +124,7 @@ def suggested_folder() -> Path:
 
 def _set_going(manager: UserManager, is_unit_changed: bool, is_config_changed: bool) -> str:
     if not manager.is_active():
-        manager.call("start", UNIT)
+        manager.start()
         return "installed and started" if is_unit_changed else "started"
     if is_unit_changed:
         manager.call("restart", UNIT)

@@ -13,6 +13,7 @@ from clipd.errors import SetupError
 from clipd.xdg import BASE_FOLDERS, Paths, base_folder
 
 UNIT = "clipd.service"
+_NAMESPACED = ("PrivateUsers", "ProtectSystem", "ProtectHome", "PrivateTmp")
 _DROP_IN = "50-no-namespaces.conf"
 _NO_NAMESPACES = """\
 # Written by `clipd setup`: this machine gives user services no namespaces of their own
@@ -21,15 +22,8 @@ _NO_NAMESPACES = """\
 PrivateUsers=no
 ProtectSystem=no
 ProtectHome=no
-PrivateTmp=no
 ReadWritePaths=
-ProtectKernelTunables=no
-ProtectKernelModules=no
-ProtectKernelLogs=no
-ProtectControlGroups=no
-ProtectHostname=no
-# An empty set is refused outside of a user namespace; ~ with nothing after it means all.
-CapabilityBoundingSet=~
+PrivateTmp=no
 """
 
 
@@ -41,7 +35,8 @@ def unit_text(command: Sequence[str], environment: Mapping[str, str] = os.enviro
     """
     paths = Paths.of(environment)
     exec_start = "\n".join([f"ExecStart={_command(command)}", *_pinned(environment)])
-    writable = _words([f"-{paths.state}", f"-{paths.cache}"], dollars=False)
+    folders = (paths.state, paths.cache, paths.models.parent)
+    writable = _words([f"-{each}" for each in folders], dollars=False)
     text = resources.files("clipd").joinpath(UNIT).read_text()
     text = _with_line(text, "ExecStart", exec_start)
     return _with_line(text, "ReadWritePaths", f"ReadWritePaths={writable}")
@@ -84,15 +79,25 @@ class UserManager:
         Found by trying: distributions forbid it in several ways (AppArmor, a sysctl, a kernel
         without them), and a service that asks for what is forbidden does not start.
         """
-        asked = ["PrivateUsers=yes", "ProtectSystem=strict", "ProtectHome=read-only"]
-        asked += ["PrivateTmp=yes", "CapabilityBoundingSet="]
-        options = [f"--property={each}" for each in asked]
-        tried = self._run("systemd-run", "--user", "--wait", "--quiet", *options, "true")
+        lines = unit_text(["true"]).splitlines()
+        asked = [f"--property={each}" for each in lines if each.partition("=")[0] in _NAMESPACED]
+        options = ["--user", "--wait", "--collect", "--quiet", *asked]
+        tried = self._run("systemd-run", *options, "true")
         return tried.returncode == 0
 
     def is_active(self) -> bool:
         """Whether clipd runs."""
         return self._run("systemctl", "--user", "is-active", "--quiet", UNIT).returncode == 0
+
+    def start(self) -> None:
+        """Start clipd, also where systemd gave up on it; return when it is ready.
+
+        Raises:
+            SetupError: it does not start.
+        """
+        # Refused, without harm, where there is nothing to forget.
+        self._run("systemctl", "--user", "reset-failed", UNIT)
+        self.call("start", UNIT)
 
     def call(self, verb: str, *arguments: str) -> None:
         """Run ``systemctl --user VERB ...``.

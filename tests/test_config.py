@@ -122,7 +122,7 @@ def test_what_is_wrong_is_named_with_what_would_be_right(text: str, parts: list[
         ('[[roots]]\npath = "/a\\u0000b"', ["roots[1].path", "absolute"]),
         (
             '[[roots]]\npath = "/a"\n[[roots]]\npaht = "/b"',
-            ["line 4", "roots[2].paht", "did you mean path?"],
+            ["line 4", "roots[2].paht is not a key in [[roots]]", "did you mean path?"],
         ),
         ("[[roots]\n", ["not valid TOML", "line 1"]),
         ('[watch]\nsettle="1s"\nsettle="2s"\n', ["not valid TOML", "overwrite"]),

@@ -104,6 +104,7 @@ def test_the_first_setup_writes_a_commented_config_and_starts_the_service(home: 
     assert home.calls() == [
         "systemctl --user daemon-reload",
         "systemctl --user enable clipd.service",
+        "systemctl --user reset-failed clipd.service",
         "systemctl --user start clipd.service",
     ]
     assert 'clipctl search "sunset"' in done.stdout
@@ -310,7 +311,8 @@ def test_the_unit_starts_this_clipd_with_the_folders_of_this_shell(home: Home) -
     assert start.endswith(" run")
     escaped = str(state).replace("%", "%%").replace('"', '\\"')
     assert f'Environment="XDG_STATE_HOME={escaped}"' in lines
-    assert f'ReadWritePaths="-{escaped}/clipd" -{home.path}/.cache/clipd' in lines
+    writable = f'"-{escaped}/clipd" -{home.path}/.cache/clipd -{home.path}/.local/share/clipd'
+    assert f"ReadWritePaths={writable}" in lines
 
 
 def test_a_config_elsewhere_is_written_there_and_named_in_the_unit(home: Home) -> None:

@@ -67,7 +67,8 @@ def test_setup_changes_only_the_lines_that_depend_on_the_machine() -> None:
     changed = [new for old, new in zip(shipped, installed, strict=True) if old != new]
     assert changed == [
         "ExecStart=/opt/bin/clipd run",
-        "ReadWritePaths=-/home/me/.local/state/clipd -/home/me/.cache/clipd",
+        "ReadWritePaths=-/home/me/.local/state/clipd -/home/me/.cache/clipd"
+        " -/home/me/.local/share/clipd",
     ]
 
 
@@ -79,3 +80,18 @@ def test_a_configuration_that_cannot_be_used_is_not_tried_again() -> None:
     # They hide the GPU from the encoder, or keep torch from working at all.
     for key in ("PrivateDevices", "ProtectClock", "DeviceAllow", "MemoryDenyWriteExecute"):
         assert not any(line.startswith(f"{key}=") for line in lines)
+
+
+def test_the_drop_in_takes_back_every_line_that_needs_a_namespace(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path)}
+
+    unit.install(["/opt/clipd", "run"], isolated=False, environment=environment)
+
+    folder = tmp_path / ".config/systemd/user/clipd.service.d"
+    (drop_in,) = folder.iterdir()
+    taken_back = {
+        line.partition("=")[0] for line in drop_in.read_text().splitlines() if "=" in line
+    }
+    asked = {line.partition("=")[0] for line in SHIPPED.read_text().splitlines() if "=" in line}
+    prefixes = ("Private", "Protect", "ReadWrite", "ReadOnly", "Bind", "Inaccessible")
+    assert taken_back == {key for key in asked if key.startswith(prefixes)}
