@@ -58,9 +58,8 @@ def loss_of(network: Network, lesson: Lesson) -> torch.Tensor:
     fitting, related = lesson.fitting.to(device), lesson.related.to(device)
     own = torch.eye(len(images), dtype=torch.bool, device=device)
     kin = (10 * images @ images.T).masked_fill(own, -1e4)
-    return (_spread(logits, fitting) + _spread(logits.T, fitting.T)) / 2 + 0.2 * _spread(
-        kin, related
-    )
+    both_ways = (_spread(logits, fitting) + _spread(logits.T, fitting.T)) / 2
+    return both_ways + 0.2 * _spread(kin, related)
 
 
 def _rate(step: int, plan: Plan) -> float:
@@ -90,38 +89,59 @@ def _average(mean: Network, network: Network, keep: float) -> None:
                 value.copy_(now[name])
 
 
-def train(pool: Pool, plan: Plan, save_every: int = 0) -> None:
-    """Train on a pool and write the weights."""
-    torch.manual_seed(plan.seed)
-    vocabulary = Vocabulary()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = _pupil(vocabulary).to(device)
-    mean = copy.deepcopy(network)
+def _optimizer(network: Network, plan: Plan) -> torch.optim.Optimizer:
+    """Give an optimizer that decays matrices, and leaves gains and offsets alone."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
     free = [p for p in network.parameters() if p.ndim <= 1]
     groups = [
         {"params": decayed, "weight_decay": plan.weight_decay},
         {"params": free, "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
+
+
+def _learn(network: Network, optimizer: torch.optim.Optimizer, lesson: Lesson) -> float:
+    """Take one step and give the loss before it."""
+    loss = loss_of(network, lesson)
+    optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    optimizer.step()
+    # A scale that grows without bound makes the loss blow up; CLIP stops it at 100 as well.
+    network.logit_scale.data.clamp_(0, math.log(100))
+    return loss.item()
+
+
+def train(pool: Pool, plan: Plan, packed: Path, save_every: int = 0) -> list[float]:
+    """Train on a pool and write the weights, the running mean of those of the last steps.
+
+    Args:
+        pool: the scenes to learn from.
+        plan: how much.
+        packed: where the weights go.
+        save_every: write them every so many steps besides; 0 for only at the end.
+
+    Returns:
+        The loss of each step.
+    """
+    torch.manual_seed(plan.seed)
+    vocabulary = Vocabulary()
+    network = _pupil(vocabulary).to("cuda" if torch.cuda.is_available() else "cpu")
+    mean, optimizer = copy.deepcopy(network), _optimizer(network, plan)
+    losses: list[float] = []
     started = time.monotonic()
-    for step, lesson in zip(
-        range(plan.steps), lessons(pool, vocabulary, plan.seed, plan.batch), strict=False
-    ):
+    source = lessons(pool, vocabulary, plan.seed, plan.batch)
+    for step in range(plan.steps):
         for group in optimizer.param_groups:
             group["lr"] = _rate(step, plan)
-        loss = loss_of(network, lesson)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        network.logit_scale.data.clamp_(0, math.log(100))
+        losses.append(_learn(network, optimizer, next(source)))
         _average(mean, network, min(plan.averaging, (step + 1) / (step + 10)))
         if step % 50 == 0:
             spent = time.monotonic() - started
-            print(f"step {step}/{plan.steps}  loss {loss.item():.3f}  {spent:.0f} s", flush=True)
+            print(f"step {step}/{plan.steps}  loss {losses[-1]:.3f}  {spent:.0f} s", flush=True)
         if save_every and step and step % save_every == 0:
-            save(mean, vocabulary, PACKED)
-    save(mean, vocabulary, PACKED)
+            save(mean, vocabulary, packed)
+    save(mean, vocabulary, packed)
+    return losses
 
 
 def save(network: Network, vocabulary: Vocabulary, path: Path) -> None:
@@ -154,7 +174,7 @@ def main() -> None:
     started = time.monotonic()
     pool = fill_pool(range(FIRST_SEED, FIRST_SEED + plan.scenes))
     print(f"{plan.scenes} scenes drawn in {time.monotonic() - started:.0f} s", flush=True)
-    train(pool, plan, chosen.save_every)
+    train(pool, plan, PACKED, chosen.save_every)
 
 
 if __name__ == "__main__":
