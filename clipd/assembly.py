@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -23,10 +24,10 @@ from clipd.recorder import Recorder
 from clipd.reencode import Reencoding
 from clipd.rootkeeper import RootKeeper
 from clipd.search import Search
-from clipd.serve.server import serving
+from clipd.serve.server import serving_on
 from clipd.service import Daemon
 from clipd.status import StatusBoard
-from clipd.store.backup import CATALOG, backup, backed_up_at, open_catalog
+from clipd.store.backup import CATALOG, backed_up_at, backup, open_catalog
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
@@ -75,8 +76,15 @@ class _Workers:
 
 
 @contextmanager
-def assembled(config: Config, paths: Paths) -> Iterator[Running]:
-    """Run all parts for the length of the block: started top to bottom, stopped bottom to top."""
+def assembled(
+    config: Config, paths: Paths, sock: socket.socket, complaint: str = ""
+) -> Iterator[Running]:
+    """Run all parts for the length of the block: started top to bottom, stopped bottom to top.
+
+    Args:
+        sock: where to answer; it listens already.
+        complaint: a sentence that the status should show, "" for none.
+    """
     with ExitStack() as running:
         stores = _open_stores(running, config, paths)
         states = Roots(stores.roots, stores.reader)
@@ -117,7 +125,7 @@ def assembled(config: Config, paths: Paths) -> Iterator[Running]:
             encoder=workers.encoder,
             pool=workers.pool,
             hold=hold,
-            notes=stores.notes,
+            notes=(*stores.notes, complaint),
         )
         daemon = Daemon(
             search=_search(config, stores, workers, states, inbox),
@@ -130,7 +138,7 @@ def assembled(config: Config, paths: Paths) -> Iterator[Running]:
             roots=states,
             hold=hold,
         )
-        running.enter_context(serving(paths.socket, daemon, config.serve))
+        running.enter_context(serving_on(sock, daemon, config.serve))
         yield Running(indexer, board)
 
 

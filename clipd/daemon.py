@@ -1,13 +1,15 @@
 """run(): everything that starts and stops, on one page.
 
 A reload (SIGHUP) is an orderly stop and start within the process: whatever the configuration
-may change, there is one way to bring it about. The lock and the pid stay.
+may change, there is one way to bring it about. The lock, the pid and the socket stay, so that
+clients wait a moment instead of finding nobody.
 """
 
 from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 import threading
 from contextlib import ExitStack
@@ -17,7 +19,7 @@ from types import FrameType
 from clipd.assembly import Running, assembled
 from clipd.config import Config
 from clipd.configfile import load
-from clipd.errors import ConfigError
+from clipd.errors import ClipdError
 from clipd.health import Health
 from clipd.instance import single_instance
 from clipd.notify import (
@@ -28,6 +30,7 @@ from clipd.notify import (
     notify_watchdog,
     watchdog_interval,
 )
+from clipd.serve.listener import listening
 from clipd.xdg import Paths
 
 _log = logging.getLogger(__name__)
@@ -87,28 +90,38 @@ def run(config_file: Path | None) -> int:
     paths = Paths.of()
     config = load(config_file)
     paths.make()
-    with single_instance(paths.state / "lock"):
-        while not (signals.must_stop or signals.has_failed):
-            _run_once(config, paths, signals)
-            if signals.must_reload:
-                config = _reread(config_file, config, signals)
+    with single_instance(paths.state / "lock"), listening(paths.socket) as sock:
+        _run_and_reload(config, config_file, paths, sock, signals)
     return 1 if signals.has_failed else 0
 
 
-def _reread(file: Path | None, old: Config, signals: Signals) -> Config:
-    """Read the configuration again; a wrong one changes nothing."""
-    signals.must_reload = False
-    try:
-        return load(file)
-    except ConfigError as error:
-        _log.error("going on with the old configuration: %s", error)
-        return old
+def _run_and_reload(
+    config: Config, file: Path | None, paths: Paths, sock: socket.socket, signals: Signals
+) -> None:
+    """Run with one configuration after the other; one that cannot be used changes nothing."""
+    last_good: Config | None = None
+    complaint = ""
+    while not (signals.must_stop or signals.has_failed):
+        try:
+            _run_once(config, paths, sock, signals, complaint)
+            last_good, complaint = config, ""
+            if signals.must_reload:
+                signals.must_reload = False
+                config = load(file)
+        except ClipdError as error:
+            if last_good is None:
+                raise
+            complaint = f"the configuration was not changed: {error}"
+            _log.error("%s", complaint)
+            config, last_good = last_good, None
 
 
-def _run_once(config: Config, paths: Paths, signals: Signals) -> None:
+def _run_once(
+    config: Config, paths: Paths, sock: socket.socket, signals: Signals, complaint: str
+) -> None:
     """Run with one configuration until a signal ends it."""
     with ExitStack() as running:
-        daemon = running.enter_context(assembled(config, paths))
+        daemon = running.enter_context(assembled(config, paths, sock, complaint))
         notify_ready(daemon.board.line())
         _log.info("clipd answers on %s", paths.socket)
         _stay(daemon, paths, signals)
