@@ -91,8 +91,9 @@ class Catalog(PathWriter):
         Raises:
             EncodeError: it is zero, not finite, or not of the model's length.
         """
-        half = self._checked(model, vector).astype(np.float16)
         # Judged as it is stored: half precision turns the tiny into zero, the huge into infinity.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            half = self._checked(model, vector).astype(np.float16)
         if not np.isfinite(half).all() or not half.any():
             raise EncodeError(f"the vector of photo {photo} is zero or not finite; it is not kept")
         self._write(
