@@ -75,12 +75,12 @@ class WatchConfig:
         30.0, "A file that never gets quiet is read after this long.", least=1, most=3600
     )
     scan_every: Duration = _key(
-        3600.0, "How often all folders are compared with the catalog: events get lost.", least=10
+        3600.0, "How often all folders are compared with the catalog: events get lost.", least=0.1
     )
     poll_every: Duration = _key(
         300.0,
         "The same for folders without events (NFS, SMB, FUSE) or beyond the watch limit.",
-        least=1,
+        least=0.1,
     )
     hidden: bool = _key(False, "Whether files and folders whose name starts with a dot count.")
     follow_symlinks: bool = _key(
@@ -146,7 +146,7 @@ class StoreConfig:
         30 * 86400.0, "A deleted photo is remembered this long: an undo costs nothing.", least=0
     )
     backup_every: Duration = _key(
-        86400.0, "How often the catalog is copied, to be restored when damaged.", least=60
+        86400.0, "How often the catalog is copied, to be restored when damaged.", least=1
     )
 
 
