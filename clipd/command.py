@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from clipd import __version__, configfile, configtext
-from clipd.config import ModelConfig
 from clipd.configoption import config_option
 from clipd.errors import ClipdError, ConfigError
+from clipd.modelcommand import get_model, model
 from clipd.setup import Wish, set_up, suggested_folder
 from clipd.xdg import Paths
 
@@ -31,18 +31,6 @@ class _Group(click.Group):
             click.echo(f"clipd: {error}", err=True)
             # The unit's RestartPreventExitStatus= names the 2: trying again would not help.
             ctx.exit(2 if isinstance(error, ConfigError) else 1)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name all commands."""
-        return sorted([*super().list_commands(ctx), "model"])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command; the module of ``model`` is imported when it is asked for."""
-        if cmd_name != "model":
-            return super().get_command(ctx, cmd_name)
-        from clipd.modelcommand import model
-
-        return model
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,13 +59,15 @@ def run(config_file: Path | None) -> None:
 @main.command()
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))
 @config_option
-@click.option("--model", default="", metavar="NAME", help="Use this model (clipd model list).")
+@click.option(
+    "--model", "model_name", default="", metavar="NAME", help="Use this model (clipd model list)."
+)
 @click.option("--no-fetch", is_flag=True, help="Leave the model for later.")
 @click.option("--no-service", is_flag=True, help="Leave systemd alone.")
 def setup(
     folders: tuple[Path, ...],
     config_file: Path | None,
-    model: str,
+    model_name: str,
     no_fetch: bool,
     no_service: bool,
 ) -> None:
@@ -94,13 +84,16 @@ def setup(
     wish = Wish(
         folders=folders,
         config_file=config_file,
-        model=model,
+        model=model_name,
         with_model=not no_fetch,
         with_service=not no_service,
     )
     if not folders and not wish.file.exists() and sys.stdin.isatty():
         wish = _ask_for_folder(wish)
-    set_up(wish, _get_model, click.echo)
+    set_up(wish, get_model, click.echo)
+
+
+main.add_command(model)
 
 
 @main.command()
@@ -152,9 +145,3 @@ def check_config(config_file: Path | None) -> None:
 def _ask_for_folder(wish: Wish) -> Wish:
     folder = click.prompt("Which folder holds your photos?", default=str(suggested_folder()))
     return replace(wish, folders=(Path(folder),))
-
-
-def _get_model(wanted: ModelConfig) -> str:
-    from clipd.modelcommand import get_model
-
-    return get_model(wanted)

@@ -72,15 +72,15 @@ class WatchConfig:
         0.3, "Quiet time before a changed file is read, so that it is whole.", least=0, most=60
     )
     settle_max: Duration = _key(
-        30.0, "A file that never gets quiet is read after this long.", least=1, most=3600
+        30.0, "A file that never gets quiet is read after this long.", least=0.1, most=3600
     )
     scan_every: Duration = _key(
-        3600.0, "How often all folders are compared with the catalog: events get lost.", least=10
+        3600.0, "How often all folders are compared with the catalog: events get lost.", least=0.1
     )
     poll_every: Duration = _key(
         300.0,
         "The same for folders without events (NFS, SMB, FUSE) or beyond the watch limit.",
-        least=1,
+        least=0.1,
     )
     hidden: bool = _key(False, "Whether files and folders whose name starts with a dot count.")
     follow_symlinks: bool = _key(
@@ -97,7 +97,7 @@ class DecoderConfig:
 
     processes: int = _key(0, "How many at once; 0: one per core, 8 at most.", least=0, most=64)
     timeout: Duration = _key(
-        30.0, "Time for one file; over it, the decoder is killed.", least=1, most=600
+        30.0, "Time for one file; over it, the decoder is killed.", least=0.1, most=600
     )
     memory: Size = _key(
         2 << 30,
@@ -146,7 +146,7 @@ class StoreConfig:
         30 * 86400.0, "A deleted photo is remembered this long: an undo costs nothing.", least=0
     )
     backup_every: Duration = _key(
-        86400.0, "How often the catalog is copied, to be restored when damaged.", least=60
+        86400.0, "How often the catalog is copied, to be restored when damaged.", least=1
     )
 
 

@@ -1,20 +1,25 @@
-"""``clipd model``: which models there are, which are here, and how to get one."""
+"""``clipd model``: which models there are, which are here, and how to get one.
+
+The encoder's modules bring numpy along; they are imported by the commands that need them.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from clipd import configfile
 from clipd.config import ModelConfig
 from clipd.configoption import config_option
-from clipd.encode import models
-from clipd.encode.fetch import fetch
 from clipd.errors import ModelMissingError
 from clipd.progress import Progress
 from clipd.xdg import Paths
+
+if TYPE_CHECKING:
+    from clipd.encode.models import Listed
 
 
 @click.group()
@@ -34,6 +39,8 @@ def model() -> None:
 @click.option("--all", "everything", is_flag=True, help="Also all that open_clip knows.")
 def list_models(everything: bool) -> None:
     """List the models by name: what to write as model.name."""
+    from clipd.encode import models
+
     paths = Paths.of()
     rows = [
         _columns(row) for row in models.listing(paths.models, paths.cache, everything=everything)
@@ -62,6 +69,8 @@ def fetch_model(name: str, pretrained: str, config_file: Path | None) -> None:
 @config_option
 def describe_model(name: str, pretrained: str, config_file: Path | None) -> None:
     """Describe a model that is here, by default the configured one."""
+    from clipd.encode import models
+
     paths = Paths.of()
     told = models.info(wanted_model(name, pretrained, config_file), paths.models, paths.cache)
     spec = told.spec
@@ -95,6 +104,8 @@ def get_model(wanted: ModelConfig) -> str:
     Raises:
         ModelError: there is no such model, or it cannot be fetched.
     """
+    from clipd.encode import fetch, models
+
     paths = Paths.of()
     paths.make()
     try:
@@ -104,11 +115,11 @@ def get_model(wanted: ModelConfig) -> str:
         if wanted.checkpoint is not None:
             raise  # a file of the user's: nobody can fetch it
     with Progress(f"fetching {wanted.name}", sys.stderr) as progress:
-        spec = fetch(wanted, paths.models, paths.cache, progress)
+        spec = fetch.fetch(wanted, paths.models, paths.cache, progress)
     return f"{spec.name} fetched: {spec.checkpoint}"
 
 
-def _columns(row: models.Listed) -> tuple[str, ...]:
+def _columns(row: Listed) -> tuple[str, ...]:
     return (
         f"{row.name} {row.pretrained}".strip(),
         f"{row.dim} dimensions" if row.dim else "",

@@ -122,3 +122,35 @@ def test_the_example_configuration_is_usable_as_it_is(tmp_path: Path) -> None:
         ).returncode
         == 0
     )
+
+
+def test_the_models_are_listed_with_what_is_here(tmp_path: Path) -> None:
+    done = clipd(tmp_path, "model", "list")
+
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert {"tiny", "ViT-B-32-256", "clip-vit-base-patch32", "clip-vit-large-patch14"} <= set(rows)
+    assert "768 dimensions" in rows["clip-vit-large-patch14"]
+    assert "not here" in rows["ViT-B-32-256"]
+    assert "not here" not in rows["tiny"]
+
+
+@pytest.mark.slow
+def test_without_a_network_setup_names_the_ways_out_and_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "Pictures").mkdir()
+    offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    setup = clipd(tmp_path, "setup", "Pictures", **offline)
+    fetch = clipd(tmp_path, "model", "fetch", **offline)
+    info = clipd(tmp_path, "model", "info", **offline)
+    wrong = clipd(tmp_path, "model", "fetch", "clip-vit-bse-patch32", **offline)
+
+    assert (setup.returncode, fetch.returncode, info.returncode, wrong.returncode) == (1, 1, 1, 1)
+    assert setup.stdout == f"config   {tmp_path}/.config/clipd/config.toml: written\n"
+    for failed in (setup, fetch):
+        assert failed.stderr.startswith("clipd: cannot fetch the model ViT-B-32-256")
+        assert failed.stderr.count("\n") == 1
+        for way_out in ("model.checkpoint", "HTTPS_PROXY", '"tiny"'):
+            assert way_out in failed.stderr
+    assert "clipd model fetch" in info.stderr
+    assert "did you mean 'clip-vit-base-patch32'" in wrong.stderr

@@ -84,7 +84,7 @@ def test_every_value_that_is_written_is_what_is_read() -> None:
         ('[encoder]\nkind = "flat"', ["encoder.kind", "belongs in [index]"]),
         ('[watch]\n\nsettle = "5 parsecs"', ["line 3", "watch.settle", "5 parsecs", '"250ms"']),
         ("[watch]\nsettle = 5", ["watch.settle = 5", "with its unit"]),
-        ('[watch]\nscan_every = "1s"', ["watch.scan_every", 'at least "10s"']),
+        ('[watch]\nscan_every = "1ms"', ["watch.scan_every", 'at least "100ms"']),
         ('[watch]\nsettle = "9s"\nsettle_max = "3s"', ["line 2", '"9s"', "settle_max", '"3s"']),
         ('[store]\nkeep = "99999999d"', ["store.keep", "36500d"]),
         ('[decoder]\nmemory = "2GB"', ["decoder.memory", "2GB", "GiB"]),

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from clipd import configfile
 from clipd.command import main
+from clipd.photo import Fingerprint
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -116,12 +117,12 @@ def test_run_again_it_changes_nothing(home: Home) -> None:
     photos = home.photos("Pictures")
     home.setup(photos)
     home.calls()
-    before = home.config.stat(), home.unit.stat()
+    before = Fingerprint.of(home.config.stat()), Fingerprint.of(home.unit.stat())
 
     done = home.setup(photos)
 
     assert done.exit_code == 0, done.stderr
-    assert (home.config.stat(), home.unit.stat()) == before
+    assert (Fingerprint.of(home.config.stat()), Fingerprint.of(home.unit.stat())) == before
     assert home.calls() == ["systemctl --user enable clipd.service"]
     assert "unchanged" in done.stdout
 
