@@ -19,8 +19,8 @@ from clipd.encode.description import (
     write_json,
 )
 from clipd.encode.offers import Architecture, Offer, Offers, ask, load_offers
-from clipd.encode.presets import PRESETS, TINY, architectures_for, nearest, preset_named
-from clipd.errors import ModelError, ModelMissingError
+from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
+from clipd.errors import ModelMissingError
 from clipd.photo import ModelSpec, Preprocess
 
 DESCRIPTION = "model.json"
@@ -84,12 +84,7 @@ def choose(config: ModelConfig, offers: Offers) -> Offer:
     Raises:
         ModelError: there are none; the message names the nearest.
     """
-    architecture, pretrained = _meant(config)
-    names = [preset.name for preset in PRESETS]
-    hint = nearest(config.name, names)
-    if hint and not any(offer.architecture == architecture for offer in offers.all):
-        raise ModelError(f"there is no model {config.name!r}{hint}")
-    return offers.find(architecture, pretrained)
+    return offers.find(*_meant(config))
 
 
 def installed(config: ModelConfig, folder: Path) -> ModelSpec | None:

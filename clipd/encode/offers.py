@@ -10,7 +10,7 @@ from pathlib import Path
 from clipd.channel import JsonValue
 from clipd.child import Child
 from clipd.encode.description import number, preprocess_from, read_json, write_json
-from clipd.encode.presets import QUICK, nearest
+from clipd.encode.presets import PRESETS, QUICK, nearest
 from clipd.errors import ChildError, ModelError
 from clipd.photo import Preprocess
 
@@ -81,7 +81,8 @@ class Offers:
             ModelError: there is none; the message names the nearest.
         """
         if name not in self._architectures:
-            raise ModelError(f"there is no model {name!r}{nearest(name, self._architectures)}")
+            names = [*(preset.name for preset in PRESETS), *self._architectures]
+            raise ModelError(f"there is no model {name!r}{nearest(name, names)}")
         return Architecture.of(name, self._architectures[name])
 
     def find(self, architecture: str, pretrained: str) -> Offer:

@@ -205,6 +205,10 @@ def _why_not(spec: ModelSpec, file: Path, error: Exception) -> str:
     text = str(error)
     if "TorchScript" in text or "weights_only" in text.lower() or "Weights only" in text:
         return f"{file} holds code beside weights, which is not run: convert it to safetensors"
-    if "state_dict" in text or "size mismatch" in text:
-        return f"{file} does not fit the architecture {spec.architecture}: correct model.name"
-    return f"cannot load {file} as {spec.architecture}: {text.splitlines()[0] if text else error!r}"
+    what = text.splitlines()[0] if text else repr(error)
+    if isinstance(error, AssertionError) or "state_dict" in text or "size mismatch" in text:
+        return (
+            f"{file} does not fit the architecture {spec.architecture}: "
+            f"set model.name to its own ({what})"
+        )
+    return f"cannot load {file} as {spec.architecture}: {what}"
