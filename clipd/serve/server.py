@@ -16,7 +16,7 @@ import uvicorn
 
 from clipd.config import ServeConfig
 from clipd.errors import ClipdError
-from clipd.serve.app import app
+from clipd.serve.app import MAX_HEADER_BYTES, app
 from clipd.serve.connection import Connection, Limits
 from clipd.serve.listener import listening
 from clipd.serve.peer import allowed_uids
@@ -38,7 +38,8 @@ def serving(path: Path, service: Service, config: ServeConfig) -> Iterator[None]
         AlreadyRunningError: a daemon answers there.
     """
     with listening(path) as sock, _workers() as threads:
-        server = _Server(_settings(service, config, threads))
+        stopping = threading.Event()
+        server = _Server(_settings(service, config, threads, stopping), stopping)
         thread = threading.Thread(target=server.run, args=([sock],), name="clipd-serve")
         thread.start()
         try:
@@ -58,11 +59,13 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _settings(service: Service, config: ServeConfig, threads: ThreadPoolExecutor) -> uvicorn.Config:
+def _settings(
+    service: Service, config: ServeConfig, threads: ThreadPoolExecutor, stopping: threading.Event
+) -> uvicorn.Config:
     limits = Limits(allowed_uids(), config.max_connections, config.timeout)
     return uvicorn.Config(
         app(service, config, threads),
-        http=cast("type[asyncio.Protocol]", partial(Connection, limits)),
+        http=cast("type[asyncio.Protocol]", partial(Connection, limits, stopping)),
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -70,6 +73,7 @@ def _settings(service: Service, config: ServeConfig, threads: ThreadPoolExecutor
         log_level="error",  # hostile clients would fill the log with warnings
         access_log=False,
         proxy_headers=False,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
@@ -79,8 +83,9 @@ def _settings(service: Service, config: ServeConfig, threads: ThreadPoolExecutor
 class _Server(uvicorn.Server):
     """uvicorn's server without its ten wake-ups a second."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
         super().__init__(config)
+        self._stopping = stopping  # for connections that are accepted while we stop
         self._ready = threading.Event()
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,6 +106,18 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Wait for ``stop``; there is nothing to tick for, without a date header."""
         await self._stop.wait()
+        # asyncio forgets a connection that it has accepted but not yet set up when its server
+        # closes: no more are accepted, and a turn of the loop sets up those that were.
+        for server in self.servers:
+            for sock in server.sockets:
+                asyncio.get_running_loop().remove_reader(sock)
+        await asyncio.sleep(0)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let answers in progress out, then leave no connection open."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     def wait_until_started(self) -> None:
         """Return when the server answers."""
@@ -109,6 +126,7 @@ class _Server(uvicorn.Server):
 
     def stop(self) -> None:
         """Stop answering; callable from any thread."""
+        self._stopping.set()
         self.should_exit = True
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended by itself
