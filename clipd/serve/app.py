@@ -11,9 +11,11 @@ from concurrent.futures import Executor
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import clipd
 from clipd.config import ServeConfig
@@ -25,6 +27,7 @@ from clipd.serve.service import Service
 
 _log = logging.getLogger(__name__)
 MAX_PAGE = 10_000
+MAX_HEADER_BYTES = 64 << 10
 
 
 def app(service: Service, config: ServeConfig, threads: Executor) -> Starlette:
@@ -38,6 +41,7 @@ def app(service: Service, config: ServeConfig, threads: Executor) -> Starlette:
 
     made = Starlette(
         routes=routes,
+        middleware=[Middleware(_HeaderLimit)],
         exception_handlers={
             ClipdError: _on_purpose,
             HTTPException: no_such,
@@ -139,7 +143,28 @@ class _Api:
         return answers.answered(answers.failures_json(failures, len(failures) < limit))
 
     async def _on_thread(self, work: Callable[[], Response]) -> Response:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except asyncio.CancelledError:
+            # Only a server that stops does this, after its grace; the thread ends by itself.
+            return answers.refused("stopping", "clipd is stopping", 503)
+
+
+class _HeaderLimit:
+    """Refuse headers over the limit; h11 checks only those that come in several pieces."""
+
+    def __init__(self, following: ASGIApp) -> None:
+        self._following = following
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        size_bytes = len(scope["raw_path"]) + len(scope["query_string"])
+        size_bytes += sum(len(key) + len(value) for key, value in scope["headers"])
+        if size_bytes > MAX_HEADER_BYTES:
+            message = f"the header of the request is over {MAX_HEADER_BYTES:,} bytes"
+            response = answers.refused("header_too_large", message, 431)
+            await response(scope, receive, send)
+        else:
+            await self._following(scope, receive, send)
 
 
 def _address(request: Request) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ class Connection(H11Protocol):
     def __init__(
         self,
         limits: Limits,
+        stopping: threading.Event,
         config: uvicorn.Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -43,6 +45,7 @@ class Connection(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self.since = self.loop.time()  # when it last had nothing to do, seconds of the loop
         self._limits = limits
+        self._stopping = stopping
         self._unread_header: asyncio.TimerHandle | None = None
         self._unread_answer: asyncio.TimerHandle | None = None
 
@@ -50,7 +53,9 @@ class Connection(H11Protocol):
         """Take the connection, or refuse it before it has said anything."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that pause_writing tells of every delay
-        if uid_of(transport.get_extra_info("socket")) not in self._limits.uids:
+        if self._stopping.is_set():
+            self.refuse(503, "stopping", "clipd is stopping")
+        elif uid_of(transport.get_extra_info("socket")) not in self._limits.uids:
             self.refuse(403, "forbidden", "this socket answers its own user only")
         elif not self._has_room():
             self.refuse(503, "too_many_connections", "too many requests at once; try again")

@@ -16,7 +16,7 @@ import uvicorn
 
 from clipd.config import ServeConfig
 from clipd.errors import ClipdError
-from clipd.serve.app import app
+from clipd.serve.app import MAX_HEADER_BYTES, app
 from clipd.serve.connection import Connection, Limits
 from clipd.serve.listener import listening
 from clipd.serve.peer import allowed_uids
@@ -48,7 +48,8 @@ def serving_on(sock: socket.socket, service: Service, config: ServeConfig) -> It
     Clients that come between two such blocks, as during a reload, wait for the second.
     """
     with sock.dup() as own, _workers() as threads:  # uvicorn closes what it is given
-        server = _Server(_settings(service, config, threads))
+        stopping = threading.Event()
+        server = _Server(_settings(service, config, threads, stopping), stopping)
         thread = threading.Thread(target=server.run, args=([own],), name="clipd-serve")
         thread.start()
         try:
@@ -68,11 +69,13 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _settings(service: Service, config: ServeConfig, threads: ThreadPoolExecutor) -> uvicorn.Config:
+def _settings(
+    service: Service, config: ServeConfig, threads: ThreadPoolExecutor, stopping: threading.Event
+) -> uvicorn.Config:
     limits = Limits(allowed_uids(), config.max_connections, config.timeout)
     return uvicorn.Config(
         app(service, config, threads),
-        http=cast("type[asyncio.Protocol]", partial(Connection, limits)),
+        http=cast("type[asyncio.Protocol]", partial(Connection, limits, stopping)),
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -80,6 +83,7 @@ def _settings(service: Service, config: ServeConfig, threads: ThreadPoolExecutor
         log_level="error",  # hostile clients would fill the log with warnings
         access_log=False,
         proxy_headers=False,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
@@ -89,8 +93,9 @@ def _settings(service: Service, config: ServeConfig, threads: ThreadPoolExecutor
 class _Server(uvicorn.Server):
     """uvicorn's server without its ten wake-ups a second."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
         super().__init__(config)
+        self._stopping = stopping  # for connections that are accepted while we stop
         self._ready = threading.Event()
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -111,6 +116,18 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Wait for ``stop``; there is nothing to tick for, without a date header."""
         await self._stop.wait()
+        # asyncio forgets a connection that it has accepted but not yet set up when its server
+        # closes: no more are accepted, and a turn of the loop sets up those that were.
+        for server in self.servers:
+            for sock in server.sockets:
+                asyncio.get_running_loop().remove_reader(sock)
+        await asyncio.sleep(0)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let answers in progress out, then leave no connection open."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     def wait_until_started(self) -> None:
         """Return when the server answers."""
@@ -119,6 +136,7 @@ class _Server(uvicorn.Server):
 
     def stop(self) -> None:
         """Stop answering; callable from any thread."""
+        self._stopping.set()
         self.should_exit = True
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended by itself

@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,8 @@ def read_reply(sock: socket.socket) -> Reply:
 
 def say_bytes(path: Path, data: bytes) -> Reply:
     with connected(path) as sock:
-        sock.sendall(data)
+        with suppress(BrokenPipeError):  # refused before it was sent whole
+            sock.sendall(data)
         return read_reply(sock)
 
 
