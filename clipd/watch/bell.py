@@ -58,10 +58,15 @@ class Bell:
             self._is_busy = self._is_busy or bool(wishes)
             return wishes
 
-    def rest(self, seconds: float) -> None:
-        """Have nothing to do until somebody wants something, or the time is up."""
+    def rest(self, seconds: float, *, is_busy: bool = False) -> None:
+        """Wait until somebody wants something, or the time is up.
+
+        Args:
+            seconds: how long at most.
+            is_busy: there is something left to do, only not now.
+        """
         with self._rung:
-            self._is_busy = False
+            self._is_busy = is_busy
             self._rung.wait_for(
                 lambda: self._is_stopping or self._is_nudged or bool(self._wishes), seconds
             )

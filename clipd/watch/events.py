@@ -64,13 +64,13 @@ class Events:
     Args:
         backlog: where the hints go.
         roots: told of deletions.
-        on_trouble: called from any thread, quickly, when events were lost.
+        on_look: called from any thread when the watcher should look around at once.
     """
 
-    def __init__(self, backlog: Backlog, roots: Roots, on_trouble: Callable[[], None]) -> None:
+    def __init__(self, backlog: Backlog, roots: Roots, on_look: Callable[[], None]) -> None:
         self._backlog = backlog
         self._roots = roots
-        self._on_trouble = on_trouble
+        self._on_look = on_look
         self._trouble = threading.Event()
         self._armed: dict[tuple[int, bytes], _Armed] = {}
         self._listener = _Listener(self._lost)
@@ -129,7 +129,7 @@ class Events:
         self.disarm(root, path)
         if self._observer is None:
             raise WatchError(f"cannot watch {os.fsdecode(path)}: no inotify instance")
-        handler = _Handler(root, path, rules, self._backlog, self._roots, self._lost)
+        handler = _Handler(root, path, rules, self._backlog, self._roots, self._lost, self._on_look)
         known = set(self._observer.emitters)
         try:
             watch = self._observer.schedule(
@@ -152,7 +152,7 @@ class Events:
 
     def _lost(self) -> None:
         self._trouble.set()
-        self._on_trouble()
+        self._on_look()
 
 
 class _Handler(FileSystemEventHandler):
@@ -166,6 +166,7 @@ class _Handler(FileSystemEventHandler):
         backlog: Backlog,
         roots: Roots,
         on_trouble: Callable[[], None],
+        on_look: Callable[[], None],
     ) -> None:
         self._root = root
         self._watched = watched
@@ -173,6 +174,7 @@ class _Handler(FileSystemEventHandler):
         self._backlog = backlog
         self._roots = roots
         self._on_trouble = on_trouble
+        self._on_look = on_look
 
     def dispatch(self, event: FileSystemEvent) -> None:
         try:
@@ -188,9 +190,12 @@ class _Handler(FileSystemEventHandler):
             if not path:
                 continue
             name = self._plain(os.fsencode(path))
-            if self._rules.ignores(name, is_folder=event.is_directory):
+            if name == self._root.path:
+                self._roots.note_removal(self._root.id)  # the only event about the root itself
+                self._on_look()
+            elif self._rules.ignores(name, is_folder=event.is_directory):
                 continue
-            if event.is_directory:
+            elif event.is_directory:
                 self._backlog.folder(name, deep=True)
             else:
                 is_new = isinstance(event, FileCreatedEvent)

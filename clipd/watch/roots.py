@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat as modes
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -21,21 +22,37 @@ if TYPE_CHECKING:
 
 _SAMPLE = 32  # known paths that are looked for when a root has changed its identity
 
+_GRACE_SECONDS = 3.0
+_NEVER = float("-inf")
+
 Identity = tuple[int, int]  # device, inode
 
 
 @dataclass(slots=True)
 class _Record:
-    """What is known of one root; guarded by the lock of ``Roots``."""
+    """What is known of one root; guarded by the lock of ``Roots``. Times are monotonic."""
 
     root: Root
     identity: Identity | None  # of the folder whose files the catalog knows
     offline: str = "not looked at yet"  # why, "" when it is not
     degraded: str = ""  # why, "" when it is not
-    deletions_seen: bool = False  # an event told of a deletion since the root was last not empty
+    deleted_at: float = _NEVER  # when an event last told of a deletion below
+    removed_at: float = _NEVER  # when an event last told that the root itself was deleted
+    filled_at: float = _NEVER  # before the last look that found something in it
+    trusted_at: float = _NEVER  # before the last look that left no doubt
+    doubted_at: float | None = None  # since when there is doubt, None when there is none
     accepted: bool = False  # the user said that what is there now is meant
     former_devices: set[int] = field(default_factory=set)
     reported: RootState | None = None
+
+    @property
+    def was_removed(self) -> bool:
+        return self.removed_at > self.trusted_at
+
+    @property
+    def was_emptied(self) -> bool:
+        """Whether events told of deletions since the root was last seen not empty."""
+        return self.deleted_at > self.filled_at and not self.was_removed
 
     def state(self) -> RootState:
         if self.offline:
@@ -100,7 +117,17 @@ class Roots:
         """Say that an event told of a deletion: should the root be empty now, that is why."""
         with self._lock:
             if root_id in self._records:
-                self._records[root_id].deletions_seen = True
+                self._records[root_id].deleted_at = time.monotonic()
+
+    def note_removal(self, root_id: int) -> None:
+        """Say that an event told that a root itself was deleted.
+
+        A folder made in its place may have the same inode, and what went with the old one was
+        not deleted one by one.
+        """
+        with self._lock:
+            if root_id in self._records:
+                self._records[root_id].removed_at = time.monotonic()
 
     def accept_empty(self, root_id: int) -> None:
         """Take what lies in a root now, be it nothing or another folder, as what the user means."""
@@ -118,7 +145,9 @@ class Roots:
         """
         with self._lock:
             record = self._records.get(root.id)
-            if record is None or record.offline:
+            if record is None or record.offline or record.was_removed:
+                return False
+            if record.doubted_at is not None and not record.was_emptied:
                 return False
             identity, former = record.identity, set(record.former_devices)
         try:
@@ -140,6 +169,7 @@ class Roots:
         return any(row.fingerprint is not None and row.fingerprint.device == device for row in rows)
 
     def _check(self, root: Root) -> RootChange | None:
+        looked_at = time.monotonic()
         identity, is_empty, reason = _look(root)
         with self._lock:
             record = self._records[root.id]  # only the thread that checks replaces the roots
@@ -147,7 +177,11 @@ class Roots:
         if identity is not None:
             reason = self._doubt(as_known, identity, is_empty)  # asks disk and catalog: no lock
         with self._lock:
-            fresh = None if reason else self._trust(record, identity, is_empty)
+            fresh = None
+            if not reason:
+                fresh = _trust(record, identity, is_empty, looked_at)
+            elif identity is not None and _is_in_grace(record, looked_at):
+                return None
             record.offline = reason
             before, now = record.reported, record.state()
             if now == before and fresh is None:
@@ -160,8 +194,8 @@ class Roots:
         if record.accepted:
             return ""
         path = os.fsdecode(record.root.path)
-        is_other = record.identity is not None and record.identity != identity
-        if is_empty and (is_other or not record.deletions_seen) and self._count(record.root):
+        is_other = record.was_removed or record.identity not in (None, identity)
+        if is_empty and (is_other or not record.was_emptied) and self._count(record.root):
             return (
                 f"the folder is empty, but photos are known in it; if that is meant, "
                 f"run `clipctl rescan {path}`"
@@ -173,17 +207,6 @@ class Roots:
             )
         return ""
 
-    def _trust(self, record: _Record, identity: Identity | None, is_empty: bool) -> Identity | None:
-        """Take the folder as the root; return its identity when the catalog has another."""
-        fresh = None
-        if identity != record.identity:
-            if record.identity is not None:
-                record.former_devices.add(record.identity[0])
-            record.identity = fresh = identity
-        if not is_empty:
-            record.deletions_seen = record.accepted = False
-        return fresh
-
     def _count(self, root: Root) -> int:
         return self._reader.root_counts().get(root.id, 0)
 
@@ -194,6 +217,33 @@ class Roots:
                 if os.path.lexists(os.path.join(folder, row.name)):
                     return True
         return False
+
+
+def _trust(
+    record: _Record, identity: Identity | None, is_empty: bool, looked_at: float
+) -> Identity | None:
+    """Take the folder as the root; return its identity when the catalog has another."""
+    fresh = None
+    record.trusted_at = looked_at
+    record.doubted_at = None
+    if identity != record.identity:
+        if record.identity is not None:
+            record.former_devices.add(record.identity[0])
+        record.identity = fresh = identity
+    if not is_empty:
+        record.filled_at = looked_at
+        record.accepted = False
+    return fresh
+
+
+def _is_in_grace(record: _Record, looked_at: float) -> bool:
+    """Whether a doubt about a root that was online is too young to act on.
+
+    The event that explains it may be on its way: watchdog holds back half of a move.
+    """
+    if record.doubted_at is None:
+        record.doubted_at = looked_at
+    return not record.offline and looked_at - record.doubted_at < _GRACE_SECONDS
 
 
 def _look(root: Root) -> tuple[Identity | None, bool, str]:

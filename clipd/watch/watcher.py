@@ -20,6 +20,7 @@ from clipd.watch.coverage import watch_limit
 from clipd.watch.events import Events
 from clipd.watch.filesystems import mounts_of
 from clipd.watch.listing import folder_trouble
+from clipd.watch.lost import LostEvents
 from clipd.watch.patrol import Findings, Patrol
 from clipd.watch.root import Root, RootChange
 from clipd.watch.roots import Roots
@@ -82,6 +83,7 @@ class Watcher:
         self._events = Events(backlog, roots, self._bell.nudge)
         self._patrol = Patrol(reader, rules, backlog, self._events, self._bell.pause)
         self._clock = SleepClock()
+        self._lost = LostEvents()
         self._lock = threading.Lock()
         self._events_trouble = ""
         self._plans: dict[int, _Plan] = {}
@@ -144,7 +146,7 @@ class Watcher:
                     wish()
                 self._look_around()
                 self._scan_due()
-                self._bell.rest(CHECK_SECONDS)
+                self._bell.rest(CHECK_SECONDS, is_busy=self._lost.is_waiting)
         except Stopped:
             log.debug("stopped watching")
         finally:
@@ -159,8 +161,9 @@ class Watcher:
             self._plan_all()
         if not self._events.is_alive():
             self._open_events()
-        elif self._events.take_trouble():
-            log.warning("the kernel's queue of file events overflowed; scanning everything")
+        if self._events.take_trouble():
+            self._lost.happened()
+        if self._lost.is_due():
             self._plan_all()
         for root in self._roots:
             self._look_at(root)
@@ -198,10 +201,12 @@ class Watcher:
 
     def _scan(self, root: Root, plan: _Plan) -> None:
         plan.is_due = False
+        started = time.monotonic()
         found = self._patrol.scan(root, rearm=plan.rearm)
         plan.rearm = False
         every = self._config.poll_every if found.trouble else self._config.scan_every
         plan.next_scan = time.monotonic() + every
+        self._lost.scan_took(time.monotonic() - started)
         self._tell(root, plan, found)
         with self._lock:
             self._watches = found.watches

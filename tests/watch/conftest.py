@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
