@@ -12,7 +12,7 @@ from clipd.store import check
 from clipd.store.catalog import Catalog
 from clipd.store.connection import connect, uri_of
 from clipd.store.durable import put_in_place, sync_folder, translating
-from clipd.store.faults import suspect_mark
+from clipd.store.faults import mark_suspect, suspect_mark
 from clipd.store.faults import translating as translating_sqlite
 
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def _vacuum_into(catalog_file: Path, fresh: Path) -> None:
         finally:
             copy.close()
     if broken:
-        suspect_mark(catalog_file).touch()
+        mark_suspect(catalog_file)
         raise CatalogCorruptError(f"the backup of {catalog_file} is not whole: {broken[0]}")
 
 
