@@ -39,7 +39,9 @@ class Decoder:
     What it sends is checked: it may have been taken over by the file that it decoded.
     """
 
-    def __init__(self, settings: Settings, timeout_seconds: float) -> None:
+    def __init__(
+        self, settings: Settings, timeout_seconds: float, module: str = "clipd.decode.worker"
+    ) -> None:
         """Start the child and wait until it is sealed.
 
         Raises:
@@ -51,9 +53,7 @@ class Decoder:
         self._ended = False
         self.served = 0
         try:
-            self._child = Child(
-                "clipd.decode.worker", [settings.to_json()], environment=_ENVIRONMENT
-            )
+            self._child = Child(module, [settings.to_json()], environment=_ENVIRONMENT)
         except OSError as error:
             raise ChildError(f"cannot start a decoder: {error.strerror}") from error
         self.state = self._wait_until_sealed()

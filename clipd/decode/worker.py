@@ -7,6 +7,7 @@ clipd says whether it wants the picture; the answer is the picture, or why there
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import logging
@@ -39,11 +40,16 @@ def main(arguments: list[str]) -> None:
     held = seal(settings.memory_bytes)
     _silence()  # the last thing that may fail, so that what fails before is heard
     gc.freeze()  # what is loaded stays: do not look through it again after every photo
-    channel.send({"landlock": held.landlock, "seccomp": held.seccomp, "reason": held.reason})
+    with contextlib.suppress(ChildError):  # clipd is gone, or spoke nonsense: nobody to tell
+        channel.send({"landlock": held.landlock, "seccomp": held.seccomp, "reason": held.reason})
+        _serve(channel, settings)
+    os._exit(0)  # there is nothing to tidy up, and the interpreter would want its files for it
+
+
+def _serve(channel: Channel, settings: Settings) -> None:
     while (job := channel.receive(0)) is not None:
         with open(job.fds[0], "rb", buffering=_READ_BUFFER_BYTES) as file:
             _answer(channel, file, str(job.header["format"]), settings)
-    os._exit(0)  # there is nothing to tidy up, and the interpreter would want its files for it
 
 
 def _answer(channel: Channel, file: BinaryIO, format_: str, settings: Settings) -> None:
@@ -65,6 +71,7 @@ def _answer(channel: Channel, file: BinaryIO, format_: str, settings: Settings) 
 
 def _hash(file: BinaryIO) -> str:
     digest = hashlib.blake2b(digest_size=HASH_BYTES)
+    file.seek(0)  # the position is shared with every holder of the descriptor
     while chunk := file.read(_CHUNK_BYTES):
         digest.update(chunk)
     return digest.hexdigest()
