@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,9 @@ def teardown_module():
 
 
 def test_a_test_that_leaks_a_thread_a_child_or_a_descriptor_fails(
-    pytester: pytest.Pytester,
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
     fixture = (Path(__file__).parent / "conftest.py").read_text()
     pytester.makeconftest(fixture.replace("_GRACE_SECONDS = 5.0", "_GRACE_SECONDS = 0.1"))
     pytester.makepyfile(LEAKY)
