@@ -27,7 +27,7 @@ SEED = {
 _serial = itertools.count(1)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def picture(scene: str, seed: int = 1, format: str = "JPEG") -> bytes:
     """Return a drawn scene as the bytes of a file; always the same for the same arguments."""
     written = io.BytesIO()

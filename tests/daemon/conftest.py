@@ -122,7 +122,8 @@ def shared(package_daemons: Daemons, library: Path, seed: FirstCrawl) -> Daemon:
 @pytest.fixture
 def folder(library: Path, request: pytest.FixtureRequest) -> Path:
     """A folder in the shared daemon's library, for one test."""
-    made = library / request.node.name.partition("[")[0].removeprefix("test_")[:60]
+    name = str(request.node.name).partition("[")[0].removeprefix("test_")[:60]
+    made = library / name
     made.mkdir()
     return made
 

@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 60.0  # for what takes a second or two when the machine is fr
 _FOREIGN = ("XDG_", "CLIPD_", "NOTIFY_", "WATCHDOG_", "CUDA_")
 
 
-class Refused(AssertionError):
+class NotReadyError(AssertionError):
     """The daemon ended before it said READY=1."""
 
 
@@ -128,7 +128,7 @@ class Daemon:
         """Start it as its unit does and wait until it says that it is ready.
 
         Raises:
-            Refused: it ended before it was ready.
+            NotReadyError: it ended before it was ready.
         """
         assert self._process is None or self._process.poll() is not None
         self.notes.drain()
@@ -143,7 +143,7 @@ class Daemon:
                 cwd="/",
             )
         if not self.notes.await_word("READY=1", self.is_running, PATIENCE_SECONDS):
-            raise Refused(f"exit status {self._process.poll()}: {self.log()[-2000:]}")
+            raise NotReadyError(f"exit status {self._process.poll()}: {self.log()[-2000:]}")
         return self
 
     def stop(self) -> float:
@@ -301,7 +301,7 @@ class Daemon:
         expected = {os.fsencode(name) for name in names}
         begun = time.monotonic()
         self.wait_until(
-            lambda: self.found(folder) == expected, what=f"{folder} holds {sorted(expected)}"
+            lambda: self.found(folder) == expected, what=f"{folder!r} holds {sorted(expected)}"
         )
         return time.monotonic() - begun
 
