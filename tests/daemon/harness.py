@@ -148,12 +148,12 @@ class Daemon:
 
     def stop(self) -> float:
         """Send SIGTERM, insist on a clean end within 10 s, return the seconds it took."""
-        family = self.family()
+        self.family()
         begun = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(10) == 0, self.log()[-3000:]
         took = time.monotonic() - begun
-        wait_until(lambda: not [one for one in family if one.is_alive], what="children are gone")
+        assert not self.orphans()
         return took
 
     def kill(self) -> None:
@@ -173,9 +173,8 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for one in self._family.values():
-            if one.is_alive:
-                os.kill(one.pid, signal.SIGKILL)
+        for one in self.orphans():
+            os.kill(one.pid, signal.SIGKILL)
         self.notes.close()
 
     @property
@@ -198,6 +197,10 @@ class Daemon:
         found = processes.children(self.pid)
         self._family |= {one.pid: one for one in found}
         return found
+
+    def orphans(self) -> list[processes.Process]:
+        """List those of its children of before that still run."""
+        return [one for one in self._family.values() if one.is_alive]
 
     def log(self) -> str:
         """Return all that it has written to its standard error so far."""

@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.daemon import album
+from tests.daemon.conftest import Daemons, FirstCrawl
 from tests.daemon.harness import PATIENCE_SECONDS, Daemon, wait_until
 
 pytestmark = pytest.mark.slow
@@ -34,7 +36,7 @@ def _top(daemon: Daemon, query: str, folder: Path) -> str:
 
 
 def test_a_saved_photo_is_found_within_seconds(
-    shared: Daemon, folder: Path, record_property: pytest.FixtureRequest
+    shared: Daemon, folder: Path, record_property: Callable[[str, object], None]
 ) -> None:
     album.save(folder / "warm.jpg", album.new())
     shared.wait_found(folder, ["warm.jpg"])  # the encoder is awake now
@@ -42,7 +44,7 @@ def test_a_saved_photo_is_found_within_seconds(
     album.save(folder / "new.jpg", album.new("rainbow"))
     seconds = shared.wait_found(folder, ["warm.jpg", "new.jpg"])
 
-    record_property("saved_to_found_seconds", round(seconds, 2))  # type: ignore[operator]
+    record_property("saved_to_found_seconds", round(seconds, 2))
     assert seconds < 20  # 2 s on a machine with nothing else to do
     assert _top(shared, "rainbow", folder) == "new.jpg"
 
@@ -390,7 +392,7 @@ def test_the_originals_are_never_touched(shared: Daemon, folder: Path) -> None:
 
 
 def test_watching_survives_the_limit_of_watches_and_says_so(
-    seed: Any, daemons: Any, tmp_path: Path
+    daemons: Daemons, seed: FirstCrawl, tmp_path: Path
 ) -> None:
     if subprocess.run(["unshare", "--user", "--map-root-user", "true"], check=False).returncode:
         pytest.skip("this machine allows no user namespace")
