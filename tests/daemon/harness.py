@@ -231,9 +231,9 @@ class Daemon:
         assert isinstance(answer, dict)
         return answer
 
-    def search(self, query: str = "sunset", n: int = 1000) -> list[dict[str, Any]]:
+    def search(self, query: str = "sunset", n: int = 10_000) -> list[dict[str, Any]]:
         """Return the hits of a query in words."""
-        words = urlencode({"q": query, "n": n})
+        words = urlencode({"q": query, "limit": n})
         code, answer = self.request("GET", f"/v1/search?{words}")
         assert code == 200, answer
         hits = answer["hits"]
