@@ -2,83 +2,35 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import http.client
 import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import pytest
-
 from tests import processes
+from tests.daemon.wire import (
+    PATIENCE_SECONDS,
+    Notifications,
+    UnixConnection,
+    path_of,
+    paths_of,
+    wait_until,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 UNIT = REPOSITORY / "systemd" / "clipd.service"
-PATIENCE_SECONDS = 60.0  # for what takes a second or two when the machine is free
 _FOREIGN = ("XDG_", "CLIPD_", "NOTIFY_", "WATCHDOG_", "CUDA_")
 
 
 class NotReadyError(AssertionError):
     """The daemon ended before it said READY=1."""
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("clipd", timeout=PATIENCE_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-class _Notifications:
-    """The socket that a service manager would listen on."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._socket.settimeout(0.1)
-        self.seen: list[str] = []
-
-    def await_word(self, word: str, is_alive: Callable[[], bool], seconds: float) -> bool:
-        """Wait until a line is sent; False when the sender ends first."""
-        deadline = time.monotonic() + seconds
-        while word not in self.seen:
-            running = is_alive()  # asked first: what it sent before its end still counts
-            try:
-                self.seen += self._socket.recv(4096).decode().splitlines()
-            except TimeoutError:
-                if not running:
-                    return False
-                assert time.monotonic() < deadline, f"no {word} in {seconds:.0f} s: {self.seen}"
-        return True
-
-    def drain(self) -> list[str]:
-        """Take in what has been sent, without waiting; return all lines so far."""
-        self._socket.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.seen += self._socket.recv(4096).decode().splitlines()
-        self._socket.settimeout(0.1)
-        return self.seen
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 class Daemon:
@@ -110,13 +62,11 @@ class Daemon:
         self.file = home / "clipd.toml"
         self.log_file = home / "clipd.log"
         self.socket = runtime / "clipd" / "clipd.sock"
-        self.notes = _Notifications(runtime / "notify")
+        self.notes = Notifications(runtime / "notify")
         self._process: subprocess.Popen[bytes] | None = None
         self._family: dict[int, processes.Process] = {}
         home.mkdir(parents=True, exist_ok=True)
         self.configure(roots, config)
-
-    # -- starting and stopping
 
     def configure(self, roots: Sequence[Path], config: str = "") -> None:
         """Write the config file anew."""
@@ -210,13 +160,11 @@ class Daemon:
         """Return the folder of its catalog."""
         return Path(self._environment()["XDG_STATE_HOME"]) / "clipd"
 
-    # -- asking
-
     def request(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
     ) -> tuple[int, Any]:
         """Send one request to the socket; return the status and the JSON of the answer."""
-        connection = _UnixConnection(self.socket)
+        connection = UnixConnection(self.socket)
         try:
             connection.request(method, path, body, {"Content-Type": kind} if body else {})
             response = connection.getresponse()
@@ -283,8 +231,6 @@ class Daemon:
         """Return the state of each root by its path."""
         return {root["path"]: root["state"] for root in self.status()["roots"]}
 
-    # -- waiting
-
     def wait_until(
         self,
         condition: Callable[[], object],
@@ -323,6 +269,11 @@ class Daemon:
         self.wait_until(is_calm, seconds, what="idle")
         return calm[-1]
 
+    def worked(self) -> tuple[int, int]:
+        """Wait until it is idle; return how many pictures it has decoded and encoded."""
+        status = self.wait_idle()
+        return status["decoded"], status["encoded"]
+
     def verify(self) -> None:
         """Insist that `clipctl verify` finds catalog, index and disk in agreement."""
         verdict = json.loads(self.ctl("verify", "--json", ok=False).stdout)
@@ -339,37 +290,6 @@ class Daemon:
             "XDG_RUNTIME_DIR": self.runtime,
         }
         return kept | {name: str(folder) for name, folder in folders.items()} | self.environment
-
-
-def wait_until(
-    condition: Callable[[], object],
-    seconds: float = PATIENCE_SECONDS,
-    what: str | Callable[[], str] = "",
-) -> None:
-    """Ask again and again until the condition holds.
-
-    The state of another process cannot be waited on, so this is the one place that polls.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:.0f} s: {what if isinstance(what, str) else what()}")
-        threading.Event().wait(0.03)
-
-
-def path_of(row: Mapping[str, Any]) -> bytes:
-    """Return the true bytes of a path in an answer."""
-    whole = row.get("path_b64")
-    return base64.b64decode(whole) if whole else os.fsencode(row["path"])
-
-
-def paths_of(hits: Iterable[Mapping[str, Any]]) -> list[bytes]:
-    """Return every path of every hit, best first."""
-    return [path_of(row) for hit in hits for row in (hit, *_also(hit))]
-
-
-def _also(hit: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [row if isinstance(row, dict) else {"path": row} for row in hit.get("also", ())]
 
 
 def _program() -> list[str]:

@@ -12,7 +12,8 @@ import pytest
 from tests import processes
 from tests.daemon import album
 from tests.daemon.conftest import Daemons, FirstCrawl
-from tests.daemon.harness import Daemon, wait_until
+from tests.daemon.harness import Daemon
+from tests.daemon.wire import wait_until
 
 pytestmark = pytest.mark.slow
 

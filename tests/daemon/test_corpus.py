@@ -14,7 +14,8 @@ import pytest
 from tests import processes
 from tests.daemon import album
 from tests.daemon.conftest import Daemons
-from tests.daemon.harness import Daemon, path_of, wait_until
+from tests.daemon.harness import Daemon
+from tests.daemon.wire import path_of, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.daemon import album
-from tests.daemon.harness import Daemon, path_of
+from tests.daemon.harness import Daemon
+from tests.daemon.wire import path_of
 
 pytestmark = pytest.mark.slow
 

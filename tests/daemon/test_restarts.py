@@ -16,7 +16,8 @@ import pytest
 
 from tests.daemon import album
 from tests.daemon.conftest import Daemons, FirstCrawl
-from tests.daemon.harness import Daemon, NotReadyError, wait_until
+from tests.daemon.harness import Daemon, NotReadyError
+from tests.daemon.wire import wait_until
 
 pytestmark = pytest.mark.slow
 
