@@ -196,7 +196,7 @@ class Daemon:
     def ctl(self, *arguments: str | bytes, ok: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Run the real clipctl; with `ok`, insist on exit status 0."""
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "clipd.ctl.command", *arguments],
+            [*program("clipd.ctl.command"), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=2 * PATIENCE_SECONDS,
@@ -211,7 +211,7 @@ class Daemon:
     def clipd(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """Run another `clipd` command in the same home."""
         return subprocess.run(
-            [*_program(), *arguments],
+            [*program("clipd.command"), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_SECONDS,
@@ -292,13 +292,16 @@ class Daemon:
         return kept | {name: str(folder) for name, folder in folders.items()} | self.environment
 
 
-def _program() -> list[str]:
-    return [sys.executable, "-P", "-m", "clipd.command"]
+def program(module: str) -> list[str]:
+    """Return the command that the console script of a module's `main` stands for."""
+    return [sys.executable, "-P", "-c", f"import sys, {module} as m; sys.exit(m.main())"]
 
 
 def _command() -> list[str]:
     """Return the unit's own command, with this environment's clipd as the program."""
     for line in UNIT.read_text().splitlines():
         if line.startswith("ExecStart="):
-            return [*_program(), *shlex.split(line.removeprefix("ExecStart="))[1:]]
+            words = shlex.split(line.removeprefix("ExecStart="))
+            names = [os.path.basename(word) for word in words]
+            return [*program("clipd.command"), *words[names.index("clipd") + 1 :]]
     raise LookupError(f"{UNIT} has no ExecStart")

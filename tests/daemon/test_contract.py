@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from tests import processes
 from tests.daemon import album
 from tests.daemon.conftest import FirstCrawl
-from tests.daemon.harness import Daemon
+from tests.daemon.harness import Daemon, program
 from tests.daemon.wire import path_of, wait_until
 
 pytestmark = pytest.mark.slow
@@ -211,11 +210,10 @@ def test_the_daemon_itself_never_loads_torch_or_pillow(shared: Daemon, photos: P
 
 
 def test_a_query_can_be_piped_into_head(shared: Daemon, photos: Path) -> None:
-    environment = {**os.environ, "CLIPD_SOCKET": str(shared.socket)}
-    words = ["bash", "-o", "pipefail", "-c", '"$0" -P -m clipd.ctl.command search sunset | head -1']
+    pipe = '"$@" search sunset | head -1'
     done = subprocess.run(
-        [*words, sys.executable],
-        env=environment,
+        ["bash", "-o", "pipefail", "-c", pipe, "-", *program("clipd.ctl.command")],
+        env={**os.environ, "CLIPD_SOCKET": str(shared.socket)},
         capture_output=True,
         check=False,
         timeout=60,
