@@ -17,13 +17,7 @@ from clipd.photo import ModelSpec, Pixels
 SIDE = 64
 SMALL = {
     "embed_dim": 48,
-    "vision_cfg": {
-        "image_size": SIDE,
-        "layers": 2,
-        "width": 64,
-        "head_width": 32,
-        "patch_size": 16,
-    },
+    "vision_cfg": {"image_size": SIDE, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }
 
