@@ -80,7 +80,8 @@ def run(config_file: Path | None) -> int:
     Raises:
         ClipdError: it cannot start.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("clipd").setLevel(logging.INFO)
     signals = Signals()
     signals.install()
     paths = Paths.of()

@@ -15,9 +15,7 @@ _LOOK_EVERY_SECONDS = 15.0
 class Hold:
     """Tells whether indexing has to wait. Any thread; searches never wait."""
 
-    def __init__(
-        self, config: PowerConfig, is_on_battery: Callable[[], bool] = on_battery
-    ) -> None:
+    def __init__(self, config: PowerConfig, is_on_battery: Callable[[], bool] = on_battery) -> None:
         self._may_rest = config.on_battery == "rest"
         self._is_on_battery = is_on_battery
         self._paused = threading.Event()

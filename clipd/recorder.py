@@ -23,9 +23,7 @@ _RATE_SECONDS = 30.0
 class Recorder:
     """Writes outcomes. The indexer's thread, inside its transaction; figures for any thread."""
 
-    def __init__(
-        self, catalog: Catalog, model: int, again: Callable[[bytes, float], None]
-    ) -> None:
+    def __init__(self, catalog: Catalog, model: int, again: Callable[[bytes, float], None]) -> None:
         """Make a recorder.
 
         Args:

@@ -17,7 +17,8 @@ from clipd.errors import RequestError
 from clipd.photo import Hit, Refused
 from clipd.query import Answer, Query, Term
 from clipd.store.index import VectorIndex
-from clipd.store.reader import CatalogReader, Located
+from clipd.store.reader import CatalogReader
+from clipd.store.rows import Located
 from clipd.watch.roots import Roots
 
 Vector = NDArray[np.float32]  # (dim,)

@@ -13,8 +13,10 @@ from clipd.inbox import Inbox
 from clipd.query import Answer, Query, Verdict
 from clipd.search import Search
 from clipd.status import StatusBoard
+from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
-from clipd.store.reader import CatalogReader, FailureRow
+from clipd.store.reader import CatalogReader
+from clipd.store.rows import FailureRow
 from clipd.verify import verify
 from clipd.watch.roots import Roots
 from clipd.watch.watcher import Watcher
@@ -30,6 +32,7 @@ class Daemon:
         *,
         search: Search,
         board: StatusBoard,
+        catalog: Catalog,
         reader: CatalogReader,
         follower: IndexFollower,
         inbox: Inbox,
@@ -39,6 +42,7 @@ class Daemon:
     ) -> None:
         self._search = search
         self._board = board
+        self._catalog = catalog
         self._reader = reader
         self._follower = follower
         self._inbox = inbox
@@ -72,8 +76,6 @@ class Daemon:
                     f"{os.fsdecode(path)} lies in none of the watched folders; "
                     "see them with: clipctl status",
                 )
-            if path == root.path:
-                self._roots.accept_empty(root.id)
         self._watcher.rescan(path)
 
     def pause(self) -> None:
@@ -87,7 +89,9 @@ class Daemon:
 
     def verify(self, repair: bool) -> Verdict:
         """Compare catalog and index, between two turns of the indexer."""
-        check = self._inbox.call(lambda: verify(self._reader, self._follower, repair=repair))
+        check = self._inbox.call(
+            lambda: verify(self._catalog, self._reader, self._follower, repair=repair)
+        )
         try:
             return check.result(_VERIFY_SECONDS)
         except CallTimeoutError as error:

@@ -12,11 +12,12 @@ from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.hold import Hold
 from clipd.indexer import Indexer, Progress
-from clipd.pathtext import described
+from clipd.pathtext import path_fields, shown
 from clipd.photo import ModelSpec
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
-from clipd.watch.roots import Root, Roots
+from clipd.watch.root import Root
+from clipd.watch.roots import Roots
 from clipd.watch.watcher import Watcher
 
 
@@ -102,7 +103,7 @@ class StatusBoard:
                 "photos": counts.photos - counts.without_vector,
                 "of": counts.photos,
             },
-            "index": {"kind": self._follower.kind, "count": len(self._follower.index)},
+            "index": {"kind": self._follower.index.kind, "count": len(self._follower.index)},
             "roots": self._root_figures(),
             "watch": self._watch_figures(),
             "sandbox": self._sandbox_figures(),
@@ -127,7 +128,7 @@ class StatusBoard:
             now = self._states.state(root.id)
             figures.append(
                 {
-                    **described(root.path),
+                    **path_fields(root.path),
                     "state": now.state,
                     "reason": now.reason,
                     "paths": known.get(root.id, 0),
@@ -141,14 +142,17 @@ class StatusBoard:
 
     def _sandbox_figures(self) -> JsonValue:
         now = self._pool.sandbox()
+        if now is None:
+            return None  # no decoder has run yet
         return {"landlock": now.landlock, "seccomp": now.seccomp, "reason": now.reason}
 
     def _problems(self, progress: Progress) -> Sequence[str]:
         found = [*self._notes, progress.problem, *self._watcher.state().problems]
         found += [
-            f"{os.fsdecode(root.path)}: {self._states.state(root.id).reason}"
+            f"{shown(root.path)}: {self._states.state(root.id).reason}"
             for root in self._roots
             if self._states.state(root.id).state != "online"
         ]
-        return [sentence.encode(errors="backslashreplace").decode() for sentence in found if sentence]
-
+        return [
+            sentence.encode(errors="backslashreplace").decode() for sentence in found if sentence
+        ]

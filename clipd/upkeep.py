@@ -25,7 +25,7 @@ class Upkeep:
         config: StoreConfig,
         catalog: Catalog,
         follower: IndexFollower,
-        back_up: Callable[[], None],
+        back_up: Callable[[], object],
         last_backup: float,
     ) -> None:
         """Make the upkeep.

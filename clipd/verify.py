@@ -1,27 +1,33 @@
-"""Whether disk of clipd, catalog and index agree, and what can be mended."""
+"""Whether catalog and index agree, and what can be mended."""
 
 from __future__ import annotations
 
 import logging
 
 from clipd.query import Verdict
+from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
 
 _log = logging.getLogger(__name__)
 
 
-def verify(reader: CatalogReader, follower: IndexFollower, *, repair: bool) -> Verdict:
+def verify(
+    catalog: Catalog, reader: CatalogReader, follower: IndexFollower, *, repair: bool
+) -> Verdict:
     """Compare the catalog with itself and the index with the catalog.
 
     Runs on the indexer's thread, so that nothing changes meanwhile.
 
     Args:
-        repair: build the index anew from the catalog where they differ, and look again.
+        repair: where they differ, drop damaged vectors, build the index anew from the
+            catalog, and look again. The photos concerned are then encoded again.
     """
     problems = _problems(reader, follower)
     if problems and repair:
         _log.warning("repairing: %s", "; ".join(problems))
+        with catalog.writing():
+            catalog.repair()
         follower.rebuild()
         problems = _problems(reader, follower)
     return Verdict(not problems, tuple(problems))

@@ -6,14 +6,15 @@ import http.client
 import json
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 from urllib.parse import urlencode
 
 from clipd.errors import NotRunningError, RequestError
 from clipd.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long, socket_path
 
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+JsonValue: TypeAlias = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"] | None
 Object = dict[str, JsonValue]
 
 START = "start it with: systemctl --user start clipd"
@@ -33,7 +34,7 @@ class Client:
         """Ask for something to be done, or with more than an address can say."""
         return self._ask("POST", route, json.dumps(value or {}).encode("ascii"))
 
-    def upload(self, route: str, file: BinaryIO, **query: str | int | float) -> Object:
+    def upload(self, route: str, file: BinaryIO, query: Object) -> Object:
         """Ask with a picture's bytes."""
         address = f"{route}?{urlencode(query)}" if query else route
         return self._ask("POST", address, file, "application/octet-stream")
@@ -75,10 +76,9 @@ class Client:
         headers = {"Content-Type": kind, "Connection": "close"}
         if body is not None and not isinstance(body, bytes):
             headers["Content-Length"] = str(os.fstat(body.fileno()).st_size)
-        try:
+        # A request that is refused before it was sent whole breaks here; the answer says why.
+        with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, address, body, headers)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # refused before it was sent whole: the answer says why
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import click
 
-from clipd.ctl.client import Client, Object
+from clipd.ctl.client import Client, JsonValue, Object
 from clipd.ctl.output import (
     columns,
     dimmed,
@@ -19,6 +20,7 @@ from clipd.ctl.output import (
     say,
 )
 from clipd.errors import RequestError
+from clipd.pathtext import shown
 
 UNKNOWN_PATH = "unknown_path"  # the daemon's word for a path that is not in the catalog
 
@@ -77,8 +79,9 @@ def search(
     text = " ".join(query)
     asked: Object = {"query": text}
     if plus or minus:
-        terms = [_term(text, 1), *(_weighted(one, 1) for one in plus)]
-        asked = {"terms": [*terms, *(_weighted(one, -1) for one in minus)]}
+        more = [_weighted(one, 1) for one in plus]
+        less = [_weighted(one, -1) for one in minus]
+        asked = {"terms": [_term(text, 1), *more, *less]}
     return _print(
         Client().post("/v1/search", asked | _limit_values(limit, min_score)), as_json, null
     )
@@ -99,7 +102,8 @@ def similar(
     path = os.path.abspath(picture)
     limits = _limit_values(limit, min_score)
     try:
-        answer = Client().post("/v1/search", {"terms": [path_value(path)]} | limits)
+        asked: Object = {"terms": [path_value(path)]}
+        answer = Client().post("/v1/search", asked | limits)
     except RequestError as error:
         if error.code != UNKNOWN_PATH:
             raise
@@ -107,16 +111,20 @@ def similar(
     return _print(answer, as_json, null)
 
 
-def _upload(path: bytes, limits: dict[str, int | float]) -> Object:
+def _upload(path: bytes, limits: Object) -> Object:
     try:
-        with open(path, "rb") as file:
-            return Client().upload("/v1/search", file, **limits)
+        # Not to wait for the writer of a pipe; fdopen refuses folders by itself.
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
     except OSError as error:
-        message = f"cannot read {os.fsdecode(path)}: {error.strerror}"
+        message = f"cannot read {shown(path)}: {error.strerror}"
         raise RequestError("unreadable", message) from error
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise RequestError("unreadable", f"{shown(path)} is not a file")
+        return Client().upload("/v1/search", file, limits)
 
 
-def _weighted(text: str, sign: int) -> Object:
+def _weighted(text: str, sign: int) -> JsonValue:
     """Read ``TEXT[:W]``; a colon that no number follows belongs to the text."""
     start, colon, end = text.rpartition(":")
     try:
@@ -125,12 +133,12 @@ def _weighted(text: str, sign: int) -> Object:
         return _term(text, sign)
 
 
-def _term(text: str, weight: float) -> Object:
+def _term(text: str, weight: float) -> JsonValue:
     return {"text": text, "weight": weight}
 
 
-def _limit_values(limit: int | None, min_score: float | None) -> dict[str, int | float]:
-    values = {"limit": limit, "min_score": min_score}
+def _limit_values(limit: int | None, min_score: float | None) -> Object:
+    values: Object = {"limit": limit, "min_score": min_score}
     return {key: value for key, value in values.items() if value is not None}
 
 

@@ -69,8 +69,8 @@ class Meter:
         self._recent.append((now, self.done))
         while now - self._recent[0][0] > RATE_SECONDS and len(self._recent) > 2:
             self._recent.popleft()
-        (first, before), elapsed = self._recent[0], now - self._recent[0][0]
-        self.rate = (self.done - before) / elapsed if elapsed > 0 else 0.0
+        earlier, before = self._recent[0]
+        self.rate = (self.done - before) / (now - earlier) if now > earlier else 0.0
 
     @property
     def seconds_left(self) -> float | None:

@@ -50,7 +50,7 @@ def errors(with_skipped: bool, as_json: bool) -> None:
     client = Client()
     failures = list(_failures(client, with_skipped or as_json))
     if as_json:
-        emit_json(failures)
+        emit_json([*failures])
         return
     emit_lines(columns(one["kind"], one["path"], one["reason"]) for one in failures)
     skipped = 0 if with_skipped else number(client.get("/v1/status"), "skipped")
@@ -71,7 +71,7 @@ def ping(as_json: bool) -> None:
         emit_lines([f"clipd {answer['version']} answers (pid {answer['pid']})"])
 
 
-def _failures(client: Client, with_skipped: bool) -> Iterator[JsonValue]:
+def _failures(client: Client, with_skipped: bool) -> Iterator[Object]:
     after: JsonValue = ""
     while after is not None:
         page = client.get(

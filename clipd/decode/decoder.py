@@ -86,7 +86,7 @@ class Decoder:
             limit = f"{self._timeout_seconds:g} s (decoder.timeout)"
             raise PictureError("timeout", f"decoding took longer than {limit}") from error
         except ChildError as error:
-            raise self._death(self.end(at_once=True)) from error
+            raise self._death(self.end()) from error
 
     def end(self, *, at_once: bool = False) -> int:
         """End the child and reap it; return its exit status, negative for a signal."""
@@ -108,7 +108,7 @@ class Decoder:
         except (TimeoutError, ChildError):
             hello = None
         if hello is None:
-            status = self.end(at_once=True)
+            status = self.end()
             raise ChildError(f"a decoder did not start (exit status {status})")
         state = hello.header
         return SandboxState(bool(state["landlock"]), bool(state["seccomp"]), str(state["reason"]))

@@ -36,7 +36,7 @@ _PROT_EXEC: Final = 4
 # number of cores, huge pages) takes the error and goes on, and a new glibc does not turn every
 # photo into a "crash". For an attacker the two are the same: the call does not happen.
 _CALLS: Final[tuple[str, ...]] = (
-    *("read", "pread64", "readv", "lseek", "write", "close", "dup", "fcntl"),
+    *("read", "pread64", "readv", "lseek", "write", "close", "dup", "dup2", "dup3", "fcntl"),
     *("fstat", "newfstatat", "fstat64", "fstatat64", "statx", "_llseek"),
     *("recvmsg", "recvfrom", "sendmsg", "sendto", "poll", "ppoll"),
     *("munmap", "mremap", "madvise", "brk", "futex", "sched_yield", "sched_getaffinity"),

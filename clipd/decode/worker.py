@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> None:
     load_codecs(with_raw=settings.with_raw)
     os.chdir("/")
     held = seal(settings.memory_bytes)
-    _silence()
+    _silence()  # the last thing that may fail, so that what fails before is heard
     gc.freeze()  # what is loaded stays: do not look through it again after every photo
     channel.send({"landlock": held.landlock, "seccomp": held.seccomp, "reason": held.reason})
     while (job := channel.receive(0)) is not None:

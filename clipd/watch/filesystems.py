@@ -6,6 +6,8 @@ import os
 import re
 from dataclasses import dataclass
 
+from clipd.watch.root import is_within
+
 # Changes made by another machine, or beneath FUSE, never become inotify events (inotify(7)).
 # fmt: off
 _NO_EVENTS = frozenset((
@@ -44,19 +46,41 @@ class FileSystem:
 def filesystem_of(path: bytes) -> FileSystem:
     """Return the file system that a path lies on; the path need not exist."""
     real = os.path.realpath(path)
-    with open("/proc/self/mountinfo", "rb") as mounts:
-        return _innermost(real, mounts.read())
+    return _innermost(real, _mounts())[1]
 
 
-def _innermost(real: bytes, mountinfo: bytes) -> FileSystem:
-    best = FileSystem(b"/", "unknown")
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(b" - ")
-        point = _OCTAL.sub(lambda code: bytes([int(code[1], 8)]), before.split(b" ")[4])
-        # Of two mounts on one point the later covers the earlier: proc(5) lists them in order.
-        is_above = point == b"/" or real == point or real.startswith(point + b"/")
-        if is_above and len(point) >= len(best.mount_point):
-            best = FileSystem(point, os.fsdecode(after.split(b" ")[0]))
+def mounts_of(path: bytes) -> frozenset[int]:
+    """Return the ids of the mounts that a folder lies on and that lie below it.
+
+    A mount that is made anew has a new id, so that a set that differs from an earlier one tells
+    that other files may be there, and that the watches on the old ones are gone.
+    """
+    real = os.path.realpath(path)
+    mounts = _mounts()
+    below = {number for number, mount in mounts if is_within(mount.mount_point, real)}
+    return frozenset(below | {_innermost(real, mounts)[0]})
+
+
+def _mounts() -> list[tuple[int, FileSystem]]:
+    with open("/proc/self/mountinfo", "rb") as mountinfo:
+        return [_mount(line) for line in mountinfo]
+
+
+def _mount(line: bytes) -> tuple[int, FileSystem]:
+    """Read a line of mountinfo, see proc(5)."""
+    before, _, after = line.partition(b" - ")
+    number, _, _, _, point, *_ = before.split(b" ")
+    point = _OCTAL.sub(lambda code: bytes([int(code[1], 8)]), point)
+    return int(number), FileSystem(point, os.fsdecode(after.split(b" ")[0]))
+
+
+def _innermost(real: bytes, mounts: list[tuple[int, FileSystem]]) -> tuple[int, FileSystem]:
+    best = (0, FileSystem(b"/", "unknown"))
+    for number, mount in mounts:
+        # Of two mounts on one point the later covers the earlier: the list is in order.
+        is_inner = len(mount.mount_point) >= len(best[1].mount_point)
+        if is_inner and is_within(real, mount.mount_point):
+            best = (number, mount)
     return best
 
 

@@ -10,10 +10,11 @@ import os
 import stat as modes
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from clipd.watch.root import Root, RootChange, RootState, is_within
+from clipd.watch.rules import is_junk
 
 if TYPE_CHECKING:
     from clipd.store.reader import CatalogReader
@@ -140,14 +141,12 @@ class Roots:
     def _check(self, root: Root) -> RootChange | None:
         identity, is_empty, reason = _look(root)
         with self._lock:
-            record = self._records.get(root.id)
-            if record is None:
-                return None
-            if identity is not None and not reason:
-                reason = self._doubt(record, identity, is_empty)
-            fresh = None
-            if not reason:
-                fresh = self._trust(record, identity, is_empty)
+            record = self._records[root.id]  # only the thread that checks replaces the roots
+            as_known = replace(record)
+        if identity is not None:
+            reason = self._doubt(as_known, identity, is_empty)  # asks disk and catalog: no lock
+        with self._lock:
+            fresh = None if reason else self._trust(record, identity, is_empty)
             record.offline = reason
             before, now = record.reported, record.state()
             if now == before and fresh is None:
@@ -163,12 +162,12 @@ class Roots:
         is_other = record.identity is not None and record.identity != identity
         if is_empty and (is_other or not record.deletions_seen) and self._count(record.root):
             return (
-                f"is empty, but photos are known in it; if that is meant, "
+                f"the folder is empty, but photos are known in it; if that is meant, "
                 f"run `clipctl rescan {path}`"
             )
         if is_other and self._count(record.root) and not self._finds_any(record.root):
             return (
-                f"is another folder now, with none of the photos known in it; if that is meant, "
+                f"it is another folder now, with none of the photos known in it; if that is meant, "
                 f"run `clipctl rescan {path}`"
             )
         return ""
@@ -201,13 +200,13 @@ def _look(root: Root) -> tuple[Identity | None, bool, str]:
     try:
         stat = os.stat(root.path)
         if not modes.S_ISDIR(stat.st_mode):
-            return None, False, "is not a folder"
+            return None, False, "it is not a folder"
         with os.scandir(root.path) as entries:
-            is_empty = next(entries, None) is None
+            is_empty = all(is_junk(entry.name) for entry in entries)
     except FileNotFoundError:
-        return None, False, "is missing"
+        return None, False, "the folder is missing"
     except OSError as error:
-        return None, False, f"cannot be read: {error.strerror}"
+        return None, False, f"the folder cannot be read: {error.strerror}"
     return (stat.st_dev, stat.st_ino), is_empty, ""
 
 

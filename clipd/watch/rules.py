@@ -73,7 +73,7 @@ class RootRules:
         name = os.path.basename(path)
         if not self._hidden and name.startswith(b"."):
             return True
-        if name in JUNK_NAMES or name.startswith(JUNK_STARTS):
+        if is_junk(name):
             return True
         return self._is_excluded(path, is_folder=is_folder)
 
@@ -88,6 +88,11 @@ class RootRules:
             return False
         inside = os.fsdecode(path[len(self._root.rstrip(b"/")) + 1 :])
         return self._excluded.match_file(inside + "/" if is_folder else inside)
+
+
+def is_junk(name: bytes) -> bool:
+    """Whether a name is of those that are never looked at."""
+    return name in JUNK_NAMES or name.startswith(JUNK_STARTS)
 
 
 def _spec(patterns: Sequence[str]) -> GitIgnoreSpec | None:
