@@ -8,15 +8,18 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from clipd.channel import JsonValue
 from tests.ctl.conftest import Ctl
 from tests.serve.answering import IDLE, GivenFailure, GivenService
 
 
 def test_without_a_daemon_every_command_ends_with_3_and_says_how_to_start(tmp_path: Path) -> None:
+    assert Ctl(tmp_path / "none.sock").process("ping").code == 3
     for arguments in (["ping"], ["search", "x"], ["status", "--wait"], ["similar", "/a"]):
         said = Ctl(tmp_path / "none.sock")(*arguments)
         assert (said.code, said.out) == (3, b"")
@@ -50,7 +53,7 @@ def _answer_once(listening: socket.socket, answer: bytes) -> None:
 
 
 def test_ping_names_the_process(ctl: Ctl) -> None:
-    assert f"pid {os.getpid()}" in ctl("ping").lines[0]
+    assert f"pid {os.getpid()}" in ctl.process("ping").lines[0]
     assert json.loads(ctl("ping", "--json").out)["pid"] == os.getpid()
 
 
@@ -93,7 +96,7 @@ def test_errors_lists_more_than_a_page(ctl: Ctl, service: GivenService) -> None:
 
 def test_commands_reach_the_daemon(ctl: Ctl, service: GivenService, tmp_path: Path) -> None:
     for arguments in (["pause"], ["resume"], ["rescan"], ["rescan", b"./caf\xe9/"]):
-        said = ctl(*arguments)  # type: ignore[misc]
+        said = ctl(*arguments)
         assert (said.code, said.out) == (0, b"")
         assert "clipctl" in said.err
     here = os.fsencode(Path.cwd() / "x")[:-1] + b"caf\xe9"
@@ -109,13 +112,13 @@ def test_verify_ends_with_1_unless_all_is_right(ctl: Ctl) -> None:
     assert set(json.loads(repaired.out)) == {"ok", "problems"}
 
 
-def _indexing(done: int, backlog: int) -> dict[str, object]:
+def _indexing(done: int, backlog: int) -> Mapping[str, JsonValue]:
     return {**IDLE, "state": "indexing", "handled": done, "backlog": backlog}
 
 
 def test_wait_ends_when_the_daemon_is_idle(ctl: Ctl, service: GivenService) -> None:
     waiting = {**IDLE, "state": "paused", "backlog": 4}
-    service.states = [_indexing(7, 9), waiting, _indexing(11, 5), IDLE]  # type: ignore[list-item]
+    service.states = [_indexing(7, 9), waiting, _indexing(11, 5), IDLE]
     said = ctl("status", "--wait", "--json")
     assert json.loads(said.out) == IDLE
     assert service.asked == ["status"] * 4
@@ -127,7 +130,7 @@ def test_wait_draws_a_bar_on_a_terminal_and_never_under_no_color(
 ) -> None:
     states = [_indexing(100, 300), _indexing(200, 200), _indexing(300, 100), IDLE]
     for extra, has_bar in (({}, True), ({"NO_COLOR": "1"}, False)):
-        service.states = list(states)  # type: ignore[arg-type]
+        service.states = list(states)
         drawn = _on_terminal(ctl, extra, "status", "--wait")
         assert ("[####" in drawn) is has_bar
         assert ("100 of 300" in drawn) is has_bar
@@ -156,7 +159,7 @@ def _on_terminal(ctl: Ctl, extra: dict[str, str], *arguments: str) -> str:
 
 
 def test_ctrl_c_ends_a_wait_quietly(ctl: Ctl, service: GivenService) -> None:
-    service.states = [_indexing(1, 9)]  # type: ignore[list-item]
+    service.states = [_indexing(1, 9)]
     seen = threading.Event()
     service.before_status = seen.set
     process = subprocess.Popen(

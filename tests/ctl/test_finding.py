@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.serve.answering import HITS, UGLY, GivenService
 
 
 def test_a_search_prints_a_score_and_a_path_a_line(ctl: Ctl, service: GivenService) -> None:
-    said = ctl("search", "sunset", "over", "water", "-n", "3", "--min-score", "0.1")
+    said = ctl.process("search", "sunset", "over", "water", "-n", "3", "--min-score", "0.1")
     assert said.code == 0
     assert said.lines == [
         "0.312\t/photos/sunset.jpg",
@@ -73,7 +74,7 @@ def test_a_picture_from_elsewhere_is_uploaded(
 ) -> None:
     picture = os.urandom(1_000_000)
     (tmp_path / "odd \udcff.jpg").write_bytes(picture)
-    said = ctl("similar", os.fsencode(tmp_path / "odd \udcff.jpg"), "--min-score", "0.3")
+    said = ctl.process("similar", os.fsencode(tmp_path / "odd \udcff.jpg"), "--min-score", "0.3")
     assert said.lines == ["0.312\t/photos/sunset.jpg"]
     assert service.asked[-1] == Query((Term(picture=picture),), None, 0.3)
 
@@ -128,9 +129,7 @@ def test_a_refusal_ends_with_the_next_command(ctl: Ctl, service: GivenService) -
 
 
 def test_a_reader_that_has_enough_ends_the_command_quietly(ctl: Ctl, service: GivenService) -> None:
-    import subprocess
-
-    service.hits = tuple(Hit(n, b"/photos/%d.jpg" % n, 0.5, False) for n in range(50_000))
+    service.hits = tuple(Hit(n, b"/photos/%d.jpg" % n, 0.5, False) for n in range(9000))
     reading, writing = os.pipe()
     process = subprocess.Popen(
         ctl.command("search", "x"), env=ctl.environment(), stdout=writing, stderr=subprocess.PIPE
