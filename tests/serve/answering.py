@@ -41,6 +41,7 @@ class GivenService:
     states: list[Mapping[str, JsonValue]] = field(default_factory=list)
     asked: list[object] = field(default_factory=list)
     before_search: Callable[[], None] = lambda: None
+    before_status: Callable[[], None] = lambda: None
 
     def search(self, query: Query) -> Answer:
         self.asked.append(query)
@@ -54,6 +55,7 @@ class GivenService:
 
     def status(self) -> Mapping[str, JsonValue]:
         self.asked.append("status")
+        self.before_status()
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
     def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[GivenFailure]:
