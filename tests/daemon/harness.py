@@ -89,7 +89,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment() | {"NOTIFY_SOCKET": str(self.notes.path)},
+                env=self.environment_of() | {"NOTIFY_SOCKET": str(self.notes.path)},
                 cwd="/",
             )
         if not self.notes.await_word("READY=1", self.is_running, PATIENCE_SECONDS):
@@ -158,7 +158,7 @@ class Daemon:
 
     def state_folder(self) -> Path:
         """Return the folder of its catalog."""
-        return Path(self._environment()["XDG_STATE_HOME"]) / "clipd"
+        return Path(self.environment_of()["XDG_STATE_HOME"]) / "clipd"
 
     def request(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
@@ -200,7 +200,7 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=2 * PATIENCE_SECONDS,
-            env=self._environment(),
+            env=self.environment_of(),
             cwd="/",
             check=False,
         )
@@ -215,7 +215,7 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_SECONDS,
-            env=self._environment(),
+            env=self.environment_of(),
             cwd="/",
             check=False,
         )
@@ -279,7 +279,8 @@ class Daemon:
         verdict = json.loads(self.ctl("verify", "--json", ok=False).stdout)
         assert verdict == {"ok": True, "problems": []}, verdict
 
-    def _environment(self) -> dict[str, str]:
+    def environment_of(self) -> dict[str, str]:
+        """Return the environment that it and its clients run in."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         folders = {
             "HOME": self.home,
