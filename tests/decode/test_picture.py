@@ -131,9 +131,7 @@ def test_floats_and_integers_beyond_every_scale_are_stretched(decode: Decode) ->
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("turned", range(1, 9))
-def test_a_picture_is_upright_and_its_size_too(
-    decode: Decode, format_: str, turned: int
-) -> None:
+def test_a_picture_is_upright_and_its_size_too(decode: Decode, format_: str, turned: int) -> None:
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # of Image.Transpose
     stored = two_colours()
     if turned in undo:
@@ -146,9 +144,7 @@ def test_a_picture_is_upright_and_its_size_too(
     assert difference(pixels(answer), EXPECTED) <= 4.0
 
 
-def test_all_turned_photos_of_the_corpus_are_the_same_picture(
-    decode: Decode, corpus: Path
-) -> None:
+def test_all_turned_photos_of_the_corpus_are_the_same_picture(decode: Decode, corpus: Path) -> None:
     for shape in ("Landscape", "Portrait"):
         files = sorted((corpus / "exif" / "orientation").rglob(f"{shape}*"))
         assert len(files) == 9
@@ -205,9 +201,7 @@ def test_damaged_exif_is_no_reason_to_refuse_a_photo(decode: Decode) -> None:
 def test_the_first_picture_of_an_animation_is_taken(decode: Decode) -> None:
     second = Image.new("RGB", (160, 120), (0, 255, 0))
     for format_, options in (("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {})):
-        content = encoded(
-            two_colours(), format_, save_all=True, append_images=[second], **options
-        )
+        content = encoded(two_colours(), format_, save_all=True, append_images=[second], **options)
         assert difference(pixels(decode(content)), EXPECTED) <= 0.5
 
 
