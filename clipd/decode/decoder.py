@@ -114,7 +114,10 @@ class Decoder:
             hello = None
         if hello is None:
             status = self.end()
-            raise ChildError(f"a decoder did not start (exit status {status})")
+            raise ChildError(
+                f"a decoder did not start (exit status {status}); what it said is in the log"
+                f" above, and decoder.memory ({self._settings.memory_bytes:,} bytes) may be too low"
+            )
         state = hello.header
         return SandboxState(bool(state["landlock"]), bool(state["seccomp"]), str(state["reason"]))
 
