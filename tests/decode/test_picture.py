@@ -139,7 +139,7 @@ def test_a_picture_is_upright_and_its_size_too(decode: Decode, format_: str, tur
         stored = stored.transpose(Image.Transpose(undo[turned]))
     exif = Image.Exif()
     exif[0x0112] = turned
-    # Given as bytes, so that HEIF is written with a rotation of its own, which is what counts there.
+    # Given as bytes, so that HEIF gets a rotation of its own, which is what counts there.
     answer = decode(encoded(stored, format_, exif=exif.tobytes(), quality=95))
     assert isinstance(answer, Decoded)
     assert (answer.width, answer.height) == (160, 120)
