@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from clipd.decode.pool import DecoderPool
 from clipd.photo import Decoded, Refused
-from tests.decode.conftest import difference, encoded, two_colours
+from tests.decode.conftest import difference, encoded, small_pool, two_colours
 
 Entry = tuple[int, int, int, bytes]  # tag, type, count, value
 
@@ -67,6 +68,13 @@ def dng(preview: bytes, turned: int, width: int = 64, height: int = 48) -> bytes
     padded = preview + b"\0" * (len(preview) % 2)
     one, two = directories(sub_at, preview_at, preview_at + len(padded))
     return b"II*\0" + longs(8) + one + two + padded + raw
+
+
+@pytest.fixture
+def pool() -> Iterator[DecoderPool]:
+    """A pool of each test's own: the first raw picture replaces its decoder."""
+    with small_pool() as pool:
+        yield pool
 
 
 def decode_file(pool: DecoderPool, path: Path, content: bytes) -> Decoded | Refused:
