@@ -3,6 +3,7 @@
     ClipdError
     +-- ConfigError          the configuration cannot be used
     +-- AlreadyRunningError  another clipd holds this state folder
+    +-- SetupError           `clipd setup` could not finish
     +-- StoreError           the catalog or the index cannot be used
     |   +-- CatalogNewerError    written by a newer clipd
     |   +-- CatalogCorruptError  damaged; can be set aside and rebuilt
@@ -16,6 +17,7 @@
     +-- PictureError         a file that cannot be made into pixels, with its kind
     +-- ChildError           a child process died, hung or spoke nonsense
     +-- RequestError         a request that cannot be answered, with its code
+    +-- NotRunningError      a client finds no daemon at the socket
     +-- SceneError           the painter of the embedded model knows no such scene
 
 The text of each is fit for a user: what happened, to what, and what to do.
@@ -39,6 +41,10 @@ class ConfigError(ClipdError):
 
 class AlreadyRunningError(ClipdError):
     """Another clipd holds this state folder."""
+
+
+class SetupError(ClipdError):
+    """``clipd setup`` could not finish."""
 
 
 class StoreError(ClipdError):
@@ -111,6 +117,10 @@ class RequestError(ClipdError):
         super().__init__(message)
         self.code = code
         self.status = status
+
+
+class NotRunningError(ClipdError):
+    """A client finds no daemon at the socket."""
 
 
 class SceneError(ClipdError):
