@@ -73,7 +73,8 @@ def state_of(engine: Engine) -> dict[str, JsonValue]:
 
 def main() -> None:
     """Load the model that the first message names; say so; serve."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("clipd").setLevel(logging.INFO)
     images, queries = (Channel(socket.socket(fileno=int(fd))) for fd in sys.argv[1:3])
     order = images.receive(MAX_BODY_BYTES)
     if order is None:
