@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 import time
@@ -98,6 +97,8 @@ class _Bar:
 
     def show(self, meter: Meter) -> None:
         words = str(meter)
+        import shutil  # here, because every command would wait 2 ms for it
+
         room = shutil.get_terminal_size().columns - len(words) - 4
         bar = ""
         if room >= 10 and meter.total:
