@@ -37,10 +37,20 @@ def serving(path: Path, service: Service, config: ServeConfig) -> Iterator[None]
         ConfigError: there can be no socket at this path.
         AlreadyRunningError: a daemon answers there.
     """
-    with listening(path) as sock, _workers() as threads:
+    with listening(path) as sock, serving_on(sock, service, config):
+        yield
+
+
+@contextmanager
+def serving_on(sock: socket.socket, service: Service, config: ServeConfig) -> Iterator[None]:
+    """Answer on a socket that listens already and goes on listening afterwards.
+
+    Clients that come between two such blocks, as during a reload, wait for the second.
+    """
+    with sock.dup() as own, _workers() as threads:  # uvicorn closes what it is given
         stopping = threading.Event()
         server = _Server(_settings(service, config, threads, stopping), stopping)
-        thread = threading.Thread(target=server.run, args=([sock],), name="clipd-serve")
+        thread = threading.Thread(target=server.run, args=([own],), name="clipd-serve")
         thread.start()
         try:
             server.wait_until_started()
