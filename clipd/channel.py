@@ -62,7 +62,8 @@ class Channel:
         try:
             sent = socket.send_fds(self._sock, [start], fds) if fds else 0
             self._sock.sendall(start[sent:])
-            self._sock.sendall(view)
+            if view.nbytes:  # even sending nothing fails when the other end has what it wants
+                self._sock.sendall(view)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ChildError("the other end of a channel is gone") from error
 

@@ -15,7 +15,7 @@ _SLICE = 2000  # vectors in memory at a time
 
 def problems(connection: sqlite3.Connection) -> list[str]:
     """Return a sentence for everything that is wrong with an open catalog."""
-    pages = _broken_pages(connection)
+    pages = broken_pages(connection)
     # Where pages are broken the rest would only repeat it, or fail.
     return pages or [
         *_dangling_rows(connection),
@@ -24,14 +24,16 @@ def problems(connection: sqlite3.Connection) -> list[str]:
     ]
 
 
+def broken_pages(connection: sqlite3.Connection, thoroughly: bool = False) -> list[str]:
+    """Return a sentence for damage to the file itself; thoroughly: indexes against tables too."""
+    pragma = "integrity_check" if thoroughly else "quick_check"
+    rows = connection.execute(f"PRAGMA {pragma}({_SHOWN})").fetchall()
+    return [f"the catalog is damaged: {line}" for (line,) in rows if line != "ok"]
+
+
 def damaged_vectors(connection: sqlite3.Connection) -> list[tuple[int, int]]:
     """Return (photo, model) of vectors of a wrong length, zero or not finite."""
     return [key for page in _vector_pages(connection) for key in _damaged_in(page)]
-
-
-def _broken_pages(connection: sqlite3.Connection) -> list[str]:
-    rows = connection.execute(f"PRAGMA quick_check({_SHOWN})").fetchall()
-    return [f"the catalog is damaged: {line}" for (line,) in rows if line != "ok"]
 
 
 def _dangling_rows(connection: sqlite3.Connection) -> list[str]:

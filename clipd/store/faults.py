@@ -31,14 +31,19 @@ def suspect_mark(file: Path) -> Path:
     return file.with_name(file.name + ".suspect")
 
 
+def mark_suspect(file: Path) -> None:
+    """Ask the next start to check the catalog in full."""
+    with contextlib.suppress(OSError):  # a disk that refuses this has worse to tell
+        suspect_mark(file).touch()
+
+
 def meaning(error: sqlite3.Error, file: Path) -> StoreError | None:
     """Return what an error of SQLite means; None for one that only a bug of ours explains."""
     # The low byte is the primary code; the others tell the kind of I/O error.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGED:
         # A clean stop would hide the damage from the next start, so it leaves a mark.
-        with contextlib.suppress(OSError):
-            suspect_mark(file).touch()
+        mark_suspect(file)
         return CatalogCorruptError(
             f"the catalog {file} is damaged ({error}); restart clipd to set it aside and rebuild it"
         )

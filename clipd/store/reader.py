@@ -148,7 +148,13 @@ class CatalogReader:
     def indexable(self, model: int, after: int, limit: int) -> tuple[Ids, Vectors]:
         """Return all that belongs in the index, by id, from behind ``after``."""
         sql = f"{_INDEXABLE} > ? ORDER BY photo_id LIMIT ?"
-        return self._vectors(model, self._fetch(sql, model, after, limit))
+        while True:
+            rows = self._fetch(sql, model, after, limit)
+            ids, vectors = self._vectors(model, rows)
+            # A page of nothing but damaged vectors is not the end.
+            if len(ids) or not rows:
+                return ids, vectors
+            after = rows[-1][0]
 
     def indexable_ids(self, model: int) -> Ids:
         """Return the ids of all photos that belong in the index, in order."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from clipd.errors import CatalogNewerError
-from clipd.store import schema
+from clipd.errors import CatalogCorruptError, CatalogNewerError
+from clipd.store import check, schema
 from clipd.store.connection import connect
 from clipd.store.faults import meaning, translating
 
@@ -49,8 +49,11 @@ class Writer:
 
     def close(self) -> None:
         """Close the connection; an open transaction is undone."""
-        with translating(self.file):
-            self._connection.close()
+        # The last connection does this by itself, but a reader may still be there, and a WAL
+        # that is left tells the next start that this one was killed.
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._connection.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -74,6 +77,20 @@ class Writer:
     def checkpoint(self) -> None:
         """Move the WAL into the catalog and cut it to nothing, as far as no reader is in it."""
         self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def insist_on_whole(self, thoroughly: bool) -> None:
+        """Read every page of the file.
+
+        Args:
+            thoroughly: compare the indexes with the tables too, which takes some times longer.
+
+        Raises:
+            CatalogCorruptError: it is damaged.
+        """
+        with translating(self.file):
+            broken = check.broken_pages(self._connection, thoroughly)
+        if broken:
+            raise CatalogCorruptError(broken[0])
 
     def _fetch(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         try:

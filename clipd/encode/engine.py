@@ -1,0 +1,184 @@
+"""The model at work: on the best device that works, in slices that fit its memory. Child only."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clipd.encode import openclip
+from clipd.encode.precision import calibrated
+from clipd.errors import EncodeError
+from clipd.photo import ModelSpec, Pixels, Vectors
+
+log = logging.getLogger(__name__)
+
+# A query that arrives while photos are encoded waits for the running slice. This bounds the wait.
+SLICE_SECONDS = 0.1
+_TEXTS_PER_PASS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the configuration asks of the encoder."""
+
+    device: str  # "auto", "cpu", "cuda"
+    precision: str  # "auto", "fp32", "bf16", "fp16"
+    batch: int
+    cache: Path
+
+
+class Engine:
+    """A loaded model that keeps going: smaller slices, then the CPU, when memory runs out."""
+
+    def __init__(self, spec: ModelSpec, wish: Wish) -> None:
+        self._spec = spec
+        self._wish = wish
+        device, self.reason = choose_device(wish.device)
+        self._limit = wish.batch  # pictures a slice; halved when memory runs out
+        self._seconds_each = 0.0  # of one picture, as measured
+        self._model = self._loaded(device)
+
+    @property
+    def device(self) -> str:
+        """Where the model is: "cpu" or "cuda"."""
+        return self._model.device
+
+    @property
+    def precision(self) -> str:
+        """What the model computes in: "fp32", "bf16" or "fp16"."""
+        return self._model.precision
+
+    def encode_images(self, pixels: Pixels, between: Callable[[], None]) -> Vectors:
+        """Encode pictures slice by slice, calling `between` after each slice.
+
+        Raises:
+            EncodeError: not even one picture fits in memory, or a vector is not one.
+        """
+        parts = [np.empty((0, self._spec.dim), np.float32)]
+        done = 0
+        while done < len(pixels):
+            started = time.perf_counter()
+            part = self._encode_some(pixels[done:])
+            parts.append(part)
+            done += len(part)
+            self._learn((time.perf_counter() - started) / len(part))
+            between()
+        return np.concatenate(parts)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts.
+
+        Raises:
+            EncodeError: they do not fit in memory, or a vector is not one.
+        """
+        parts = [np.empty((0, self._spec.dim), np.float32)]
+        for start in range(0, len(texts), _TEXTS_PER_PASS):
+            encode = partial(self._encode_texts, texts[start : start + _TEXTS_PER_PASS])
+            parts.append(self._fitting(encode))
+        return np.concatenate(parts)
+
+    def _encode_some(self, pixels: Pixels) -> Vectors:
+        return self._fitting(lambda: self._model.images(pixels[: self._slice()]))
+
+    def _encode_texts(self, texts: Sequence[str]) -> Vectors:
+        return self._model.texts(texts)
+
+    def _loaded(self, device: str) -> openclip.Model:
+        try:
+            return self._prepared(openclip.load(self._spec, device))
+        except (RuntimeError, MemoryError) as error:
+            if device == "cpu":
+                raise EncodeError(f"no room for the model {self._spec.name}: {error}") from error
+            self.reason = f"CUDA failed, so the CPU is used: {_first_line(error)}"
+        _free()
+        return self._prepared(openclip.load(self._spec, "cpu"))
+
+    def _prepared(self, model: openclip.Model) -> openclip.Model:
+        if self._wish.precision == "auto":
+            return calibrated(model, self._spec, self._wish.cache)
+        model.convert(self._wish.precision)
+        return model
+
+    def _slice(self) -> int:
+        if not self._seconds_each:
+            return min(self._limit, 4)
+        return max(1, min(self._limit, int(SLICE_SECONDS / self._seconds_each)))
+
+    def _learn(self, seconds_each: float) -> None:
+        before = self._seconds_each or seconds_each
+        self._seconds_each = 0.7 * before + 0.3 * seconds_each
+
+    def _fitting(self, encode: Callable[[], Vectors]) -> Vectors:
+        while True:
+            try:
+                return encode()
+            except (RuntimeError, MemoryError) as error:
+                is_memory, reason = openclip.is_out_of_memory(error), _first_line(error)
+                if not is_memory and self.device == "cpu":
+                    raise
+            if is_memory:
+                self._shrink(reason)
+            else:
+                self._leave_gpu(f"the GPU failed, so the CPU is used: {reason}")
+
+    def _shrink(self, reason: str) -> None:
+        _free()
+        size = self._slice()
+        if size > 1:
+            self._limit = size // 2
+            log.warning("memory ran out; now %d pictures at a time (%s)", self._limit, reason)
+        elif self.device == "cpu":
+            raise EncodeError(
+                f"not enough memory to encode one picture or text with {self._spec.name}: "
+                f"close something, or choose a smaller model.name ({reason})"
+            )
+        else:
+            self._leave_gpu(f"the GPU has no room for one picture, so the CPU is used: {reason}")
+
+    def _leave_gpu(self, reason: str) -> None:
+        self.reason = reason
+        log.warning("%s", reason)
+        self._limit, self._seconds_each = self._wish.batch, 0.0
+        self._model = self._loaded("cpu")
+
+
+def choose_device(wanted: str) -> tuple[str, str]:
+    """Return "cuda" or "cpu", and why not the other.
+
+    CUDA is tried, not only asked for: a driver that is too old or a GPU that this torch has no
+    kernels for shows only then.
+    """
+    if wanted == "cpu":
+        return "cpu", 'encoder.device is "cpu"'
+    if torch.version.cuda is None and torch.version.hip is None:
+        return "cpu", "CUDA is not available: this torch is built without it"
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            if torch.cuda.is_available():
+                torch.ones(1, device="cuda").add(1).item()
+                return "cuda", ""
+        except RuntimeError as error:
+            return "cpu", f"CUDA is not available: {_first_line(error)}"
+    why = _first_line(said[0].message) if said else "no GPU was found"
+    return "cpu", f"CUDA is not available: {why}"
+
+
+def _free() -> None:
+    gc.collect()
+    with suppress(RuntimeError):  # after some errors, every call of CUDA fails
+        torch.cuda.empty_cache()  # does nothing where CUDA was not used
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0][:200]

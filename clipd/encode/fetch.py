@@ -1,0 +1,167 @@
+"""Fetching a model's weights from the Hugging Face hub: the one thing clipd uses a network for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from clipd.channel import JsonValue
+from clipd.config import ModelConfig
+from clipd.encode.description import (
+    as_json,
+    fingerprinted,
+    read_json,
+    tokenizer_folder,
+    write_json,
+)
+from clipd.encode.download import Fetched, NotThereError, Progress, UnreachableError, download
+from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, resolve, slug
+from clipd.encode.offers import Architecture, ask, load_offers, sided
+from clipd.encode.presets import TINY
+from clipd.errors import FetchError, ModelError, ModelMissingError
+from clipd.photo import ModelSpec, Preprocess
+
+_ADDRESS = "https://huggingface.co"
+_CONFIG = "open_clip_config.json"
+# What cannot carry code comes first.
+_USUAL_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to fetch, to where, and what it will be."""
+
+    name: str  # as the user wrote it
+    home: Path
+    repository: str
+    files: tuple[str, ...]  # names that the weights may have
+    architecture: Architecture
+    pretrained: str
+    preprocess: Preprocess
+
+
+def fetch(config: ModelConfig, folder: Path, cache: Path, progress: Progress) -> ModelSpec:
+    """Fetch the weights that the configuration means, unless they are here; check that they load.
+
+    Args:
+        config: the ``[model]`` table.
+        folder: where fetched weights live.
+        cache: for what can be found out again.
+        progress: called with the bytes that are here and the bytes in all.
+
+    Raises:
+        FetchError: they could not be fetched; the message names the ways out.
+        ModelError: there is no such model, or what came cannot be used.
+    """
+    if config.checkpoint is not None or config.name == TINY:
+        return resolve(config, folder, cache)
+    try:
+        found = installed(config, folder)
+    except ModelMissingError:  # damaged: that is what fetching is for
+        found = None
+    if found is not None:
+        return found
+    plan = (
+        _plan_of_repository(config, folder) if is_on_hub(config) else _plan(config, folder, cache)
+    )
+    file, fetched = _fetch_first(plan.name, plan.repository, plan.files, plan.home, progress)
+    try:
+        return _settle(plan, file, fetched)
+    except ModelError:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def hub() -> str:
+    """Return the address of the hub: ``HF_ENDPOINT``, or the public one."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or _ADDRESS
+
+
+def _plan(config: ModelConfig, folder: Path, cache: Path) -> _Plan:
+    offers = load_offers(cache)
+    offer = choose(config, offers)
+    return _Plan(
+        name=config.name,
+        home=folder / slug(offer.architecture, offer.pretrained),
+        repository=offer.repository,
+        files=_names(offer.file) if offer.file else _USUAL_FILES,
+        architecture=offers.architecture(offer.architecture),
+        pretrained=offer.pretrained,
+        preprocess=offers.preprocess(offer),
+    )
+
+
+def _plan_of_repository(config: ModelConfig, folder: Path) -> _Plan:
+    """Plan from what a repository says of itself."""
+    home = folder / slug(config.name, "")
+    repository = config.name.removeprefix(HUB)
+    file, _ = _fetch_first(config.name, repository, [_CONFIG], home, lambda here, total: None)
+    said = read_json(file) or {}
+    # The architecture gets the name of the weights' file, beside which the child looks for it.
+    architecture = Architecture.of(Path(_USUAL_FILES[0]).stem, said.get("model_cfg"))
+    wanted = said.get("preprocess_cfg")
+    preprocess = Preprocess(side=architecture.side)
+    if isinstance(wanted, dict):
+        preprocess = sided({**wanted, "resize": wanted.get("resize_mode")}, architecture)
+    if isinstance(architecture.config, dict):
+        write_json(home / f"{architecture.name}.json", architecture.config)
+    return _Plan(config.name, home, repository, _USUAL_FILES[:1], architecture, "", preprocess)
+
+
+def _names(file: str) -> tuple[str, ...]:
+    stem, suffix = os.path.splitext(file)
+    return (stem + ".safetensors", file) if suffix in (".bin", ".pth") else (file,)
+
+
+def _fetch_first(
+    model: str, repository: str, files: Sequence[str], home: Path, progress: Progress
+) -> tuple[Path, Fetched]:
+    """Fetch the first of the files that is there."""
+    missing = ""
+    for file in files:
+        url = f"{hub()}/{repository}/resolve/main/{quote(file)}"
+        try:
+            token = os.environ.get("HF_TOKEN", "")
+            return home / file, download(url, home / file, progress, token=token)
+        except NotThereError as error:
+            missing = str(error)
+        except UnreachableError as error:
+            raise FetchError(_ways_out(model, str(error))) from error
+    raise FetchError(_ways_out(model, missing))
+
+
+def _settle(plan: _Plan, file: Path, fetched: Fetched) -> ModelSpec:
+    """Describe fetched weights; load them once, so that what is described works."""
+    spec = ModelSpec(
+        name=plan.name,
+        architecture=plan.architecture.name,
+        pretrained=plan.pretrained,
+        checkpoint=str(file),
+        dim=plan.architecture.dim,
+        preprocess=plan.preprocess,
+        fingerprint="",
+    )
+    spec = fingerprinted(spec, plan.architecture.config, fetched.sha256)
+    # A tokenizer of the transformers library is fetched by that library, to its place beside
+    # the weights, while the model is loaded for the first time.
+    ask({"op": "check", "spec": as_json(spec)}, {"HF_HUB_CACHE": str(tokenizer_folder(spec))})
+    about: dict[str, JsonValue] = {
+        "file": file.name,
+        "size_bytes": fetched.size_bytes,
+        "sha256": fetched.sha256,
+        "source": f"{hub()}/{plan.repository}",
+        "revision": fetched.revision,
+    }
+    write_json(plan.home / DESCRIPTION, {**as_json(replace(spec, checkpoint="")), **about})
+    return spec
+
+
+def _ways_out(model: str, reason: str) -> str:
+    return (
+        f"cannot fetch the model {model} from {urlsplit(hub()).netloc} ({reason}): "
+        "set HTTPS_PROXY if this network has a proxy, or fetch the weights on another machine and "
+        'set model.checkpoint to the file, or set model.name = "tiny", which is embedded'
+    )

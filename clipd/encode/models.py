@@ -1,0 +1,240 @@
+"""From the user's words to a model on this machine. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import clipd
+from clipd.channel import JsonValue
+from clipd.config import ModelConfig
+from clipd.encode.description import (
+    as_json,
+    fingerprinted,
+    from_json,
+    read_json,
+    sha256_of,
+    write_json,
+)
+from clipd.encode.offers import Architecture, Offer, Offers, ask, load_offers
+from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
+from clipd.errors import ModelMissingError
+from clipd.photo import ModelSpec, Preprocess
+
+DESCRIPTION = "model.json"
+HUB = "hf-hub:"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of ``clipd model list``."""
+
+    name: str  # what to write as model.name
+    pretrained: str  # and as model.pretrained; "" for a preset
+    dim: int
+    megabytes: int  # to download; 0 when not known, or nothing
+    is_here: bool  # its weights are on this machine
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What ``clipd model info`` tells of one model."""
+
+    spec: ModelSpec
+    size_bytes: int  # of the weights
+    notes: tuple[str, ...]  # sentences
+
+
+def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
+    """Return the model that the configuration means, resolved to files on this machine.
+
+    Args:
+        config: the ``[model]`` table.
+        folder: where fetched weights live.
+        cache: for what can be found out again; may be emptied.
+
+    Raises:
+        ModelMissingError: its weights are not here; the message says how to get them.
+        ModelError: there is no such model, or its checkpoint cannot be used.
+    """
+    if config.checkpoint is not None:
+        return _local(config, config.checkpoint.expanduser().absolute(), cache)
+    if config.name == TINY:
+        return _tiny(folder)
+    found = installed(config, folder)
+    if found is not None:
+        return found
+    home = folder / slug(config.name, "")
+    if not is_on_hub(config):
+        offer = choose(config, load_offers(cache))
+        home = folder / slug(offer.architecture, offer.pretrained)
+    raise ModelMissingError(
+        f"the model {config.name} is not on this machine (looked in {home}): "
+        "fetch it with `clipd model fetch`, set model.checkpoint to its weights, "
+        'or try clipd with model.name = "tiny"'
+    )
+
+
+def choose(config: ModelConfig, offers: Offers) -> Offer:
+    """Return the weights that the configuration means.
+
+    Raises:
+        ModelError: there are none; the message names the nearest.
+    """
+    return offers.find(*_meant(config))
+
+
+def installed(config: ModelConfig, folder: Path) -> ModelSpec | None:
+    """Return the fetched model that the configuration means, or None.
+
+    Raises:
+        ModelError: it is there, but not whole.
+    """
+    architecture, pretrained = _meant(config)
+    for name in architectures_for(architecture, pretrained):
+        home = folder / slug(name, pretrained)
+        data = read_json(home / DESCRIPTION)
+        if data is not None:
+            return replace(_whole(home, data), name=config.name)
+    return None
+
+
+def listing(folder: Path, cache: Path, *, everything: bool = False) -> tuple[Listed, ...]:
+    """Return the presets and, asked for everything, all weights that open_clip knows.
+
+    Raises:
+        ModelError: open_clip cannot be asked.
+    """
+    rows = [
+        Listed(
+            preset.name,
+            "",
+            preset.dim,
+            preset.megabytes,
+            preset.name == TINY or installed(ModelConfig(name=preset.name), folder) is not None,
+            preset.about,
+        )
+        for preset in PRESETS
+    ]
+    if everything:
+        offers = load_offers(cache)
+        rows += [_listed(offer, offers, folder) for offer in offers.all]
+    return tuple(rows)
+
+
+def info(config: ModelConfig, folder: Path, cache: Path) -> Info:
+    """Return what is known about the model that the configuration means.
+
+    Raises:
+        ModelError: as `resolve`.
+    """
+    spec = resolve(config, folder, cache)
+    notes = []
+    if spec.architecture != config.name and not preset_named(config.name):
+        notes.append(
+            f"{config.name} is loaded as {spec.architecture}: "
+            f"the weights {spec.pretrained!r} were trained with that activation"
+        )
+    return Info(spec, Path(spec.checkpoint).stat().st_size, tuple(notes))
+
+
+def is_on_hub(config: ModelConfig) -> bool:
+    """Whether the name is that of a repository, ``hf-hub:org/name``, as open_clip writes it."""
+    return config.name.startswith(HUB)
+
+
+def slug(architecture: str, pretrained: str) -> str:
+    """Return the name of the folder of a fetched model."""
+    return f"{architecture}--{pretrained.lower().replace('-', '_')}".replace("/", "-")
+
+
+def _meant(config: ModelConfig) -> tuple[str, str]:
+    preset = preset_named(config.name)
+    if preset is None or (config.pretrained and config.pretrained != preset.pretrained):
+        return config.name, config.pretrained
+    return preset.architecture, preset.pretrained
+
+
+def _whole(home: Path, data: dict[str, JsonValue]) -> ModelSpec:
+    spec = from_json({**data, "checkpoint": str(home / str(data.get("file")))})
+    weights = Path(spec.checkpoint)
+    if not weights.is_file() or weights.stat().st_size != data.get("size_bytes"):
+        raise ModelMissingError(
+            f"the weights {weights} are gone or damaged: fetch them again with `clipd model fetch`"
+        )
+    return spec
+
+
+def _listed(offer: Offer, offers: Offers, folder: Path) -> Listed:
+    architecture = offers.architecture(offer.architecture)
+    needs = f"needs transformers for {architecture.tokenizer}" if architecture.tokenizer else ""
+    home = folder / slug(offer.architecture, offer.pretrained)
+    return Listed(
+        offer.architecture,
+        offer.pretrained,
+        architecture.dim,
+        0,
+        (home / DESCRIPTION).is_file(),
+        needs,
+    )
+
+
+def _tiny(folder: Path) -> ModelSpec:
+    # Imported here: the weights module is the only part of the embedded model that clipd needs.
+    from clipd.tiny.weights import checkpoint
+
+    config = read_json(Path(clipd.__file__).parent / "tiny" / "tiny.json")
+    return _described(TINY, Architecture.of(TINY, config), "", checkpoint(folder))
+
+
+def _local(config: ModelConfig, checkpoint: Path, cache: Path) -> ModelSpec:
+    """Describe a checkpoint of the user's; loaded once to see that it is what it should be."""
+    if not checkpoint.is_file():
+        raise ModelMissingError(f"model.checkpoint is {checkpoint}, but there is no such file")
+    stat = checkpoint.stat()
+    identity = [str(checkpoint), stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    beside = read_json(checkpoint.with_suffix(".json"))
+    key = json.dumps([identity, config.name, config.pretrained, beside], sort_keys=True)
+    file = cache / "checkpoints" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    if known := read_json(file):
+        return from_json(known)
+    if beside and "vision_cfg" in beside:
+        name = checkpoint.stem
+        spec = _described(config.name, Architecture.of(name, beside), "", checkpoint)
+    else:
+        spec = _of_known_architecture(config, checkpoint, load_offers(cache))
+    ask({"op": "check", "spec": as_json(spec)})
+    write_json(file, as_json(spec))
+    return spec
+
+
+def _of_known_architecture(config: ModelConfig, checkpoint: Path, offers: Offers) -> ModelSpec:
+    name, pretrained = _meant(config)
+    offer = offers.get(name, pretrained)
+    if offer is None:
+        return _described(config.name, offers.architecture(name), "", checkpoint)
+    architecture = offers.architecture(offer.architecture)
+    preprocess = offers.preprocess(offer)
+    return _described(config.name, architecture, offer.pretrained, checkpoint, preprocess)
+
+
+def _described(
+    name: str,
+    architecture: Architecture,
+    pretrained: str,
+    checkpoint: Path,
+    preprocess: Preprocess | None = None,
+) -> ModelSpec:
+    spec = ModelSpec(
+        name=name,
+        architecture=architecture.name,
+        pretrained=pretrained,
+        checkpoint=str(checkpoint),
+        dim=architecture.dim,
+        preprocess=preprocess or Preprocess(side=architecture.side),
+        fingerprint="",
+    )
+    return fingerprinted(spec, architecture.config, sha256_of(checkpoint))

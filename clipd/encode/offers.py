@@ -1,0 +1,198 @@
+"""What open_clip offers: its architectures and pretrained weights, asked of a child once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from clipd.channel import JsonValue
+from clipd.child import Child
+from clipd.encode.description import number, preprocess_from, read_json, write_json
+from clipd.encode.presets import PRESETS, QUICK, nearest
+from clipd.errors import ChildError, ModelError
+from clipd.photo import Preprocess
+
+# The libraries that a child loads could fetch on their own; only `fetch` lets them.
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+_ANSWER_SECONDS = 600.0  # importing torch from a slow, cold disk can take minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The shape of a model, without weights."""
+
+    name: str
+    dim: int
+    side: int  # of its pictures, pixels
+    tokenizer: str  # of the transformers library, "" for open_clip's own
+    config: JsonValue  # as open_clip reads it
+
+    @classmethod
+    def of(cls, name: str, config: JsonValue) -> Architecture:
+        """Read an open_clip config.
+
+        Raises:
+            ModelError: it is not one, or its pictures are not square.
+        """
+        try:
+            assert isinstance(config, dict)
+            vision, text = config["vision_cfg"], config["text_cfg"]
+            assert isinstance(vision, dict)
+            assert isinstance(text, dict)
+            return cls(
+                name,
+                number(config["embed_dim"]),
+                number(vision.get("image_size", 224)),
+                str(text.get("hf_tokenizer_name") or text.get("hf_model_name") or ""),
+                config,
+            )
+        except (AssertionError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"the config of the architecture {name!r} cannot be used: {error!r}"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One set of weights that open_clip knows by architecture and tag."""
+
+    architecture: str
+    pretrained: str
+    repository: str  # on the Hugging Face hub: "laion/..."
+    file: str  # in the repository, "" for open_clip's usual names
+    preprocess: JsonValue  # without the side, which is the architecture's
+
+
+class Offers:
+    """All architectures and weights of the installed open_clip."""
+
+    def __init__(self, architectures: Mapping[str, JsonValue], offers: list[Offer]) -> None:
+        self._architectures = architectures
+        self.all = offers
+        self._known = {(offer.architecture, offer.pretrained): offer for offer in offers}
+
+    def architecture(self, name: str) -> Architecture:
+        """Return an architecture.
+
+        Raises:
+            ModelError: there is none; the message names the nearest.
+        """
+        if name not in self._architectures:
+            names = [*(preset.name for preset in PRESETS), *self._architectures]
+            raise ModelError(f"there is no model {name!r}{nearest(name, names)}")
+        return Architecture.of(name, self._architectures[name])
+
+    def find(self, architecture: str, pretrained: str) -> Offer:
+        """Return the weights of that name and tag, with the activation they were trained with.
+
+        Raises:
+            ModelError: there are none; the message names the nearest.
+        """
+        if found := self.get(architecture, pretrained):
+            return found
+        self.architecture(architecture)
+        tags = sorted({o.pretrained for o in self.all if o.architecture == architecture})
+        if not tags:
+            raise ModelError(
+                f"open_clip has no weights for {architecture}: "
+                "set model.checkpoint to a file of yours, or choose another model.name"
+            )
+        if not pretrained:
+            raise ModelError(
+                f"{architecture} is an architecture, not yet a model: "
+                f"set model.pretrained to one of its weights: {', '.join(tags)}"
+            )
+        hint = nearest(pretrained, tags) or f": it has {', '.join(tags)}"
+        raise ModelError(f"{architecture} has no weights {pretrained!r}{hint}")
+
+    def get(self, architecture: str, pretrained: str) -> Offer | None:
+        """Return the same as `find`, or None."""
+        tag = pretrained.lower().replace("-", "_")  # as open_clip does
+        quick = self._known.get((architecture + QUICK, tag))
+        return quick or self._known.get((architecture, tag))
+
+    def preprocess(self, offer: Offer) -> Preprocess:
+        """Return how pictures are prepared for those weights.
+
+        Raises:
+            ModelError: in a way that clipd does not know.
+        """
+        return sided(offer.preprocess, self.architecture(offer.architecture))
+
+
+def load_offers(cache: Path) -> Offers:
+    """Return what the installed open_clip offers, from the cache or from a child that asks it.
+
+    Raises:
+        ModelError: the child failed, as when torch does not import.
+    """
+    file = cache / f"open_clip-{version('open_clip_torch')}.json"
+    data = read_json(file)
+    if data is None:
+        data = ask({"op": "offers"})
+        write_json(file, data)
+    try:
+        return _parse(data)
+    except (AssertionError, KeyError) as error:
+        raise ModelError(f"the list of models cannot be read: remove {file}") from error
+
+
+def ask(
+    question: Mapping[str, JsonValue], environment: Mapping[str, str] = OFFLINE
+) -> dict[str, JsonValue]:
+    """Ask a child that may import open_clip; return its answer.
+
+    Raises:
+        ModelError: it said why not, died, or took too long.
+    """
+    with Child("clipd.encode.describe", environment=environment) as child:
+        channel = child.lanes[0]
+        channel.set_timeout(_ANSWER_SECONDS)
+        try:
+            channel.send(dict(question))
+            answer = channel.receive(0)
+        except (ChildError, TimeoutError) as error:
+            child.kill()
+            raise ModelError(f"the process that reads models failed: {error}") from error
+    if answer is None:
+        raise ModelError("the process that reads models died; its last words are above")
+    if isinstance(text := answer.header.get("error"), str):
+        raise ModelError(text)
+    return answer.header
+
+
+def sided(preprocess: JsonValue, architecture: Architecture) -> Preprocess:
+    """Return open_clip's preprocessing with the picture side of an architecture.
+
+    Raises:
+        ModelError: in a way that clipd does not know.
+    """
+    try:
+        assert isinstance(preprocess, dict)
+        return preprocess_from({**preprocess, "side": architecture.side, "fill": 0})
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"the pictures of {architecture.name} are prepared in an unknown way"
+        ) from error
+
+
+def _parse(data: Mapping[str, JsonValue]) -> Offers:
+    architectures, rows = data["architectures"], data["offers"]
+    assert isinstance(architectures, dict)
+    assert isinstance(rows, list)
+    return Offers(architectures, [_offer(row) for row in rows])
+
+
+def _offer(row: JsonValue) -> Offer:
+    assert isinstance(row, dict)
+    repository, _, file = str(row["hf_hub"]).rpartition("/")
+    preprocess: dict[str, JsonValue] = {
+        "resize": row["resize_mode"],
+        "interpolation": row["interpolation"],
+        "mean": row["mean"],
+        "std": row["std"],
+    }
+    return Offer(str(row["architecture"]), str(row["pretrained"]), repository, file, preprocess)

@@ -1,0 +1,212 @@
+"""The only place that calls open_clip and torch's models. Child processes only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import open_clip
+import torch
+from torch.overrides import TorchFunctionMode
+
+import clipd
+from clipd.channel import JsonValue
+from clipd.encode.description import read_json
+from clipd.errors import EncodeError, ModelError
+from clipd.photo import ModelSpec, Pixels, Vectors
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_SAFE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+
+
+class Model:
+    """A loaded model: pixels or text in, unit vectors out."""
+
+    def __init__(self, spec: ModelSpec, module: torch.nn.Module, device: str) -> None:
+        self.device = device
+        self.precision = "fp32"
+        self._spec = spec
+        self._module = module.eval().to(device)
+        self._tokenize = _tokenizer(spec)
+        self._mean, self._std = (
+            torch.tensor(values, device=device).view(3, 1, 1)
+            for values in (spec.preprocess.mean, spec.preprocess.std)
+        )
+
+    def converted(self, precision: str) -> Model:
+        """Return a copy with weights and activations of another precision.
+
+        Autocast would keep fp32 weights and convert them on each use: 22-34 images/s where
+        converted weights give 89 (2 cores with AVX512-BF16).
+        """
+        copy = Model(self._spec, deepcopy(self._module), self.device)
+        copy.convert(precision)
+        return copy
+
+    def convert(self, precision: str) -> None:
+        """Change the precision of this model; what a lower one rounded away stays lost."""
+        self._module.to(DTYPES[precision])
+        self.precision = precision
+
+    def images(self, pixels: Pixels) -> Vectors:
+        """Encode one slice of pictures in one forward pass.
+
+        Args:
+            pixels: uint8, shape (n, side, side, 3).
+
+        Raises:
+            EncodeError: a vector came out zero or not finite.
+        """
+        with torch.inference_mode():
+            batch = self.normalised(pixels).to(DTYPES[self.precision])
+            return _unit(cast(Any, self._module).encode_image(batch))
+
+    def texts(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts in one forward pass; what is over the context length is cut off.
+
+        Raises:
+            EncodeError: a vector came out zero or not finite.
+        """
+        with torch.inference_mode():
+            tokens = self._tokenize(list(texts)).to(self.device)
+            return _unit(cast(Any, self._module).encode_text(tokens))
+
+    def normalised(self, pixels: Pixels) -> torch.Tensor:
+        """Return pictures as the model wants them: what open_clip's transform makes, exactly.
+
+        The order of operations is that of torchvision's ToTensor and Normalize, so that the
+        result is equal to the last bit.
+        """
+        batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float()
+        return batch.div_(255).sub_(self._mean).div_(self._std)
+
+
+def load(spec: ModelSpec, device: str) -> Model:
+    """Load a model in fp32.
+
+    Raises:
+        ModelError: the file is not there, not safe to read, or does not fit the architecture.
+    """
+    file = Path(spec.checkpoint)
+    if file.suffix not in _SAFE_SUFFIXES:
+        raise ModelError(
+            f"cannot load {file}: model.checkpoint must be {' or '.join(_SAFE_SUFFIXES)}"
+        )
+    register(file)
+    try:
+        with warnings.catch_warnings(), _Uninitialised():
+            warnings.simplefilter("ignore")
+            module = open_clip.create_model(
+                spec.architecture, pretrained=str(file), weights_only=True, pretrained_text=False
+            )
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise ModelError(_why_not(spec, file, error)) from error
+    return Model(spec, module, device)
+
+
+def register(checkpoint: Path | None = None) -> None:
+    """Make our own architectures known: the embedded one, and one beside a checkpoint."""
+    ours = Path(clipd.__file__).parent / "tiny" / "tiny.json"
+    beside = checkpoint.with_suffix(".json") if checkpoint else ours
+    for file in {ours, beside}:
+        if "vision_cfg" in (read_json(file) or {}):
+            open_clip.add_model_config(file)
+
+
+def offers() -> dict[str, JsonValue]:
+    """Return all architectures and pretrained weights of this open_clip, JSON-ready."""
+    register()
+    architectures = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
+    rows: list[JsonValue] = []
+    for name, tag in open_clip.list_pretrained():
+        found = open_clip.get_pretrained_cfg(name, tag)
+        if name in architectures and found["hf_hub"]:
+            keys = ("hf_hub", "mean", "std", "interpolation", "resize_mode")
+            rows.append(
+                {"architecture": name, "pretrained": tag, **{key: found[key] for key in keys}}
+            )
+    return {"architectures": architectures, "offers": rows}
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: of the GPU or of the machine."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error)
+    if text == "could not create a primitive":  # how oneDNN puts it
+        return True
+    words = ("can't allocate memory", "bad_alloc", "not enough memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in text for word in words)
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Skip the random filling of weights that a checkpoint overwrites a moment later.
+
+    It is 1.5 of the 2 seconds that building ViT-B-32 takes. Safe because open_clip loads
+    strictly: a weight that the checkpoint lacks is an error.
+    """
+
+    _FILLERS = frozenset({"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "randn"})
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name == "randn":
+            return torch.empty(*args, **(kwargs or {}))
+        if name in self._FILLERS:
+            return (kwargs or {}).get("tensor", args[0] if args else None)
+        return func(*args, **(kwargs or {}))
+
+
+def _unit(out: torch.Tensor) -> Vectors:
+    vectors = out.float()
+    lengths = vectors.norm(dim=-1, keepdim=True)
+    if not bool(torch.isfinite(lengths).all()) or bool((lengths == 0).any()):
+        bad = int((~torch.isfinite(lengths) | (lengths == 0)).sum())
+        raise EncodeError(
+            f"the model made {bad} of {len(out)} vectors that are zero or not finite: "
+            'its weights may be damaged, or encoder.precision too low; try "fp32"'
+        )
+    return cast(Vectors, (vectors / lengths).cpu().numpy().astype(np.float32, copy=False))
+
+
+def _tokenizer(spec: ModelSpec) -> Callable[[list[str]], torch.Tensor]:
+    config = open_clip.get_model_config(spec.architecture) or {}
+    try:
+        return cast(Callable[[list[str]], torch.Tensor], open_clip.get_tokenizer(spec.architecture))
+    except Exception as error:
+        raise ModelError(
+            f"cannot load the tokenizer {_foreign_tokenizer(config)} of {spec.architecture}: "
+            f"{error}; install the Python package transformers, then fetch the model again"
+        ) from error
+
+
+def _foreign_tokenizer(config: dict[str, Any]) -> str:
+    text = config["text_cfg"]
+    return str(text.get("hf_tokenizer_name") or text.get("hf_model_name") or "")
+
+
+def _why_not(spec: ModelSpec, file: Path, error: Exception) -> str:
+    if not file.is_file():
+        return f"the weights {file} are gone: run `clipd model fetch`, or correct model.checkpoint"
+    text = str(error)
+    if "TorchScript" in text or "weights_only" in text.lower() or "Weights only" in text:
+        return f"{file} holds code beside weights, which is not run: convert it to safetensors"
+    what = text.splitlines()[0] if text else repr(error)
+    if isinstance(error, AssertionError) or "state_dict" in text or "size mismatch" in text:
+        return (
+            f"{file} does not fit the architecture {spec.architecture}: "
+            f"set model.name to its own ({what})"
+        )
+    return f"cannot load {file} as {spec.architecture}: {what}"

@@ -1,0 +1,53 @@
+"""The models that have a short name, and the files on disk that belong to a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+TINY = "tiny"
+QUICK = "-quickgelu"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A model by its common name."""
+
+    name: str
+    architecture: str  # open_clip's model name
+    pretrained: str  # open_clip's tag
+    dim: int
+    megabytes: int  # to download
+    about: str
+
+
+# OpenAI trained with QuickGELU: with the plain architecture the same weights load without a
+# complaint and the best hit changes silently, so its presets name the quickgelu twins.
+PRESETS: tuple[Preset, ...] = (
+    Preset(TINY, TINY, "", 0, 0, "embedded; for trying out and for tests"),
+    Preset("ViT-B-32-256", "ViT-B-32-256", "datacomp_s34b_b86k", 512, 605, "the default"),
+    Preset("clip-vit-base-patch32", "ViT-B-32-quickgelu", "openai", 512, 605, "the classic"),
+    Preset("clip-vit-base-patch16", "ViT-B-16-quickgelu", "openai", 512, 599, "finer, 4x the work"),
+    Preset("clip-vit-large-patch14", "ViT-L-14-quickgelu", "openai", 768, 1711, "20x the work"),
+)
+
+
+def preset_named(name: str) -> Preset | None:
+    """Return the preset of that name, ``openai/`` in front of it or not."""
+    wanted = name.removeprefix("openai/").lower()
+    return next((preset for preset in PRESETS if preset.name.lower() == wanted), None)
+
+
+def architectures_for(name: str, pretrained: str) -> tuple[str, ...]:
+    """Return the architectures that a name and a tag can mean, the likeliest first."""
+    if name.endswith(QUICK):
+        return (name,)
+    return (name + QUICK,) if pretrained == "openai" else (name, name + QUICK)
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return ``: did you mean ...?`` with the nearest of the words, or nothing."""
+    by_lower = {known.lower(): known for known in words}
+    found = get_close_matches(word.lower(), by_lower, n=2, cutoff=0.6)
+    return f": did you mean {' or '.join(repr(by_lower[name]) for name in found)}?" if found else ""

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clipd.config import ModelConfig
+from clipd.encode.fetch import fetch
+from clipd.encode.models import info, listing, resolve
+from clipd.encode.presets import PRESETS, architectures_for, nearest, preset_named
+from clipd.errors import FetchError, ModelError, ModelMissingError
+from clipd.photo import ModelSpec
+from tests.encode.conftest import SIDE, SMALL
+from tests.encode.hub import Hub, serving_hub
+
+REPOSITORY = "someone/small"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serving_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        yield hub
+
+
+def ignore(here: int, total: int) -> None:
+    pass
+
+
+def test_the_classic_names_mean_the_openai_weights_with_their_activation() -> None:
+    dims = {preset.name: preset.dim for preset in PRESETS}
+
+    assert dims["clip-vit-base-patch32"] == dims["clip-vit-base-patch16"] == 512
+    assert dims["clip-vit-large-patch14"] == 768
+    for preset in PRESETS:
+        is_openai = preset.pretrained == "openai"
+        assert preset.architecture.endswith("-quickgelu") == is_openai
+    assert preset_named("openai/clip-vit-base-patch32") == preset_named("clip-vit-base-patch32")
+    assert architectures_for("ViT-B-32", "openai") == ("ViT-B-32-quickgelu",)
+
+
+def test_a_wrong_word_is_answered_with_the_nearest_right_one() -> None:
+    assert "'ViT-B-32-256'" in nearest("vit-b-32_256", [preset.name for preset in PRESETS])
+    assert nearest("zzz", ["ViT-B-32"]) == ""
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
+    config = ModelConfig(name="ViT-B-32", checkpoint=tmp_path / "none.safetensors")
+
+    with pytest.raises(ModelMissingError, match=r"none\.safetensors, but there is no such file"):
+        resolve(config, tmp_path, tmp_path)
+
+
+def test_resolving_and_listing_never_import_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, clipd.encode.handle, clipd.encode.fetch, clipd.encode.models as m;"
+        f"m.listing(pathlib.Path({str(tmp_path)!r}), pathlib.Path({str(tmp_path)!r}));"
+        "assert not {'torch', 'open_clip', 'PIL', 'huggingface_hub'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "pretrained", "says"),
+    [
+        ("clip-vit-base-patch33", "", "no model 'clip-vit-base-patch33': did you mean 'clip-vit-"),
+        ("ViT-B32", "openai", "did you mean 'ViT-B-32"),
+        ("ViT-B-32", "laion2b_s34b_b79", "did you mean 'laion2b_s34b_b79k'"),
+        ("ViT-B-32", "", "set model.pretrained to one of"),
+        ("ViT-S-32", "", "has no weights for ViT-S-32: set model.checkpoint"),
+        ("ViT-B-32-256", "", "fetch it with `clipd model fetch`"),
+        ("hf-hub:a/b", "", "fetch it with `clipd model fetch`"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_answered_with_what_to_do(
+    name: str, pretrained: str, says: str, tmp_path: Path, cache: Path
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        resolve(ModelConfig(name=name, pretrained=pretrained), tmp_path, cache)
+
+    assert says in str(caught.value)
+
+
+@pytest.mark.slow
+def test_everything_that_open_clip_offers_is_listed(tmp_path: Path, cache: Path) -> None:
+    rows = listing(tmp_path, cache, everything=True)
+
+    quick = [row for row in rows if (row.name, row.pretrained) == ("ViT-B-32-quickgelu", "openai")]
+    assert [row.dim for row in quick] == [512]
+    assert len(rows) > 100
+    assert [row.name for row in rows if row.is_here] == ["tiny"]
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_described_by_the_architecture_beside_it(
+    spec: ModelSpec, small: ModelConfig, cache: Path, tmp_path: Path
+) -> None:
+    assert (spec.name, spec.architecture, spec.dim) == ("mine", "small", SMALL["embed_dim"])
+    assert spec.preprocess.side == SIDE
+    assert small.checkpoint is not None
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(small.checkpoint.with_suffix(suffix), tmp_path / f"small{suffix}")
+
+    moved = resolve(
+        ModelConfig(name="other", checkpoint=tmp_path / "small.safetensors"), tmp_path, cache
+    )
+
+    assert moved.fingerprint == spec.fingerprint
+    assert moved.checkpoint != spec.checkpoint
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_carries_code_or_is_another_models_is_refused(
+    tmp_path: Path, cache: Path, small: ModelConfig
+) -> None:
+    assert small.checkpoint is not None
+    (tmp_path / "code.json").write_text(json.dumps(SMALL))
+    (tmp_path / "code.pt").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    with pytest.raises(ModelError, match="code beside weights, which is not run"):
+        resolve(ModelConfig(checkpoint=tmp_path / "code.pt"), tmp_path, cache)
+    assert not Path("ran").exists()
+
+    with pytest.raises(ModelError, match="does not fit the architecture ViT-S-32"):
+        resolve(_elsewhere(small.checkpoint, tmp_path, "ViT-S-32"), tmp_path, cache)
+
+
+@pytest.mark.slow
+def test_a_fetched_model_is_found_again_and_damage_to_it_is_noticed(
+    hub: Hub, small: ModelConfig, spec: ModelSpec, tmp_path: Path, cache: Path
+) -> None:
+    assert small.checkpoint is not None
+    hub.put(REPOSITORY, "open_clip_config.json", json.dumps({"model_cfg": SMALL}).encode())
+    hub.put(REPOSITORY, "open_clip_model.safetensors", small.checkpoint.read_bytes())
+    config = ModelConfig(name=f"hf-hub:{REPOSITORY}")
+    seen: list[tuple[int, int]] = []
+
+    fetched = fetch(config, tmp_path, cache, lambda here, total: seen.append((here, total)))
+
+    size = small.checkpoint.stat().st_size
+    assert seen[-1] == (size, size)
+    assert fetched.dim == spec.dim
+    hub.files.clear()
+    assert resolve(config, tmp_path, cache) == fetch(config, tmp_path, cache, ignore) == fetched
+    assert info(config, tmp_path, cache).size_bytes == size
+    Path(fetched.checkpoint).write_bytes(b"cut short")
+    with pytest.raises(ModelMissingError, match="damaged: fetch them again"):
+        resolve(config, tmp_path, cache)
+
+
+def test_without_a_network_one_sentence_names_the_three_ways_out(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+
+    with pytest.raises(FetchError) as caught:
+        fetch(ModelConfig(name=f"hf-hub:{REPOSITORY}"), tmp_path, cache, ignore)
+
+    for way in ("HTTPS_PROXY", "model.checkpoint", 'model.name = "tiny"'):
+        assert way in str(caught.value)
+
+
+def test_a_repository_without_weights_says_which_file_it_lacks(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"open_clip_config\.json is not there"):
+        fetch(ModelConfig(name=f"hf-hub:{REPOSITORY}"), tmp_path, tmp_path, ignore)
+
+
+def _elsewhere(checkpoint: Path, folder: Path, name: str) -> ModelConfig:
+    copy = folder / "alone.safetensors"
+    shutil.copy(checkpoint, copy)
+    return ModelConfig(name=name, checkpoint=copy)
