@@ -3,6 +3,7 @@
     ClipdError
     +-- ConfigError          the configuration cannot be used
     +-- AlreadyRunningError  another clipd holds this state folder
+    +-- SetupError           `clipd setup` could not finish
     +-- StoreError           the catalog or the index cannot be used
     |   +-- CatalogNewerError    written by a newer clipd
     |   +-- CatalogCorruptError  damaged; can be set aside and rebuilt
@@ -13,14 +14,21 @@
     |   +-- ModelMissingError    its weights are not on this machine
     |   +-- FetchError           its weights could not be fetched
     +-- EncodeError          the encoder failed on work that it should do
+    +-- PictureError         a file that cannot be made into pixels, with its kind
     +-- ChildError           a child process died, hung or spoke nonsense
     +-- RequestError         a request that cannot be answered, with its code
+    +-- NotRunningError      a client finds no daemon at the socket
     +-- SceneError           the painter of the embedded model knows no such scene
 
 The text of each is fit for a user: what happened, to what, and what to do.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a decoder imports this module, and must not pay for numpy
+    from clipd.photo import FailureKind
 
 
 class ClipdError(Exception):
@@ -33,6 +41,10 @@ class ConfigError(ClipdError):
 
 class AlreadyRunningError(ClipdError):
     """Another clipd holds this state folder."""
+
+
+class SetupError(ClipdError):
+    """``clipd setup`` could not finish."""
 
 
 class StoreError(ClipdError):
@@ -75,6 +87,19 @@ class EncodeError(ClipdError):
     """The encoder failed on work that it should be able to do."""
 
 
+class PictureError(ClipdError):
+    """A file that cannot be made into pixels.
+
+    Args:
+        kind: which of `clipd.photo.FailureKind`.
+        reason: one sentence without the path.
+    """
+
+    def __init__(self, kind: FailureKind, reason: str) -> None:
+        super().__init__(reason)
+        self.kind: FailureKind = kind
+
+
 class ChildError(ClipdError):
     """A child process died, hung, or sent what it should not."""
 
@@ -92,6 +117,10 @@ class RequestError(ClipdError):
         super().__init__(message)
         self.code = code
         self.status = status
+
+
+class NotRunningError(ClipdError):
+    """A client finds no daemon at the socket."""
 
 
 class SceneError(ClipdError):

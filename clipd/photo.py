@@ -24,7 +24,8 @@ FailureKind: TypeAlias = Literal[
     "crash",  # killed two decoders
     "timeout",  # two decoders ran out of time
     "memory",  # did not fit in a decoder's memory
-    "missing",  # went away before it was read
+    "missing",  # went away, or changed, while it was read
+    "encode",  # the model made no usable vector of it
 ]
 
 

@@ -1,0 +1,49 @@
+# The commands of everyday work. Each makes what it needs; `make demo` is the one to try first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-fast check bench fmt run tiny tiny-report clean
+.DEFAULT_GOAL := demo
+
+demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
+	$(BIN)/clipd demo
+
+test: .venv/ready          ## all tests
+	$(BIN)/python -m pytest
+
+test-fast: .venv/ready     ## the tests that start neither the model nor the daemon
+	$(BIN)/python -m pytest -m "not slow"
+
+check: .venv/ready         ## format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: .venv/ready         ## what docs/performance.md states, measured again
+	$(BIN)/python -m bench
+
+fmt: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+run: .venv/ready           ## a daemon on a throw-away folder, left running to play with
+	$(BIN)/clipd demo --keep
+
+tiny: .venv/ready          ## train the embedded model again, and report on it
+	$(BIN)/python -m clipd.tiny.train
+	$(BIN)/python -m clipd.tiny.report
+
+tiny-report: .venv/ready
+	$(BIN)/python -m clipd.tiny.report
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "clipd needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 demo" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,36 @@
+"""The loop that every tutorial shows: decode in full, fp32, batches of 32, one after the other.
+
+Prints photos per second. It runs in a process of its own, with the threads torch chooses.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import open_clip
+import torch
+from PIL import Image
+
+_BATCH = 32
+
+
+def photos_per_second(folder: Path, architecture: str, weights: Path) -> float:
+    """Encode every photo of a folder; the start of the model is not counted."""
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        architecture, pretrained=str(weights)
+    )
+    model.eval()
+    files = sorted(folder.glob("*.jpg"))
+    with torch.no_grad():
+        model.encode_image(torch.zeros(1, 3, 224, 224))  # what a first call sets up
+        began = time.perf_counter()
+        for start in range(0, len(files), _BATCH):
+            batch = [preprocess(Image.open(file)) for file in files[start : start + _BATCH]]
+            torch.nn.functional.normalize(model.encode_image(torch.stack(batch)), dim=-1)
+        return len(files) / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    print(photos_per_second(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))

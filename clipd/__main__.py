@@ -1,0 +1,5 @@
+"""``python -m clipd`` is ``clipd``."""
+
+from clipd.command import main
+
+main()

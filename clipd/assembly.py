@@ -1,0 +1,221 @@
+"""The parts of the daemon, put together for one configuration."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+
+from clipd.batches import Batches
+from clipd.changes import Changes
+from clipd.config import Config
+from clipd.decode.pool import DecoderPool
+from clipd.encode.handle import Encoder
+from clipd.encode.models import resolve
+from clipd.hold import Hold
+from clipd.inbox import Inbox, Read
+from clipd.indexer import Indexer
+from clipd.photo import ModelSpec
+from clipd.recorder import Recorder
+from clipd.reencode import Reencoding
+from clipd.rootkeeper import RootKeeper
+from clipd.search import Search
+from clipd.serve.server import serving_on
+from clipd.service import Daemon
+from clipd.status import StatusBoard
+from clipd.store.backup import CATALOG, backed_up_at, backup, open_catalog
+from clipd.store.catalog import Catalog
+from clipd.store.follow import IndexFollower
+from clipd.store.reader import CatalogReader
+from clipd.textmemory import TextMemory
+from clipd.triage import Triage
+from clipd.upkeep import Upkeep
+from clipd.watch.backlog import Backlog, Folder
+from clipd.watch.root import Root
+from clipd.watch.roots import Roots
+from clipd.watch.rules import Rules
+from clipd.watch.scan import folder_changes
+from clipd.watch.watcher import watching
+from clipd.xdg import Paths
+
+_log = logging.getLogger(__name__)
+_ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The parts that the main thread looks after."""
+
+    indexer: Indexer
+    board: StatusBoard
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """What is on disk, opened."""
+
+    spec: ModelSpec
+    catalog: Catalog
+    reader: CatalogReader
+    model: int
+    roots: tuple[Root, ...]
+    follower: IndexFollower
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Workers:
+    """The children, and what feeds them."""
+
+    encoder: Encoder
+    pool: DecoderPool
+    batches: Batches
+
+
+@contextmanager
+def assembled(
+    config: Config, paths: Paths, sock: socket.socket, complaint: str = ""
+) -> Iterator[Running]:
+    """Run all parts for the length of the block: started top to bottom, stopped bottom to top.
+
+    Args:
+        sock: where to answer; it listens already.
+        complaint: a sentence that the status should show, "" for none.
+    """
+    with ExitStack() as running:
+        stores = _open_stores(running, config, paths)
+        states = Roots(stores.roots, stores.reader)
+        rules = Rules(config.watch, stores.roots)
+        backlog = Backlog(config.watch.settle, config.watch.settle_max)
+        inbox = Inbox(backlog.wake)
+        hold = Hold(config.power)
+        workers = _start_workers(running, config, paths, stores, inbox)
+        reencoding = Reencoding(stores.catalog, stores.model, states)
+        indexer = Indexer(
+            catalog=stores.catalog,
+            follower=stores.follower,
+            changes=Changes(backlog, lambda folder: _expand(stores.reader, rules, states, folder)),
+            triage=Triage(stores.catalog, backlog, states, rules),
+            inbox=inbox,
+            pool=workers.pool,
+            batches=workers.batches,
+            recorder=Recorder(stores.catalog, stores.model, backlog.put_back),
+            reencoding=reencoding,
+            upkeep=_upkeep(config, paths, stores),
+            is_held=hold,
+        )
+        indexer.start()
+        running.callback(indexer.stop)
+        keeper = RootKeeper(stores.catalog, inbox, reencoding.restart)
+        watcher = running.enter_context(
+            watching(config.watch, states, rules, backlog, stores.reader, keeper.root_changed)
+        )
+        board = StatusBoard(
+            spec=stores.spec,
+            model=stores.model,
+            reader=stores.reader,
+            follower=stores.follower,
+            indexer=indexer,
+            watcher=watcher,
+            roots=stores.roots,
+            states=states,
+            encoder=workers.encoder,
+            pool=workers.pool,
+            hold=hold,
+            notes=(*stores.notes, complaint),
+        )
+        daemon = Daemon(
+            search=_search(config, stores, workers, states, inbox),
+            board=board,
+            catalog=stores.catalog,
+            reader=stores.reader,
+            follower=stores.follower,
+            inbox=inbox,
+            watcher=watcher,
+            roots=states,
+            hold=hold,
+        )
+        running.enter_context(serving_on(sock, daemon, config.serve))
+        yield Running(indexer, board)
+
+
+def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
+    spec = resolve(config.model, paths.models, paths.cache)
+    catalog, note = open_catalog(paths.state, time.time())
+    running.enter_context(closing(catalog))
+    if note:
+        _log.warning("%s", note)
+    reader = running.enter_context(closing(CatalogReader(paths.state / CATALOG)))
+    with catalog.writing():
+        model = catalog.model(spec)
+        roots = _enter_roots(catalog, config)
+    follower = IndexFollower(reader, model, spec, config.index.kind, paths.state)
+    _log.info("%s", follower.start())
+    return _Stores(spec, catalog, reader, model, roots, follower, (note,) if note else ())
+
+
+def _enter_roots(catalog: Catalog, config: Config) -> tuple[Root, ...]:
+    """Give every configured root its id; photos of other roots are out of the hits."""
+    roots = []
+    for each in config.roots:
+        path = os.fsencode(each.path)
+        roots.append(Root(catalog.root(path), path, each))
+    retired = catalog.retire_roots([root.id for root in roots], int(time.time()))
+    if retired:
+        _log.info("%d paths lie in folders that are no longer watched", retired)
+    return tuple(roots)
+
+
+def _start_workers(
+    running: ExitStack, config: Config, paths: Paths, stores: _Stores, inbox: Inbox
+) -> _Workers:
+    encoder = Encoder(stores.spec, config.encoder, paths.cache)
+    batches = running.enter_context(Batches(encoder, config.encoder.batch, inbox.post))
+    # Closed before the thread of the batches is joined, which may be waiting for its start.
+    running.callback(encoder.close, _ENCODER_GRACE_SECONDS)
+    pool = running.enter_context(
+        DecoderPool(
+            config.decoder,
+            stores.spec.preprocess,
+            known=lambda content_hash: stores.reader.has_vector(stores.model, content_hash),
+            report=lambda job, outcome: inbox.post(Read(job, outcome)),
+        )
+    )
+    return _Workers(encoder, pool, batches)
+
+
+def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
+    return Upkeep(
+        config.store,
+        stores.catalog,
+        stores.follower,
+        back_up=lambda: backup(paths.state / CATALOG, paths.state),
+        last_backup=backed_up_at(paths.state) or 0.0,
+    )
+
+
+def _expand(reader: CatalogReader, rules: Rules, states: Roots, folder: Folder) -> Iterator[bytes]:
+    root = states.of(folder.path)
+    if root is None:
+        return iter(())
+    return folder_changes(reader, rules, root, folder.path, folder.deep)
+
+
+def _search(
+    config: Config, stores: _Stores, workers: _Workers, states: Roots, inbox: Inbox
+) -> Search:
+    return Search(
+        reader=stores.reader,
+        model=stores.model,
+        model_name=stores.spec.name,
+        index=stores.follower.index,
+        encoder=workers.encoder,
+        pool=workers.pool,
+        roots=states,
+        remember=TextMemory(stores.catalog, stores.model, inbox).remember,
+        defaults=config.search,
+    )

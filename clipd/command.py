@@ -1,0 +1,147 @@
+"""The ``clipd`` command: run the daemon, set it up, look after its model and configuration.
+
+What a command needs is imported by that command: ``clipd config check`` does not pay for faiss.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipd import __version__, configfile, configtext
+from clipd.configoption import config_option
+from clipd.errors import ClipdError, ConfigError
+from clipd.modelcommand import get_model, model
+from clipd.setup import Wish, set_up, suggested_folder
+from clipd.xdg import Paths
+
+
+class _Group(click.Group):
+    """A group whose commands may raise our errors."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; show an error of ours as one line."""
+        try:
+            return super().invoke(ctx)
+        except ClipdError as error:
+            click.echo(f"clipd: {error}", err=True)
+            # The unit's RestartPreventExitStatus= names the 2: trying again would not help.
+            ctx.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="clipd")
+def main() -> None:
+    """Keep a photo library searchable by meaning.
+
+    \b
+    Examples:
+      clipd setup ~/Pictures       configure, fetch a model, start in the background
+      clipd demo                   try it on pictures that it draws itself
+      clipd config check           after editing the configuration
+      clipctl search "sunset"      search: see clipctl --help
+    """
+
+
+@main.command()
+@config_option
+def run(config_file: Path | None) -> None:
+    """Run the daemon in the foreground, as systemd does."""
+    from clipd import daemon
+
+    raise SystemExit(daemon.run(config_file))
+
+
+@main.command()
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))
+@config_option
+@click.option(
+    "--model", "model_name", default="", metavar="NAME", help="Use this model (clipd model list)."
+)
+@click.option("--no-fetch", is_flag=True, help="Leave the model for later.")
+@click.option("--no-service", is_flag=True, help="Leave systemd alone.")
+def setup(
+    folders: tuple[Path, ...],
+    config_file: Path | None,
+    model_name: str,
+    no_fetch: bool,
+    no_service: bool,
+) -> None:
+    """Set clipd up for FOLDERs, or add them; run again, it changes only what differs.
+
+    Writes the configuration, fetches the model, installs and starts the user service.
+
+    \b
+    Examples:
+      clipd setup ~/Pictures
+      clipd setup /media/me/archive
+      clipd setup --model tiny --no-service ~/Pictures
+    """
+    wish = Wish(
+        folders=folders,
+        config_file=config_file,
+        model=model_name,
+        with_model=not no_fetch,
+        with_service=not no_service,
+    )
+    if not folders and not wish.file.exists() and sys.stdin.isatty():
+        wish = _ask_for_folder(wish)
+    set_up(wish, get_model, click.echo)
+
+
+main.add_command(model)
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave the daemon and its folder for playing.")
+def demo(keep: bool) -> None:
+    """Show clipd at work on pictures that it draws itself, in a throw-away folder."""
+    from clipd import demo as show
+
+    raise SystemExit(show.main(keep))
+
+
+@main.group()
+def config() -> None:
+    """Show, check or explain the configuration.
+
+    \b
+    Examples:
+      clipd config check           after editing it
+      clipd config show            what is in effect
+      clipd config example         every key, and what it is for
+    """
+
+
+@config.command("show")
+@config_option
+def show_config(config_file: Path | None) -> None:
+    """Print the configuration in effect as TOML: what is set, and the defaults."""
+    click.echo(configtext.effective(configfile.load(config_file)), nl=False)
+
+
+@config.command("example")
+def show_example() -> None:
+    """Print every key with its default and what it is for."""
+    click.echo(configtext.example(), nl=False)
+
+
+@config.command("check")
+@config_option
+def check_config(config_file: Path | None) -> None:
+    """Say whether the configuration can be used, and what is wrong if not."""
+    file = config_file or Paths.of().config
+    checked = configfile.load(file)
+    click.echo(f"{file}: in order, {len(checked.roots)} root{'s' * (len(checked.roots) != 1)}")
+    for root in checked.roots:
+        if not root.path.exists():
+            click.echo(f"clipd: {root.path} is not there now; clipd waits for it", err=True)
+
+
+def _ask_for_folder(wish: Wish) -> Wish:
+    folder = click.prompt("Which folder holds your photos?", default=str(suggested_folder()))
+    return replace(wish, folders=(Path(folder),))

@@ -1,0 +1,201 @@
+"""Read the configuration: TOML in, a ``Config`` out, or an error that says what to write."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipd.config import Config, RootConfig
+from clipd.configedit import line_of
+from clipd.configkeys import Key, keys_of, tables
+from clipd.configtext import text_literal
+from clipd.configvalue import WrongValueError, read_value, shown
+from clipd.errors import ConfigError
+from clipd.units import write_duration
+from clipd.xdg import Paths
+
+_Table = Mapping[str, object]
+
+
+def load(file: Path | None = None) -> Config:
+    """Read and check a configuration.
+
+    Args:
+        file: None: the user's, at its XDG place.
+
+    Raises:
+        ConfigError: it is absent, cannot be read, or says something that cannot be.
+    """
+    place = file or Paths.of().config
+    return parse(read_text(place), place)
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        ConfigError: it is absent, cannot be read, or is not UTF-8.
+    """
+    try:
+        return file.read_bytes().decode()
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there is no configuration at {file}; run: clipd setup ~/Pictures"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{file} is not UTF-8 (byte {error.start}), which TOML must be; save it as UTF-8"
+        ) from error
+
+
+def parse(text: str, file: Path) -> Config:
+    """Read a configuration from its text; ``file`` is named in errors.
+
+    Raises:
+        ConfigError: it says something that cannot be.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    source = _Source(file, text)
+    _refuse_unknown(source, document, {"roots", *tables()}, _Spot(""))
+    roots = _read_roots(source, document.get("roots", []))
+    known = {
+        name: _read_table(source, document.get(name, {}), table, _Spot(name))
+        for name, table in tables().items()
+    }
+    config = Config(roots=roots, **known)
+    _check_together(source, config)
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A table of the file, for messages."""
+
+    table: str
+    nth: int | None = None  # which [[roots]], from 0
+
+    def key(self, name: str) -> str:
+        """Name a key of the table as a reader finds it."""
+        number = "" if self.nth is None else f"[{self.nth + 1}]"
+        return f"{self.table}{number}.{name}" if self.table else name
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file and its text, for messages."""
+
+    file: Path
+    text: str
+
+    def wrong(self, spot: _Spot, key: str, complaint: str) -> ConfigError:
+        """Make the error of a key: file, line, key, complaint."""
+        line = line_of(self.text, spot.table, key, spot.nth or 0)
+        where = f"{self.file}, line {line}" if line else f"{self.file}"
+        return ConfigError(f"{where}: {spot.key(key)}{complaint}")
+
+
+def _read_roots(source: _Source, value: object) -> tuple[RootConfig, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise source.wrong(
+            _Spot(""), "roots", ' must be tables: write [[roots]] and path = "~/Pictures" below it'
+        )
+    if not value:
+        raise ConfigError(
+            f"{source.file} names no folder to watch; add one: clipd setup ~/Pictures"
+        )
+    return tuple(
+        _read_table(source, each, RootConfig, _Spot("roots", nth)) for nth, each in enumerate(value)
+    )
+
+
+def _read_table(source: _Source, value: object, table: type, spot: _Spot) -> Any:
+    if not isinstance(value, dict):
+        raise source.wrong(
+            _Spot(""), spot.table, f" = {shown(value)} must be a table: write [{spot.table}]"
+        )
+    keys = keys_of(table)
+    _refuse_unknown(source, value, keys, spot)
+    for key in keys.values():
+        if key.is_required and key.name not in value:
+            raise source.wrong(spot, "", f"{key.name} is missing: write {key.name} = ...")
+    return table(
+        **{name: _read_key(source, each, keys[name], spot) for name, each in value.items()}
+    )
+
+
+def _read_key(source: _Source, value: object, key: Key, spot: _Spot) -> object:
+    try:
+        return read_value(value, key)
+    except WrongValueError as error:
+        complaint = f" = {shown(value)} cannot be used: write {error}"
+        raise source.wrong(spot, key.name, complaint) from error
+
+
+def _refuse_unknown(source: _Source, table: _Table, known: Collection[str], spot: _Spot) -> None:
+    for name in table:
+        if name not in known:
+            header = f"[{spot.table}]" if spot.nth is None else f"[[{spot.table}]]"
+            where = f"in {header}" if spot.table else "at the top of the file"
+            complaint = f" is not a key {where}{_nearest(name, known)}; valid: {', '.join(known)}"
+            raise source.wrong(spot, name, complaint)
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    elsewhere = [table for table, kind in tables().items() if name in keys_of(kind)]
+    near = difflib.get_close_matches(name, known, 1, 0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; it belongs in [{elsewhere[0]}]" if elsewhere else ""
+
+
+def _check_together(source: _Source, config: Config) -> None:
+    watch = config.watch
+    if watch.settle > watch.settle_max:
+        raise source.wrong(
+            _Spot("watch"),
+            "settle",
+            f" = {text_literal(write_duration(watch.settle))} is longer than "
+            f"watch.settle_max = {text_literal(write_duration(watch.settle_max))}",
+        )
+    for nth, root in enumerate(config.roots):
+        _check_root(source, config.roots[:nth], root, nth)
+
+
+def _check_root(
+    source: _Source, before: tuple[RootConfig, ...], root: RootConfig, nth: int
+) -> None:
+    spot = _Spot("roots", nth)
+    # A folder that is not there may be on a drive that comes back; a file never will be one.
+    if root.path.exists() and not root.path.is_dir():
+        raise source.wrong(
+            spot, "path", f" = {shown(str(root.path))} is a file; name the folder it is in"
+        )
+    real = root.path.resolve()
+    for earlier, other in enumerate(before):
+        complaint = _overlap(real, other.path.resolve())
+        if complaint:
+            raise source.wrong(
+                spot,
+                "path",
+                f" = {shown(str(root.path))} {complaint[0]} {_Spot('roots', earlier).key('path')}"
+                f" = {shown(str(other.path))}; {complaint[1]}",
+            )
+
+
+def _overlap(one: Path, other: Path) -> tuple[str, str] | None:
+    if one == other:
+        return "is the same folder as", "remove one of them"
+    if one.is_relative_to(other):
+        return "lies inside", "remove the inner one: a root includes all folders below it"
+    if other.is_relative_to(one):
+        return "contains", "remove the inner one: a root includes all folders below it"
+    return None

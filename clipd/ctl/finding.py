@@ -1,0 +1,167 @@
+"""``clipctl search`` and ``clipctl similar``."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import click
+
+from clipd.ctl.client import Client, JsonValue, Object
+from clipd.ctl.output import (
+    columns,
+    dimmed,
+    emit,
+    emit_json,
+    emit_lines,
+    objects,
+    path_bytes,
+    path_value,
+    say,
+)
+from clipd.errors import RequestError
+from clipd.pathtext import shown
+
+# The daemon finds no such photo, or can make no picture of it: what it cannot see (its unit
+# hides folders from it) or open, we may.
+UPLOADABLE = (404, 422)
+
+
+def _limits(command: click.Command) -> click.Command:
+    options = (
+        click.Option(
+            ["-n", "--limit"],
+            type=click.IntRange(1, 10_000),
+            metavar="N",
+            help="At most N hits (20 unless configured).",
+        ),
+        click.Option(
+            ["--min-score"],
+            type=click.FloatRange(-1, 1),
+            metavar="S",
+            help="Only hits of at least this score, -1 to 1.",
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="One JSON object, for scripts."),
+        click.Option(
+            ["-0", "--null", "null"],
+            is_flag=True,
+            help="Only the paths, exact, each ended by NUL: for xargs -0.",
+        ),
+    )
+    command.params.extend(options)
+    return command
+
+
+@_limits
+@click.command()
+@click.argument("query", nargs=-1, required=True)
+@click.option(
+    "--plus", multiple=True, metavar="TEXT[:W]", help="More of this too, W times as much."
+)
+@click.option("--minus", multiple=True, metavar="TEXT[:W]", help="Less of this.")
+def search(
+    query: tuple[str, ...],
+    plus: tuple[str, ...],
+    minus: tuple[str, ...],
+    limit: int | None,
+    min_score: float | None,
+    as_json: bool,
+    null: bool,
+) -> int:
+    """Find photos by what they show.
+
+    \b
+      clipctl search "sunset over water"
+      clipctl search beach --minus people --plus dog:0.5 -n 5
+      clipctl search -0 cake | xargs -0 cp -t /tmp/cakes
+
+    Prints a score and a path a line, best first, and a third column "offline"
+    where the photo's drive is not there. Ends with 1 when nothing is found.
+    """
+    text = " ".join(query)
+    asked: Object = {"query": text}
+    if plus or minus:
+        more = [_weighted(one, 1) for one in plus]
+        less = [_weighted(one, -1) for one in minus]
+        asked = {"terms": [_term(text, 1), *more, *less]}
+    return _print(
+        Client().post("/v1/search", asked | _limit_values(limit, min_score)), as_json, null
+    )
+
+
+@_limits
+@click.command()
+@click.argument("picture", type=click.Path(path_type=bytes))
+def similar(
+    picture: bytes, limit: int | None, min_score: float | None, as_json: bool, null: bool
+) -> int:
+    """Find photos that look like a picture, which may lie anywhere.
+
+    \b
+      clipctl similar ~/Pictures/beach.jpg
+      clipctl similar /tmp/download.png -n 5 --json
+    """
+    path = os.path.abspath(picture)
+    limits = _limit_values(limit, min_score)
+    try:
+        asked: Object = {"terms": [path_value(path)]}
+        answer = Client().post("/v1/search", asked | limits)
+    except RequestError as error:
+        if error.status not in UPLOADABLE:
+            raise
+        answer = _upload(path, limits)
+    return _print(answer, as_json, null)
+
+
+def _upload(path: bytes, limits: Object) -> Object:
+    try:
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  closed below
+    except OSError as error:
+        message = f"cannot read {shown(path)}: {error.strerror}"
+        raise RequestError("unreadable", message) from error
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise RequestError("unreadable", f"{shown(path)} is not a file")
+        return Client().upload("/v1/search", file, limits)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # nobody may ever write to a pipe
+
+
+def _weighted(text: str, sign: int) -> JsonValue:
+    """Read ``TEXT[:W]``; a colon that no number follows belongs to the text."""
+    start, colon, end = text.rpartition(":")
+    try:
+        return _term(start, sign * float(end)) if colon and start else _term(text, sign)
+    except ValueError:
+        return _term(text, sign)
+
+
+def _term(text: str, weight: float) -> JsonValue:
+    return {"text": text, "weight": weight}
+
+
+def _limit_values(limit: int | None, min_score: float | None) -> Object:
+    values: Object = {"limit": limit, "min_score": min_score}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _print(answer: Object, as_json: bool, null: bool) -> int:
+    hits = objects(answer["hits"])
+    if note := answer.get("note"):
+        say(str(note))
+    if as_json:
+        emit_json(answer)
+    elif null:
+        emit(b"".join(path_bytes(hit) + b"\0" for hit in hits))
+    else:
+        emit_lines(_line(hit) for hit in hits)
+        if not hits:
+            say(f"nothing found for {answer['query']}; what is indexed: clipctl status")
+    return 0 if hits else 1
+
+
+def _line(hit: Object) -> str:
+    line = columns(f"{float(str(hit['score'])):.3f}", hit["path"])
+    return dimmed(line + "\toffline") if hit["offline"] else line

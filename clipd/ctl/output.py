@@ -1,0 +1,85 @@
+"""What clipctl prints: results to stdout, the rest to stderr, colour on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+from clipd.ctl.client import JsonValue, Object
+from clipd.pathtext import one_line
+
+DIM, RESET = "\x1b[2m", "\x1b[0m"
+
+
+def emit(data: bytes | str) -> None:
+    """Write results; end quietly when nobody reads on (``clipctl ... | head``)."""
+    raw = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    try:
+        sys.stdout.buffer.write(raw)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; let it do so into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def emit_lines(lines: Iterable[str]) -> None:
+    """Write one result a line."""
+    emit("".join(line + "\n" for line in lines))
+
+
+def emit_json(value: JsonValue) -> None:
+    """Write a value for scripts, in one line."""
+    emit(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not a result."""
+    try:
+        print(f"clipctl: {one_line(text)}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise SystemExit(0) from None
+
+
+def is_lively(stream: TextIO) -> bool:
+    """Whether colour and progress are welcome there (https://no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def dimmed(text: str) -> str:
+    """Return the text as less important than the rest, on a terminal."""
+    return f"{DIM}{text}{RESET}" if is_lively(sys.stdout) else text
+
+
+def columns(*values: JsonValue) -> str:
+    """Join values with tabs; none of them can break the line or the columns."""
+    return "\t".join(one_line(str(value)) for value in values)
+
+
+def path_bytes(item: Object) -> bytes:
+    """Return the exact bytes of an answer's path."""
+    if "path_b64" in item:
+        import base64
+
+        return base64.b64decode(str(item["path_b64"]))
+    return str(item["path"]).encode("utf-8")
+
+
+def path_value(path: bytes) -> Object:
+    """Return the exact bytes of a path as a request carries them."""
+    try:
+        return {"path": path.decode("utf-8")}
+    except UnicodeDecodeError:
+        import base64
+
+        return {"path_b64": base64.b64encode(path).decode("ascii")}
+
+
+def objects(value: JsonValue) -> list[Object]:
+    """Take a value of an answer as a list of objects."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,135 @@
+"""Waiting for the daemon to be done, with progress."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+
+from clipd.ctl.client import Client, Object
+from clipd.ctl.output import is_lively, say
+
+FIRST_POLL_SECONDS = 0.05
+POLL_SECONDS = 0.5
+LINE_SECONDS = 10.0
+RATE_SECONDS = 15.0
+_AT_REST = ("idle", "paused", "resting")
+
+
+def number(state: Object, key: str) -> int:
+    """Take a count out of the daemon's state; 0 when it is not there."""
+    value = state.get(key, 0)
+    return value if isinstance(value, int) else 0
+
+
+def wait_until_idle(client: Client) -> Object:
+    """Return the state once nothing waits to be indexed; show progress on stderr until then."""
+    meter = Meter()
+    screen = _Bar() if is_lively(sys.stderr) else _Lines()
+    pause = threading.Event()
+    seconds = FIRST_POLL_SECONDS
+    try:
+        while not is_done(state := client.get("/v1/status")):
+            meter.take(state, time.monotonic())
+            screen.show(meter)
+            pause.wait(seconds)
+            seconds = min(seconds * 1.5, POLL_SECONDS)
+    finally:
+        screen.clear()
+    return state
+
+
+def is_done(state: Object) -> bool:
+    """Whether all is indexed; a daemon that is paused with changes waiting is not done."""
+    return state.get("state") in _AT_REST and not number(state, "backlog")
+
+
+class Meter:
+    """Progress out of a series of states: what is done, how fast, how long to go."""
+
+    def __init__(self) -> None:
+        self.state = ""
+        self.done = 0
+        self.total = 0
+        self.rate = 0.0  # a second; 0 while unknown
+        self._before: tuple[int, int] | None = None  # what waited, and the decodes until then
+        self._recent: deque[tuple[float, int]] = deque()
+
+    def take(self, state: Object, now: float) -> None:
+        """Take note of a state, at a time of a clock that never goes back."""
+        backlog, decoded = number(state, "backlog"), number(state, "decoded")
+        if self._before is not None:
+            # A rename leaves the backlog and is never decoded; a decode shows up even where
+            # the backlog grew meanwhile. After a new start of the daemon both go back.
+            waited, before = self._before
+            self.done += max(waited - backlog, decoded - before, 0)
+        self._before = (backlog, decoded)
+        self.state = str(state.get("state"))
+        self.total = self.done + backlog
+        self._recent.append((now, self.done))
+        while now - self._recent[0][0] > RATE_SECONDS and len(self._recent) > 2:
+            self._recent.popleft()
+        earlier, before = self._recent[0]
+        self.rate = (self.done - before) / (now - earlier) if now > earlier else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long it will take at this rate; None while unknown."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else None
+
+    def __str__(self) -> str:
+        """Return the progress in words."""
+        if not self.total:
+            return self.state
+        words = f"{self.state}: {self.done:,} of {self.total:,}"
+        if self.state == "paused":
+            return f"{words}; go on with: clipctl resume"
+        if self.state == "resting":
+            return f"{words}; goes on when plugged in"
+        left = self.seconds_left
+        return words if left is None else f"{words}, {self.rate:.0f}/s, {clock(left)} left"
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as ``1:05`` or ``2:03:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class _Bar:
+    """One line of a terminal, drawn over and over."""
+
+    def show(self, meter: Meter) -> None:
+        words = str(meter)
+        import shutil  # here, because every command would wait 2 ms for it
+
+        room = shutil.get_terminal_size().columns - len(words) - 4
+        bar = ""
+        if room >= 10 and meter.total:
+            filled = min(room, 40) * meter.done // meter.total
+            bar = f"[{'#' * filled}{'.' * (min(room, 40) - filled)}] "
+        sys.stderr.write(f"\r\x1b[K{bar}{words}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+class _Lines:
+    """A line now and then, for a log."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + LINE_SECONDS
+        self._last = ""
+
+    def show(self, meter: Meter) -> None:
+        if time.monotonic() >= self._next and str(meter) != self._last:
+            self._last = str(meter)
+            self._next = time.monotonic() + LINE_SECONDS
+            say(self._last)
+
+    def clear(self) -> None:
+        """Leave the lines where they are."""

@@ -1,0 +1,102 @@
+"""``clipctl status``, ``errors`` and ``ping``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from clipd.ctl.client import Client, JsonValue, Object
+from clipd.ctl.output import columns, emit_json, emit_lines, objects, say
+from clipd.ctl.progress import number, wait_until_idle
+from clipd.pathtext import one_line
+
+PAGE = 1000
+
+
+@click.command()
+@click.option("--wait", is_flag=True, help="Wait until all is indexed, with progress.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+def status(wait: bool, as_json: bool) -> None:
+    """Say what clipd is doing.
+
+    \b
+      clipctl status
+      clipctl status --wait && clipctl search sunset
+      clipctl status --json | jq .backlog
+    """
+    client = Client()
+    state = wait_until_idle(client) if wait else client.get("/v1/status")
+    if as_json:
+        emit_json(state)
+    else:
+        emit_lines(_state_lines(state))
+
+
+@click.command()
+@click.option(
+    "--all", "with_skipped", is_flag=True, help="Also files that are no pictures by name."
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON list of all of them, for scripts.")
+def errors(with_skipped: bool, as_json: bool) -> None:
+    """List the files that are not among the photos, and why.
+
+    \b
+      clipctl errors
+      clipctl errors --json | jq -r '.[] | select(.kind == "corrupt") | .path'
+
+    Prints the kind, the path and the reason, with tabs between.
+    """
+    client = Client()
+    failures = list(_failures(client, with_skipped or as_json))
+    if as_json:
+        emit_json([*failures])
+        return
+    emit_lines(columns(one["kind"], one["path"], one["reason"]) for one in failures)
+    skipped = 0 if with_skipped else number(client.get("/v1/status"), "skipped")
+    if skipped:
+        say(f"{skipped:,} files skipped by their names; list them with: clipctl errors --all")
+    if not failures and not skipped:
+        say("no errors")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+def ping(as_json: bool) -> None:
+    """Say whether clipd answers. Ends with 3 when it does not."""
+    answer = Client().get("/v1/ping")
+    if as_json:
+        emit_json(answer)
+    else:
+        emit_lines([f"clipd {answer['version']} answers (pid {answer['pid']})"])
+
+
+def _failures(client: Client, with_skipped: bool) -> Iterator[Object]:
+    after: JsonValue = ""
+    while after is not None:
+        flag = "true" if with_skipped else "false"
+        page = client.get("/v1/errors", {"limit": PAGE, "skipped": flag, "after": after})
+        yield from objects(page["errors"])
+        after = page["next"]
+
+
+def _state_lines(state: Object) -> Iterator[str]:
+    yield (
+        f"{state.get('state')}: {number(state, 'photos'):,} photos at "
+        f"{number(state, 'paths'):,} paths, {number(state, 'backlog'):,} changes waiting"
+    )
+    encoder = state.get("encoder")
+    if isinstance(encoder, dict):
+        details = [encoder.get("device"), encoder.get("precision"), encoder.get("reason")]
+        detail = ", ".join(str(one) for one in details if one)
+        yield one_line(
+            f"model    {encoder.get('model')}, {encoder.get('state')}, {detail}".rstrip(", ")
+        )
+    for root in objects(state.get("roots")):
+        reason = f" ({root['reason']})" if root.get("reason") else ""
+        yield one_line(f"root     {root.get('path')}: {root.get('state')}{reason}")
+    problems = state.get("problems")
+    for problem in problems if isinstance(problems, list) else []:
+        yield one_line(f"problem  {problem}")
+    if count := number(state, "errors"):
+        yield f"errors   {count:,} files could not be read; list them with: clipctl errors"

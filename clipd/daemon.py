@@ -1,0 +1,147 @@
+"""run(): everything that starts and stops, on one page.
+
+A reload (SIGHUP) is an orderly stop and start within the process: whatever the configuration
+may change, there is one way to bring it about. The lock, the pid and the socket stay, so that
+clients wait a moment instead of finding nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from clipd.assembly import Running, assembled
+from clipd.config import Config
+from clipd.configfile import load
+from clipd.errors import ClipdError
+from clipd.health import Health
+from clipd.instance import single_instance
+from clipd.notify import (
+    notify_ready,
+    notify_reloading,
+    notify_status,
+    notify_stopping,
+    notify_watchdog,
+    watchdog_interval,
+)
+from clipd.serve.listener import listening
+from clipd.xdg import Paths
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY_SECONDS = 5.0
+
+
+class Signals:
+    """What the outside has asked for. Handlers only set flags."""
+
+    def __init__(self) -> None:
+        self.wake = threading.Event()
+        self.must_stop = False
+        self.must_reload = False
+        self.has_failed = False
+
+    def install(self) -> None:
+        """Take SIGTERM, SIGINT, SIGHUP and the end of threads that must not end."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
+        # A lease that we hold for a moment to see whether a file is being written may be
+        # broken by its writer; the default action of that signal would end us (fcntl(2)).
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        threading.excepthook = self._thread_died
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.must_stop = True
+        self.wake.set()
+
+    def _reload(self, number: int, frame: FrameType | None) -> None:
+        self.must_reload = True
+        self.wake.set()
+
+    def _thread_died(self, arguments: threading.ExceptHookArgs) -> None:
+        sys.__excepthook__(
+            arguments.exc_type,
+            arguments.exc_value or arguments.exc_type(),
+            arguments.exc_traceback,
+        )
+        self.has_failed = True
+        self.wake.set()
+
+
+def run(config_file: Path | None) -> int:
+    """Run the daemon until it is told to stop.
+
+    Returns:
+        the exit status: 0 after SIGTERM, 1 after a bug in a thread.
+
+    Raises:
+        ClipdError: it cannot start.
+    """
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("clipd").setLevel(logging.INFO)
+    signals = Signals()
+    signals.install()
+    paths = Paths.of()
+    config = load(config_file)
+    paths.make()
+    with single_instance(paths.state / "lock"), listening(paths.socket) as sock:
+        _run_and_reload(config, config_file, paths, sock, signals)
+    return 1 if signals.has_failed else 0
+
+
+def _run_and_reload(
+    config: Config, file: Path | None, paths: Paths, sock: socket.socket, signals: Signals
+) -> None:
+    """Run with one configuration after the other; one that cannot be used changes nothing."""
+    last_good: Config | None = None
+    complaint = ""
+    while not (signals.must_stop or signals.has_failed):
+        try:
+            _run_once(config, paths, sock, signals, complaint)
+            last_good, complaint = config, ""
+            if signals.must_reload:
+                signals.must_reload = False
+                config = load(file)
+        except ClipdError as error:
+            if last_good is None:
+                raise
+            complaint = f"the configuration was not changed: {error}"
+            _log.error("%s", complaint)
+            config, last_good = last_good, None
+
+
+def _run_once(
+    config: Config, paths: Paths, sock: socket.socket, signals: Signals, complaint: str
+) -> None:
+    """Run with one configuration until a signal ends it."""
+    with ExitStack() as running:
+        daemon = running.enter_context(assembled(config, paths, sock, complaint))
+        notify_ready(daemon.board.line())
+        _log.info("clipd answers on %s", paths.socket)
+        _stay(daemon, paths, signals)
+        if signals.must_reload and not signals.must_stop:
+            notify_reloading()
+        else:
+            notify_stopping()
+
+
+def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
+    """Feed systemd's watchdog with real checks, and keep its status line true."""
+    interval = min(watchdog_interval() or _LOOK_EVERY_SECONDS, _LOOK_EVERY_SECONDS)
+    health = Health(paths.socket, daemon.indexer)
+    said = ""
+    while not (signals.must_stop or signals.must_reload or signals.has_failed):
+        signals.wake.wait(interval)
+        signals.wake.clear()
+        if health.is_good():
+            notify_watchdog()
+        line = daemon.board.line()
+        if line != said:
+            notify_status(line)
+            said = line

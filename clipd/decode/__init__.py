@@ -1,0 +1,1 @@
+"""File -> upright pixels, metadata, hash: the pool (parent), the worker and its sandbox (child)."""

@@ -1,0 +1,213 @@
+"""One decoder, seen from clipd: started, asked, checked, ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, get_args
+
+import numpy as np
+
+from clipd.channel import Channel, JsonValue, Message
+from clipd.child import Child
+from clipd.decode.sandbox import SandboxState
+from clipd.decode.settings import Settings
+from clipd.errors import ChildError, PictureError
+from clipd.photo import Decoded, FailureKind, Fingerprint
+
+_START_SECONDS: Final = 60.0
+# A slow disk or network is no fault of the file: reading gets this much longer per byte.
+_SLOWEST_BYTES_PER_SECOND: Final = 4 << 20
+_HASH_HEX: Final = re.compile(r"[0-9a-f]{32}")
+_TIME: Final = re.compile(r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_ENVIRONMENT: Final = {
+    # One arena: every thread of a codec would reserve 64 MiB more of the bounded address space.
+    "MALLOC_ARENA_MAX": "1",
+    # numpy comes with the raw extra, and would start a thread per core.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class Decoder:
+    """A sandboxed child process. For one thread, but `abort` is for any.
+
+    What it sends is checked: it may have been taken over by the file that it decoded.
+    """
+
+    def __init__(
+        self, settings: Settings, timeout_seconds: float, module: str = "clipd.decode.worker"
+    ) -> None:
+        """Start the child and wait until it is sealed.
+
+        Raises:
+            ChildError: it did not start, which is no fault of any file.
+        """
+        self._settings = settings
+        self._timeout_seconds = timeout_seconds
+        self._lock = threading.Lock()  # guards _ended
+        self._ended = False
+        self._expired = threading.Event()
+        self.served = 0
+        try:
+            self._child = Child(module, [settings.to_json()], environment=_ENVIRONMENT)
+        except OSError as error:
+            raise ChildError(f"cannot start a decoder: {error.strerror}") from error
+        self.state = self._wait_until_sealed()
+
+    @property
+    def reads_raw(self) -> bool:
+        """Whether it was started with what raw pictures need."""
+        return self._settings.with_raw
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._child.pid
+
+    def decode(
+        self, fd: int, fingerprint: Fingerprint, format_: str, wanted: Callable[[bytes], bool]
+    ) -> Decoded:
+        """Decode one open file.
+
+        Args:
+            fd: the file, open for reading; stays the caller's.
+            fingerprint: of the file; goes into the answer.
+            format_: its format as `clipd.decode.formats.sniff` tells it.
+            wanted: whether the picture of a content hash is needed.
+
+        Raises:
+            PictureError: why there is no picture. Of kind crash or timeout: the decoder has
+                been ended, and another may be tried.
+        """
+        self.served += 1
+        reading_seconds = fingerprint.size_bytes / _SLOWEST_BYTES_PER_SECOND
+        try:
+            with self._deadline(self._timeout_seconds + reading_seconds):
+                return self._ask(self._child.lanes[0], fd, fingerprint, format_, wanted)
+        except ChildError as error:
+            raise self._death(self.end()) from error
+
+    def end(self, *, at_once: bool = False) -> int:
+        """End the child and reap it; return its exit status, negative for a signal."""
+        with self._lock:
+            self._ended = True
+        return self._child.kill() if at_once else self._child.stop()
+
+    def abort(self) -> None:
+        """Kill the child under the hands of the thread that waits for it."""
+        with self._lock:
+            if not self._ended:
+                os.kill(self._child.pid, signal.SIGKILL)
+
+    @contextmanager
+    def _deadline(self, seconds: float) -> Iterator[None]:
+        """Kill the child when the block takes longer.
+
+        A timeout of the socket would not do: it starts anew with every byte that arrives.
+        """
+        timer = threading.Timer(seconds, self._expire)
+        timer.name = f"{threading.current_thread().name}-deadline"
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _expire(self) -> None:
+        self._expired.set()
+        self.abort()
+
+    def _wait_until_sealed(self) -> SandboxState:
+        lane = self._child.lanes[0]
+        lane.set_timeout(_START_SECONDS)
+        try:
+            hello = lane.receive(0)
+        except (TimeoutError, ChildError):
+            hello = None
+        lane.set_timeout(None)  # from here on `_deadline` bounds the whole exchange
+        if hello is None:
+            status = self.end()
+            raise ChildError(
+                f"a decoder did not start (exit status {status}); what it said is in the log"
+                f" above, and decoder.memory ({self._settings.memory_bytes:,} bytes) may be too low"
+            )
+        state = hello.header
+        return SandboxState(bool(state["landlock"]), bool(state["seccomp"]), str(state["reason"]))
+
+    def _ask(
+        self,
+        lane: Channel,
+        fd: int,
+        fingerprint: Fingerprint,
+        format_: str,
+        wanted: Callable[[bytes], bool],
+    ) -> Decoded:
+        lane.send({"format": format_}, fds=[fd])
+        content_hash = _hash(self._receive(lane, 0).header)
+        is_wanted = wanted(content_hash)
+        lane.send({"wanted": is_wanted})
+        if not is_wanted:
+            return Decoded(content_hash, fingerprint, 0, 0, "", "", None)
+        answer = self._receive(lane, self._settings.target.size_bytes)
+        return self._checked(answer, content_hash, fingerprint, format_)
+
+    def _receive(self, lane: Channel, max_body_bytes: int) -> Message:
+        message = lane.receive(max_body_bytes)
+        if message is None:
+            raise ChildError("a decoder ended without an answer")
+        for fd in message.fds:
+            os.close(fd)
+        if "kind" in message.header:
+            raise _refusal(message.header)
+        return message
+
+    def _checked(
+        self, answer: Message, content_hash: bytes, fingerprint: Fingerprint, format_: str
+    ) -> Decoded:
+        target, header = self._settings.target, answer.header
+        taken_at = header.get("taken_at")
+        if len(answer.body) != target.size_bytes:
+            raise ChildError("a decoder sent pixels of the wrong size")
+        if not isinstance(taken_at, str) or not _TIME.fullmatch(taken_at):
+            raise ChildError("a decoder sent a time that is none")
+        pixels = np.frombuffer(answer.body, np.uint8).reshape(target.side, target.side, 3)
+        width, height = _edge(header.get("width")), _edge(header.get("height"))
+        return Decoded(content_hash, fingerprint, width, height, format_, taken_at, pixels)
+
+    def _death(self, status: int) -> PictureError:
+        if self._expired.is_set():
+            limit = f"{self._timeout_seconds:g} s (decoder.timeout)"
+            return PictureError("timeout", f"decoding took longer than {limit}")
+        if status == -signal.SIGXCPU:
+            return PictureError("timeout", "decoding used more processor time than allowed")
+        if status < 0:
+            name = signal.strsignal(-status) or f"signal {-status}"
+            return PictureError("crash", f"the decoder died of it: {name.lower()}")
+        return PictureError("crash", f"the decoder ended with status {status}")
+
+
+def _hash(header: dict[str, JsonValue]) -> bytes:
+    value = header.get("hash")
+    if not isinstance(value, str) or not _HASH_HEX.fullmatch(value):
+        raise ChildError("a decoder sent a hash that is none")
+    return bytes.fromhex(value)
+
+
+def _edge(value: JsonValue) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 31:
+        raise ChildError("a decoder sent a size that is none")
+    return value
+
+
+def _refusal(header: dict[str, JsonValue]) -> PictureError:
+    kind, reason = header["kind"], header.get("reason")
+    for known in get_args(FailureKind):
+        if kind == known:
+            return PictureError(known, str(reason)[:400])
+    raise ChildError("a decoder sent a kind of failure that is none")

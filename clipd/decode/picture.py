@@ -1,0 +1,166 @@
+"""One open file -> upright RGB pixels for the model, with size and date. Runs in the sandbox."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Final
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from clipd.decode.codecs import has_heif
+from clipd.decode.color import to_rgb
+from clipd.decode.resize import scaled_size, to_square
+from clipd.decode.settings import Target
+from clipd.errors import PictureError
+
+_DATE: Final = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
+# draft() may take this many times the side that is needed: at twice, the mean difference to
+# a full decode is under 0.6 of 255 (measured), and 12 megapixels decode 4 times faster.
+_DRAFT_MARGIN: Final = 2
+_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded file."""
+
+    width: int  # of the whole picture, upright
+    height: int
+    format: str
+    taken_at: str  # ISO 8601 without zone, "" when the file does not say
+    pixels: bytes  # RGB, side x side, row by row
+
+
+def read_picture(
+    file: BinaryIO, format_: str, target: Target, max_pixels: int, *, turned: int = 1
+) -> Picture:
+    """Decode a file of a known format.
+
+    Args:
+        file: open for reading; is left open.
+        format_: Pillow's word for its format: no other decoder is tried.
+        target: the square to make.
+        max_pixels: limit of width x height, checked before anything is decoded.
+        turned: EXIF orientation, 1 to 8, of a file that has none of its own.
+
+    Raises:
+        PictureError: over the limit, or the format cannot be read here.
+        Exception: whatever Pillow raises on broken files; see `clipd.decode.reasons`.
+    """
+    if format_ == "HEIF" and not has_heif():
+        raise PictureError("unsupported", "HEIF pictures need the package pillow-heif")
+    if format_ == "WEBP":
+        # Pillow's reader takes 8 bytes a pixel as soon as it opens one.
+        check_pixels(_webp_size(file), max_pixels)
+    with _opened(file, format_) as image:
+        size = image.size
+        check_pixels(size, max_pixels)
+        taken_at = _taken_at(image)
+        _draft(image, target)
+        image.load()
+        turned = _orientation(image) or turned  # after load(): a TIFF is turned while it loads
+        upright = _upright(to_rgb(image), turned)
+        pixels = to_square(upright, target).tobytes()
+    width, height = reversed(size) if turned >= 5 else size
+    return Picture(width, height, format_, taken_at, pixels)
+
+
+def _opened(file: BinaryIO, format_: str) -> Image.Image:
+    """Read the header.
+
+    Raises:
+        SyntaxError: it makes no sense; this is what Pillow's formats raise, but `open` hides
+            it behind "cannot identify", and tells only through a warning.
+    """
+    Image.WARN_POSSIBLE_FORMATS = True
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            return Image.open(file, formats=[format_])
+        except UnidentifiedImageError as error:
+            last = str(said[-1].message) if said else ""
+            raise SyntaxError(last.partition(" opening failed. ")[2]) from error
+
+
+def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    """Refuse a picture of too many pixels, as its header states them.
+
+    Raises:
+        PictureError: it has more, or none at all.
+    """
+    width, height = size
+    if width < 1 or height < 1:
+        raise PictureError("corrupt", f"a picture of {width} x {height} pixels")
+    if width * height > max_pixels:
+        raise PictureError(
+            "too-large",
+            f"{width:,} x {height:,} pixels are over the limit of {max_pixels:,}"
+            " (raise decoder.max_pixels to read it)",
+        )
+
+
+def _webp_size(file: BinaryIO) -> tuple[int, int]:
+    """Read width and height as the header states them (RFC 9649, 2.5 to 2.7)."""
+    head = file.read(30).ljust(30, b"\0")
+    file.seek(0)
+    if head[12:16] == b"VP8X":
+        return 1 + _little(head[24:27]), 1 + _little(head[27:30])
+    if head[12:16] == b"VP8L":
+        both = _little(head[21:25])
+        return 1 + (both & 0x3FFF), 1 + (both >> 14 & 0x3FFF)
+    return _little(head[26:28]) & 0x3FFF, _little(head[28:30]) & 0x3FFF
+
+
+def _little(octets: bytes) -> int:
+    return int.from_bytes(octets, "little")
+
+
+def _draft(image: Image.Image, target: Target) -> None:
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size where that is still enough."""
+    width, height = scaled_size(image.size, target)
+    image.draft(image.mode, (_DRAFT_MARGIN * width, _DRAFT_MARGIN * height))
+
+
+def _upright(image: Image.Image, turned: int) -> Image.Image:
+    method = _UPRIGHT.get(turned)
+    return image if method is None else image.transpose(method)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 0 when the file has none that makes sense."""
+    # Damaged metadata raise all kinds of errors, and are no reason to refuse the picture.
+    with contextlib.suppress(Exception):
+        turned = image.getexif().get(ExifTags.Base.Orientation)
+        return turned if isinstance(turned, int) and 1 <= turned <= 8 else 0
+    return 0
+
+
+def _taken_at(image: Image.Image) -> str:
+    with contextlib.suppress(Exception):
+        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        return iso_time(tags.get(ExifTags.Base.DateTimeOriginal))
+    return ""
+
+
+def iso_time(value: object) -> str:
+    """Return an EXIF time as ISO 8601; "" when it is not one, such as ``0000:00:00``."""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    found = _DATE.match(text)
+    if found is None:
+        return ""
+    try:
+        return datetime(*map(int, found.groups())).isoformat()  # type: ignore[arg-type]
+    except ValueError:
+        return ""

@@ -1,0 +1,45 @@
+"""Whether clipd really works: what systemd's watchdog is fed by."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import time
+from pathlib import Path
+
+from clipd.indexer import Indexer
+
+_log = logging.getLogger(__name__)
+_ANSWER_SECONDS = 5.0
+_TURN_SECONDS = 120.0  # the indexer's longest turn: a snapshot or a backup on a slow disk
+
+
+class Health:
+    """Asks the socket as a client would, and looks whether the indexer turns."""
+
+    def __init__(self, socket_file: Path, indexer: Indexer) -> None:
+        self._socket_file = socket_file
+        self._indexer = indexer
+
+    def is_good(self) -> bool:
+        """Return whether the daemon answers and the write path moves."""
+        turned = time.monotonic() - self._indexer.progress().beat
+        if turned > _TURN_SECONDS:
+            _log.error("the indexer has not turned for %.0f s", turned)
+            return False
+        return self._answers()
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("clipd", timeout=_ANSWER_SECONDS)
+        try:
+            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.sock.settimeout(_ANSWER_SECONDS)
+            connection.sock.connect(str(self._socket_file))
+            connection.request("GET", "/v1/ping")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException) as error:
+            _log.error("the socket %s does not answer: %s", self._socket_file, error)
+            return False
+        finally:
+            connection.close()

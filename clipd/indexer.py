@@ -1,0 +1,245 @@
+"""THE WRITE PATH: backlog -> triage -> decode -> encode -> catalog -> index.
+
+One thread turns changes into rows and vectors. Decoders and the encoder work beside it and
+answer into its inbox, so that reading, decoding and encoding overlap; only this thread ever
+writes the catalog or the index.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clipd.batches import Batches
+from clipd.changes import Changes
+from clipd.decode.pool import DecodeJob, DecoderPool
+from clipd.errors import StorageFullError
+from clipd.inbox import Encoded, Inbox, Message, NotEncoded, Read, Ready
+from clipd.photo import Refused
+from clipd.recorder import Recorder
+from clipd.reencode import Reencoding
+from clipd.store.catalog import Catalog
+from clipd.store.follow import IndexFollower
+from clipd.triage import ToRead, Triage
+from clipd.upkeep import Upkeep
+
+_log = logging.getLogger(__name__)
+_LOOKS_A_TURN = 256  # paths triaged in one transaction
+_DISK_WAIT_SECONDS = 15.0  # after a full disk; photos wait, searches go on
+_IDLE_WAIT_SECONDS = 5.0
+_HELD_WAIT_SECONDS = 0.5
+_BUSY_WAIT_SECONDS = 0.05
+_LAST_BATCH_SECONDS = 5.0  # what a stop grants to work in flight; all of it has to take 10
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the write path stands."""
+
+    waiting: int  # changes not looked at yet
+    working: int  # pictures in decoders, in the encoder or between
+    decoded: int  # since the start
+    encoded: int
+    rate: float  # photos per second, lately
+    beat: float  # time.monotonic() of the last turn
+    problem: str  # a sentence, "" when all is well
+
+
+class Indexer:
+    """Runs the write path on the thread ``clipd-indexer``, from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        follower: IndexFollower,
+        changes: Changes,
+        triage: Triage,
+        inbox: Inbox,
+        pool: DecoderPool,
+        batches: Batches,
+        recorder: Recorder,
+        reencoding: Reencoding,
+        upkeep: Upkeep,
+        is_held: Callable[[], bool],
+    ) -> None:
+        """Join the parts of the write path.
+
+        Args:
+            is_held: whether new work has to wait (paused, or on battery).
+        """
+        self._catalog = catalog
+        self._follower = follower
+        self._changes = changes
+        self._triage = triage
+        self._inbox = inbox
+        self._pool = pool
+        self._batches = batches
+        self._recorder = recorder
+        self._reencoding = reencoding
+        self._upkeep = upkeep
+        self._is_held = is_held
+        self._flying: dict[int, ToRead] = {}  # in decoders, by ticket
+        self._in_work: set[bytes] = set()  # from decoder to catalog
+        self._touched: list[bytes] = []  # by this turn, to be looked at again if it fails
+        self._ticket = 0
+        self._disk_problem = ""
+        self._disk_retry = 0.0
+        self._beat = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="clipd-indexer")
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batches at work, save the index, end the thread."""
+        self._stop.set()
+        self._inbox.post(None)
+        self._thread.join()
+
+    def progress(self) -> Progress:
+        """Tell where the write path stands. Any thread."""
+        return Progress(
+            waiting=len(self._changes),
+            working=len(self._in_work),
+            decoded=self._recorder.decoded,
+            encoded=self._recorder.encoded,
+            rate=self._recorder.rate(),
+            beat=self._beat,
+            problem=self._disk_problem or self._recorder.problem,
+        )
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._beat = time.monotonic()
+            self._turn(self._wait())
+            self._inbox.run_calls()
+            self._upkeep.run(is_idle=not self._in_work and not self._changes.has_more())
+        self._finish()
+
+    def _finish(self) -> None:
+        deadline = time.monotonic() + _LAST_BATCH_SECONDS
+        while self._in_work and time.monotonic() < deadline:
+            self._turn(self._inbox.messages(_BUSY_WAIT_SECONDS))
+        self._inbox.run_calls()
+        self._upkeep.finish()
+
+    def _wait(self) -> list[Message]:
+        """Wait until there is something to do; return what the others have answered."""
+        if self._must_wait():
+            return self._inbox.messages(_HELD_WAIT_SECONDS)
+        if self._in_work:
+            self._changes.wait(0)
+            can_look = self._room() > 0 and self._changes.has_more()
+            return self._inbox.messages(0 if can_look else _BUSY_WAIT_SECONDS)
+        is_over = self._reencoding.is_done and not self._changes.has_more()
+        self._changes.wait(_IDLE_WAIT_SECONDS if is_over else 0)
+        return self._inbox.messages(0)
+
+    def _must_wait(self) -> bool:
+        return self._is_held() or time.monotonic() < self._disk_retry
+
+    def _turn(self, messages: list[Message]) -> None:
+        """Take in answers and look at changes, in one transaction; then let the index follow."""
+        try:
+            with self._catalog.writing():
+                for message in messages:
+                    self._take_in(message)
+                if not self._stop.is_set() and not self._must_wait():
+                    self._look()
+        except StorageFullError as error:
+            self._wait_for_room(error)
+        else:
+            if self._touched:
+                self._disk_problem = ""
+        self._touched.clear()
+        self._follower.catch_up()
+        self._batches.send_due(more_coming=bool(self._flying))
+
+    def _take_in(self, message: Message) -> None:
+        match message:
+            case Read():
+                self._take_in_read(message)
+            case Encoded():
+                self._batches.answered()
+                self._land(message.batch)
+                self._recorder.encoded_batch(message)
+            case NotEncoded():
+                self._batches.answered()
+                self._land(message.batch)
+                self._recorder.not_encoded(message)
+
+    def _land(self, batch: tuple[Ready, ...]) -> None:
+        for ready in batch:
+            self._touched.append(ready.path)
+            self._in_work.discard(ready.path)
+
+    def _take_in_read(self, message: Read) -> None:
+        file = self._flying.pop(message.job.ticket)
+        outcome = message.outcome
+        self._touched.append(file.path)
+        if not isinstance(outcome, Refused) and outcome.pixels is not None:
+            self._recorder.decoded += 1
+            self._batches.add(Ready(file.path, file.root, outcome, time.monotonic()))
+            return
+        self._in_work.discard(file.path)
+        if isinstance(outcome, Refused):
+            self._recorder.refused(file, outcome)
+        else:
+            self._recorder.known(file, outcome)
+
+    def _look(self) -> None:
+        for _ in range(_LOOKS_A_TURN):
+            if self._room() <= 0:
+                return
+            path = self._changes.next()
+            if path is None:
+                break
+            self._look_at(path)
+        else:
+            return
+        self._encode_anew()
+
+    def _look_at(self, path: bytes) -> None:
+        if path in self._in_work:
+            self._changes.put_back(path, _HELD_WAIT_SECONDS)
+            return
+        self._touched.append(path)
+        found = self._triage.look(path)
+        if isinstance(found, ToRead):
+            self._read(found)
+        elif found is not None:
+            self._changes.add(found)
+
+    def _encode_anew(self) -> None:
+        """With nothing else to do, read photos that lack a vector of this model."""
+        while self._room() > 0 and (file := self._reencoding.take()) is not None:
+            if file.path not in self._in_work:
+                self._read(file)
+
+    def _room(self) -> int:
+        """How many more files may be read: enough to keep every decoder fed, no more.
+
+        A short queue is what lets a fresh photo overtake a long scan.
+        """
+        return min(2 * self._pool.processes + 2 - len(self._flying), self._batches.room)
+
+    def _read(self, file: ToRead) -> None:
+        self._ticket += 1
+        self._flying[self._ticket] = file
+        self._in_work.add(file.path)
+        self._pool.submit(DecodeJob(self._ticket, file.path))
+
+    def _wait_for_room(self, error: StorageFullError) -> None:
+        if not self._disk_problem:
+            _log.error("%s", error)
+        self._disk_problem = str(error)
+        self._disk_retry = time.monotonic() + _DISK_WAIT_SECONDS
+        for path in self._touched:
+            if path not in self._in_work:
+                self._changes.put_back(path, _DISK_WAIT_SECONDS)

@@ -1,0 +1,129 @@
+"""``clipd model``: which models there are, which are here, and how to get one.
+
+The encoder's modules bring numpy along; they are imported by the commands that need them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clipd import configfile
+from clipd.config import ModelConfig
+from clipd.configoption import config_option
+from clipd.errors import ModelMissingError
+from clipd.progress import Progress
+from clipd.xdg import Paths
+
+if TYPE_CHECKING:
+    from clipd.encode.models import Listed
+
+
+@click.group()
+def model() -> None:
+    """List, fetch and describe models.
+
+    \b
+    Examples:
+      clipd model list
+      clipd model fetch                    the one of your configuration
+      clipd model fetch clip-vit-base-patch32
+      clipd model fetch ViT-B-32 laion2b_s34b_b79k
+    """
+
+
+@model.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also all that open_clip knows.")
+def list_models(everything: bool) -> None:
+    """List the models by name: what to write as model.name."""
+    from clipd.encode import models
+
+    paths = Paths.of()
+    rows = [
+        _columns(row) for row in models.listing(paths.models, paths.cache, everything=everything)
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+@model.command("fetch")
+@click.argument("name", default="")
+@click.argument("pretrained", default="")
+@config_option
+def fetch_model(name: str, pretrained: str, config_file: Path | None) -> None:
+    """Fetch the weights of a model, by default of the configured one.
+
+    It may be interrupted: run again, it goes on where it was.
+    """
+    click.echo(get_model(wanted_model(name, pretrained, config_file)))
+
+
+@model.command("info")
+@click.argument("name", default="")
+@click.argument("pretrained", default="")
+@config_option
+def describe_model(name: str, pretrained: str, config_file: Path | None) -> None:
+    """Describe a model that is here, by default the configured one."""
+    from clipd.encode import models
+
+    paths = Paths.of()
+    told = models.info(wanted_model(name, pretrained, config_file), paths.models, paths.cache)
+    spec = told.spec
+    click.echo(f"name          {spec.name}")
+    click.echo(f"architecture  {spec.architecture}")
+    click.echo(f"pretrained    {spec.pretrained or '-'}")
+    click.echo(f"dimensions    {spec.dim}")
+    click.echo(f"picture side  {spec.preprocess.side} pixels")
+    click.echo(f"weights       {spec.checkpoint} ({told.size_bytes / 1e6:.0f} MB)")
+    click.echo(f"fingerprint   {spec.fingerprint}")
+    for note in told.notes:
+        click.echo(f"note          {note}")
+
+
+def wanted_model(name: str, pretrained: str, config_file: Path | None) -> ModelConfig:
+    """Return the model that is named, else the configured one, else the default.
+
+    Raises:
+        ConfigError: the configuration is there and wrong.
+    """
+    if name:
+        return ModelConfig(name=name, pretrained=pretrained)
+    if config_file is None and not Paths.of().config.exists():
+        return ModelConfig()
+    return configfile.load(config_file).model
+
+
+def get_model(wanted: ModelConfig) -> str:
+    """Fetch a model's weights unless they are here; return what was done.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be fetched.
+    """
+    from clipd.encode import fetch, models
+
+    paths = Paths.of()
+    paths.make()
+    try:
+        spec = models.resolve(wanted, paths.models, paths.cache)
+        return f"{spec.name} is here: {spec.checkpoint}"
+    except ModelMissingError:
+        if wanted.checkpoint is not None:
+            raise  # a file of the user's: nobody can fetch it
+    with Progress(f"fetching {wanted.name}", sys.stderr) as progress:
+        spec = fetch.fetch(wanted, paths.models, paths.cache, progress)
+    return f"{spec.name} fetched: {spec.checkpoint}"
+
+
+def _columns(row: Listed) -> tuple[str, ...]:
+    return (
+        f"{row.name} {row.pretrained}".strip(),
+        f"{row.dim} dimensions" if row.dim else "",
+        f"{row.megabytes} MB" if row.megabytes else "",
+        "here" if row.is_here else "not here",
+        row.about,
+    )

@@ -1,0 +1,128 @@
+"""What decoders and the encoder found out, written into the catalog."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+
+from clipd.errors import EncodeError
+from clipd.inbox import Encoded, NotEncoded, Ready
+from clipd.photo import Decoded, Fingerprint, Refused
+from clipd.store.catalog import Catalog
+from clipd.triage import ToRead
+
+_log = logging.getLogger(__name__)
+_AGAIN_SECONDS = 0.5  # a file that changed while it was read is looked at again
+_ENCODER_WAITS = (5.0, 300.0)  # after a failing encoder: the first wait, the longest
+_RATE_SECONDS = 30.0
+
+
+class Recorder:
+    """Writes outcomes. The indexer's thread, inside its transaction; figures for any thread."""
+
+    def __init__(self, catalog: Catalog, model: int, again: Callable[[bytes, float], None]) -> None:
+        """Make a recorder.
+
+        Args:
+            model: the catalog's id of the model in use.
+            again: has a path looked at again after a number of seconds.
+        """
+        self._catalog = catalog
+        self._model = model
+        self._again = again
+        self.decoded = 0
+        self.encoded = 0
+        self.problem = ""
+        self._wait = _ENCODER_WAITS[0]
+        self._lately: deque[tuple[float, int]] = deque()  # (time.monotonic(), photos encoded)
+
+    def known(self, file: ToRead, decoded: Decoded) -> None:
+        """Record a path whose bytes are those of a photo that has its vector."""
+        photo = self._catalog.photo_of_hash(decoded.content_hash)
+        if photo is None:  # purged in between
+            self._again(file.path, _AGAIN_SECONDS)
+            return
+        self._catalog.put_path(file.root, file.path, decoded.fingerprint, photo)
+
+    def refused(self, file: ToRead, refused: Refused) -> None:
+        """Record why a file is not a photo, unless it has changed since: then look again."""
+        if refused.kind == "missing" or _has_changed(file.path, refused.fingerprint):
+            self._again(file.path, _AGAIN_SECONDS)
+            return
+        # A file that cannot be read may become readable with no change of its own
+        # (its disk recovers), so that it has no fingerprint and every scan tries it again.
+        fingerprint = None if refused.kind == "unreadable" else refused.fingerprint
+        self._catalog.put_failure(
+            file.root, file.path, fingerprint, refused.kind, refused.reason, int(time.time())
+        )
+        _log.debug("refused %r: %s", file.path, refused.reason)
+
+    def encoded_batch(self, answer: Encoded) -> None:
+        """Record the photos of a batch with their vectors."""
+        now = int(time.time())
+        for ready, vector in zip(answer.batch, answer.vectors, strict=True):
+            decoded = ready.decoded
+            photo = self._catalog.add_photo(
+                decoded.content_hash,
+                decoded.width,
+                decoded.height,
+                decoded.format,
+                decoded.taken_at,
+                now,
+            )
+            try:
+                self._catalog.put_vector(self._model, photo, vector)
+            except EncodeError as error:
+                self._not_usable(ready, error)
+            else:
+                self._catalog.put_path(ready.root, ready.path, decoded.fingerprint, photo)
+        self._count(len(answer.batch))
+        self.problem, self._wait = "", _ENCODER_WAITS[0]
+        _log.info("encoded %d photos", len(answer.batch))
+
+    def not_encoded(self, answer: NotEncoded) -> None:
+        """Have the photos of a failed batch tried again, later each time."""
+        if not self.problem:
+            _log.error("%s; trying again in %.0f s", answer.error, self._wait)
+        self.problem = str(answer.error)
+        for ready in answer.batch:
+            self._again(ready.path, self._wait)
+        self._wait = min(2 * self._wait, _ENCODER_WAITS[1])
+
+    def rate(self) -> float:
+        """Return the photos encoded per second over the last half minute."""
+        lately = list(self._lately)
+        now = time.monotonic()
+        recent = [(at, count) for at, count in lately if now - at < _RATE_SECONDS]
+        if not recent:
+            return 0.0
+        return sum(count for _, count in recent) / max(1.0, now - recent[0][0])
+
+    def _count(self, photos: int) -> None:
+        now = time.monotonic()
+        self.encoded += photos
+        self._lately.append((now, photos))
+        while now - self._lately[0][0] > _RATE_SECONDS:
+            self._lately.popleft()
+
+    def _not_usable(self, ready: Ready, error: EncodeError) -> None:
+        self._catalog.put_failure(
+            ready.root,
+            ready.path,
+            ready.decoded.fingerprint,
+            "encode",
+            str(error),
+            int(time.time()),
+        )
+
+
+def _has_changed(path: bytes, seen: Fingerprint | None) -> bool:
+    if seen is None:
+        return False
+    try:
+        return Fingerprint.of(os.stat(path)) != seen
+    except OSError:
+        return False

@@ -1,0 +1,54 @@
+"""Photos that the model in use has not seen yet: after a change of model, or of mind."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from clipd.store.catalog import Catalog
+from clipd.triage import ToRead
+from clipd.watch.roots import Roots
+
+_PAGE = 500
+
+
+class Reencoding:
+    """One pass over the live photos without a vector of the model. The indexer's thread only.
+
+    Photos under a root that is away are passed over; ``restart`` begins anew when it is back.
+    """
+
+    def __init__(self, catalog: Catalog, model: int, roots: Roots) -> None:
+        self._catalog = catalog
+        self._model = model
+        self._roots = roots
+        self._page: deque[ToRead] = deque()
+        self._after = 0
+        self._is_done = False
+
+    def restart(self) -> None:
+        """Begin a new pass at the first photo."""
+        self._page.clear()
+        self._after = 0
+        self._is_done = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the pass has handed out all that it found."""
+        return self._is_done and not self._page
+
+    def take(self) -> ToRead | None:
+        """Return the next file to read, or None when the pass is over."""
+        while not self._page and not self._is_done:
+            self._fill()
+        return self._page.popleft() if self._page else None
+
+    def _fill(self) -> None:
+        found = self._catalog.photos_without_vector(self._model, self._after, _PAGE)
+        if not found:
+            self._is_done = True
+            return
+        self._after = found[-1][0]
+        for _, path in found:
+            root = self._roots.of(path)
+            if root is not None and self._roots.state(root.id).state != "offline":
+                self._page.append(ToRead(path, root.id))

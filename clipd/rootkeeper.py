@@ -1,0 +1,53 @@
+"""What a root that comes or goes means for the catalog."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from clipd.errors import StorageFullError
+from clipd.inbox import Inbox
+from clipd.store.catalog import Catalog
+from clipd.watch.root import RootChange
+
+_log = logging.getLogger(__name__)
+# A drive that is pulled, or a folder that is being removed, can make its files vanish
+# before itself: what was taken for deleted in this time before is taken back.
+_DOUBT_SECONDS = 60
+
+
+class RootKeeper:
+    """Told of changes on the watcher's thread; writes on the indexer's."""
+
+    def __init__(self, catalog: Catalog, inbox: Inbox, encode_anew: Callable[[], None]) -> None:
+        """Make a keeper.
+
+        Args:
+            encode_anew: looks again for photos without a vector; on the indexer's thread.
+        """
+        self._catalog = catalog
+        self._inbox = inbox
+        self._encode_anew = encode_anew
+
+    def root_changed(self, change: RootChange) -> None:
+        """Take note of a root that came, went, or is another folder than before."""
+        self._inbox.call(lambda: self._record(change))
+
+    def _record(self, change: RootChange) -> None:
+        try:
+            with self._catalog.writing():
+                self._write(change)
+        except StorageFullError as error:
+            _log.warning("%s", error)
+        if change.now.state != "offline":
+            self._encode_anew()
+
+    def _write(self, change: RootChange) -> None:
+        if change.identity is not None:
+            self._catalog.remember_root(change.root.id, *change.identity)
+        if change.now.state == "offline" and change.before is not None:
+            since = int(time.time()) - _DOUBT_SECONDS
+            revived = self._catalog.revive(change.root.id, since)
+            if revived:
+                _log.info("%d paths are kept: their folder went away with them", revived)

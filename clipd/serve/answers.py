@@ -1,0 +1,101 @@
+"""Answers as JSON: the shapes that scripts rely on. Keys are added, never renamed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from starlette.responses import Response
+
+from clipd.channel import JsonValue
+from clipd.errors import (
+    ChildError,
+    ClipdError,
+    EncodeError,
+    ModelError,
+    RequestError,
+    StorageFullError,
+)
+from clipd.pathtext import path_fields
+from clipd.photo import Hit
+from clipd.query import Answer, Failure, Verdict
+
+_BUSY = (ModelError, EncodeError, ChildError)  # may well succeed later
+
+
+def answered(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Make a response of a JSON value."""
+    body = json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    return Response(body + b"\n", status, headers, media_type="application/json")
+
+
+def refused(code: str, message: str, status: int, allow: str = "") -> Response:
+    """Make the response of a request that is not answered."""
+    headers = {"allow": allow} if allow else {}
+    return answered(error_json(code, message), status, headers)
+
+
+def refused_by(error: ClipdError) -> Response:
+    """Make the response of an error that was raised on purpose."""
+    if isinstance(error, RequestError):
+        return refused(error.code, str(error), error.status)
+    status = (
+        507 if isinstance(error, StorageFullError) else 503 if isinstance(error, _BUSY) else 500
+    )
+    return refused(code_of(error), str(error), status)
+
+
+def code_of(error: ClipdError) -> str:
+    """Return the word for programs: ``ModelMissingError`` is ``model_missing``."""
+    name = type(error).__name__.removesuffix("Error")
+    return re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower()
+
+
+def error_json(code: str, message: str) -> JsonValue:
+    """Return the body of every refusal."""
+    return {"error": {"code": code, "message": message}}
+
+
+def answer_json(answer: Answer) -> JsonValue:
+    """Return the body of a search."""
+    return {
+        "query": answer.query,
+        "model": answer.model,
+        "hits": [_hit_json(hit) for hit in answer.hits],
+        "took_ms": round(answer.took_ms, 3),
+        "note": answer.note,
+    }
+
+
+def failures_json(failures: Sequence[Failure], is_last: bool) -> JsonValue:
+    """Return a page of failures, with the ``after`` of the next page unless it is the last."""
+    following = None if is_last else base64.b64encode(failures[-1].path).decode("ascii")
+    return {"errors": [_failure_json(failure) for failure in failures], "next": following}
+
+
+def verdict_json(verdict: Verdict) -> JsonValue:
+    """Return the body of a check."""
+    return {"ok": verdict.ok, "problems": list(verdict.problems)}
+
+
+def _hit_json(hit: Hit) -> JsonValue:
+    return {
+        "photo": hit.photo,
+        **path_fields(hit.path),
+        "score": round(hit.score, 6),
+        "offline": hit.offline,
+        "also": [dict(path_fields(path)) for path in hit.also],
+    }
+
+
+def _failure_json(failure: Failure) -> JsonValue:
+    return {
+        **path_fields(failure.path),
+        "reason": failure.reason,
+        "kind": failure.kind,
+        "since": failure.since,
+    }

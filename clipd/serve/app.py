@@ -1,0 +1,203 @@
+"""The API: which request does what. ``docs/api.md`` tells it to people."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import clipd
+from clipd.config import ServeConfig
+from clipd.errors import ClipdError
+from clipd.query import Query
+from clipd.serve import answers, fields, searches
+from clipd.serve.body import BodyReader
+from clipd.serve.service import Service
+
+_log = logging.getLogger(__name__)
+MAX_PAGE = 10_000
+MAX_HEADER_BYTES = 64 << 10
+
+
+def app(service: Service, config: ServeConfig, threads: Executor) -> Starlette:
+    """Make the application that answers for a service; its work runs on ``threads``."""
+    routes = _Api(service, config, threads).routes()
+    paths = [route.path for route in routes]
+
+    async def no_such(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _unrouted(request, error, paths)
+
+    made = Starlette(
+        routes=routes,
+        middleware=[Middleware(_HeaderLimit)],
+        exception_handlers={
+            ClipdError: _on_purpose,
+            HTTPException: no_such,
+            ClientDisconnect: _gone,
+            Exception: _bug,
+        },
+    )
+    made.router.redirect_slashes = False  # it would build an address from the Host header
+    return made
+
+
+class _Api:
+    """The endpoints; every one is called on the server's loop and works on ``threads``."""
+
+    def __init__(self, service: Service, config: ServeConfig, threads: Executor) -> None:
+        self._service = service
+        self._threads = threads
+        self._bodies = BodyReader(config)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/ping", self.ping, methods=["GET"]),
+            Route("/v1/search", self.search, methods=["GET", "POST"]),
+            Route("/v1/status", self.status, methods=["GET"]),
+            Route("/v1/errors", self.errors, methods=["GET"]),
+            Route("/v1/rescan", self.rescan, methods=["POST"]),
+            Route("/v1/pause", self.pause, methods=["POST"]),
+            Route("/v1/resume", self.resume, methods=["POST"]),
+            Route("/v1/verify", self.verify, methods=["POST"]),
+        ]
+
+    async def ping(self, request: Request) -> Response:
+        fields.parse_query_string(_address(request), ())
+        return answers.answered({"pid": os.getpid(), "version": clipd.__version__})
+
+    async def search(self, request: Request) -> Response:
+        if request.method != "POST":
+            return await self._found(lambda: searches.from_address(_address(request)))
+        async with self._bodies.reading(request) as body:
+            if _is_picture(request):
+                return await self._found(lambda: searches.from_picture(body, _address(request)))
+            fields.parse_query_string(_address(request), ())
+            return await self._found(lambda: searches.from_json(body))
+
+    async def status(self, request: Request) -> Response:
+        fields.parse_query_string(_address(request), ())
+        return await self._on_thread(lambda: answers.answered(self._service.status()))
+
+    async def errors(self, request: Request) -> Response:
+        values = fields.parse_query_string(_address(request), ("after", "limit", "skipped"))
+        words = {
+            key: fields.read_word(values[key]) for key in ("limit", "skipped") if key in values
+        }
+        after = fields.base64_of(values.get("after", ""), "after")
+        limit = fields.integer_of(words.get("limit", 1000), "limit", 1, MAX_PAGE)
+        skipped = fields.flag_of(words.get("skipped", False), "skipped")
+        return await self._on_thread(lambda: self._page(after, limit, skipped))
+
+    async def rescan(self, request: Request) -> Response:
+        values = await self._asked(request, ("path", "path_b64"))
+        path = fields.path_of(values, exact=False)
+        return await self._done(lambda: self._service.rescan(path))
+
+    async def pause(self, request: Request) -> Response:
+        await self._asked(request, ())
+        return await self._done(self._service.pause)
+
+    async def resume(self, request: Request) -> Response:
+        await self._asked(request, ())
+        return await self._done(self._service.resume)
+
+    async def verify(self, request: Request) -> Response:
+        values = await self._asked(request, ("repair",))
+        repair = fields.flag_of(values.get("repair", False), "repair")
+        return await self._on_thread(
+            lambda: answers.answered(answers.verdict_json(self._service.verify(repair)))
+        )
+
+    async def _asked(self, request: Request, allowed: tuple[str, ...]) -> fields.Object:
+        fields.parse_query_string(_address(request), ())
+        async with self._bodies.reading(request) as body:
+            return fields.parse_object(body, allowed)
+
+    async def _found(self, read: Callable[[], Query]) -> Response:
+        # Reading is work too: 64 MiB of base64 would hold up the loop.
+        return await self._on_thread(
+            lambda: answers.answered(answers.answer_json(self._service.search(read())))
+        )
+
+    async def _done(self, act: Callable[[], None]) -> Response:
+        def acted() -> Response:
+            act()
+            return answers.answered({"ok": True})
+
+        return await self._on_thread(acted)
+
+    def _page(self, after: bytes, limit: int, skipped: bool) -> Response:
+        failures = self._service.errors(after, limit, skipped)
+        return answers.answered(answers.failures_json(failures, len(failures) < limit))
+
+    async def _on_thread(self, work: Callable[[], Response]) -> Response:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except asyncio.CancelledError:
+            # Only a server that stops does this, after its grace; the thread ends by itself.
+            return answers.refused("stopping", "clipd is stopping", 503)
+
+
+class _HeaderLimit:
+    """Refuse headers over the limit; h11 checks only those that come in several pieces."""
+
+    def __init__(self, following: ASGIApp) -> None:
+        self._following = following
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        size_bytes = len(scope["raw_path"]) + len(scope["query_string"])
+        size_bytes += sum(len(key) + len(value) for key, value in scope["headers"])
+        if size_bytes > MAX_HEADER_BYTES:
+            message = f"the header of the request is over {MAX_HEADER_BYTES:,} bytes"
+            response = answers.refused("header_too_large", message, 431)
+            await response(scope, receive, send)
+        else:
+            await self._following(scope, receive, send)
+
+
+def _address(request: Request) -> bytes:
+    raw: bytes = request.scope["query_string"]
+    return raw
+
+
+def _is_picture(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/octet-stream" or kind.startswith("image/")
+
+
+def _unrouted(request: Request, error: HTTPException, paths: list[str]) -> Response:
+    path = request.scope["path"]
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "")
+        message = f"{path} does not take {request.method}; it takes {allow}"
+        return answers.refused("method_not_allowed", message, 405, allow)
+    near = difflib.get_close_matches(path, paths, 1)
+    advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(paths)}"
+    return answers.refused("not_found", f"there is no {path[:100]}; {advice}", 404)
+
+
+async def _on_purpose(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ClipdError)
+    return answers.refused_by(error)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody is there to read it
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    # The traceback goes to the log: starlette raises the error again after this answer.
+    message = "a bug in clipd; its log has the traceback (journalctl --user -u clipd)"
+    return answers.refused("internal", message, 500)

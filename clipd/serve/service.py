@@ -1,0 +1,38 @@
+"""What the API needs of the daemon: the seam between serving and doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from clipd.channel import JsonValue
+from clipd.query import Answer, Failure, Query, Verdict
+
+
+class Service(Protocol):
+    """What can be asked for.
+
+    Called on the threads of the server, several at a time. Every method may raise
+    ``RequestError``, or any other ``ClipdError``, whose sentence then reaches the client.
+    """
+
+    def search(self, query: Query) -> Answer:
+        """Find the photos that answer a query."""
+
+    def status(self) -> Mapping[str, JsonValue]:
+        """Return the state of the daemon."""
+
+    def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[Failure]:
+        """List failures by folder and name, with the skipped files or without."""
+
+    def rescan(self, path: bytes | None) -> None:
+        """Have a part of the disk, or all of it, compared with the catalog."""
+
+    def pause(self) -> None:
+        """Stop indexing until resumed."""
+
+    def resume(self) -> None:
+        """Go on indexing."""
+
+    def verify(self, repair: bool) -> Verdict:
+        """Compare index, catalog and each other."""

@@ -1,0 +1,221 @@
+"""``clipd setup``: from nothing to a running service; run again, it changes only what differs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clipd import configedit, configfile, configtext
+from clipd.config import Config, ModelConfig, RootConfig
+from clipd.durable import write_durably
+from clipd.errors import ConfigError, SetupError
+from clipd.unit import UNIT, UserManager, install
+from clipd.xdg import Paths, make_private
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the user asks setup for."""
+
+    folders: tuple[Path, ...] = ()
+    config_file: Path | None = None  # None: the user's, at its XDG place
+    model: str = ""  # "": what the configuration says
+    with_model: bool = True
+    with_service: bool = True
+
+    @property
+    def file(self) -> Path:
+        """The configuration file that is meant."""
+        return self.config_file or Paths.of().config
+
+
+def set_up(wish: Wish, fetch: Callable[[ModelConfig], str], say: Say) -> None:
+    """Do all of it: configuration, folders, model, service, and what to type next.
+
+    Args:
+        wish: what the user asks for.
+        fetch: gets the weights when they are not here; returns what it did.
+        say: shows a line.
+
+    Raises:
+        ClipdError: a step failed; those before it stay done, and setup can be run again.
+    """
+    is_changed = write_config(wish, say)
+    config = configfile.load(wish.file)
+    Paths.of().make()
+    if wish.with_model:
+        say(f"model    {fetch(config.model)}")
+    is_running = wish.with_service and start_service(wish, UserManager(), is_changed, say)
+    _say_what_next(is_running, wish, say)
+
+
+def write_config(wish: Wish, say: Say) -> bool:
+    """Write or complete the configuration; return whether it changed.
+
+    Raises:
+        ClipdError: what is asked cannot be, or the file cannot be written.
+    """
+    file = wish.file
+    old = configfile.read_text(file) if file.exists() else None
+    new = _first_text(wish) if old is None else _edited(old, wish, say)
+    configfile.parse(new, file)
+    if new == old:
+        say(f"config   {file}: unchanged")
+        return False
+    make_private(file.parent)
+    try:
+        write_durably(file, new.encode())
+    except OSError as error:
+        raise SetupError(f"cannot write {file}: {error.strerror}") from error
+    say(f"config   {file}: {'written' if old is None else 'changed'}")
+    return True
+
+
+def start_service(wish: Wish, manager: UserManager, is_config_changed: bool, say: Say) -> bool:
+    """Install, enable and start the user unit, or reload it; return whether clipd runs.
+
+    Raises:
+        SetupError: the unit cannot be written, or systemd could not start clipd.
+    """
+    if not manager.is_there():
+        say("service  not installed: no systemd answers for this user")
+        return False
+    isolated = manager.gives_namespaces()
+    if not isolated:
+        say("service  this machine gives services no namespaces: with less hardening")
+    try:
+        is_unit_changed = install(command_line(wish.config_file), isolated=isolated)
+    except OSError as error:
+        raise SetupError(
+            f"cannot write the user unit {error.filename}: {error.strerror}"
+        ) from error
+    if is_unit_changed:
+        manager.call("daemon-reload")
+    manager.call("enable", UNIT)
+    say(f"service  {UNIT}: {_set_going(manager, is_unit_changed, is_config_changed)}")
+    return True
+
+
+def command_line(config_file: Path | None) -> list[str]:
+    """Return the command that starts the clipd that runs now, wherever it is installed."""
+    script = Path(sys.executable).with_name("clipd")
+    start = [str(script)] if os.access(script, os.X_OK) else [sys.executable, "-P", "-m", "clipd"]
+    chosen = ["--config", str(config_file.absolute())] if config_file else []
+    return [*start, "run", *chosen]
+
+
+def suggested_folder() -> Path:
+    """Return the user's picture folder, by xdg-user-dirs where it is set."""
+    try:
+        lines = (Paths.of().config.parents[1] / "user-dirs.dirs").read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    for line in lines:
+        name, _, value = line.partition("=")
+        if name.strip() == "XDG_PICTURES_DIR":
+            return Path(value.strip().strip('"').replace("$HOME", str(Path.home())))
+    return Path.home() / "Pictures"
+
+
+def _set_going(manager: UserManager, is_unit_changed: bool, is_config_changed: bool) -> str:
+    if not manager.is_active():
+        manager.start()
+        return "installed and started" if is_unit_changed else "started"
+    if is_unit_changed:
+        manager.call("restart", UNIT)
+        return "changed and started again"
+    if is_config_changed:
+        manager.call("reload", UNIT)
+        return "reads the changed configuration"
+    return "runs"
+
+
+def _first_text(wish: Wish) -> str:
+    if not wish.folders:
+        raise SetupError("which folders? for example: clipd setup ~/Pictures")
+    roots = tuple(RootConfig(path=Path(_root_text(each))) for each in wish.folders)
+    model = ModelConfig(name=wish.model) if wish.model else ModelConfig()
+    return configtext.fresh(Config(roots=roots, model=model))
+
+
+def _edited(old: str, wish: Wish, say: Say) -> str:
+    config = configfile.parse(old, wish.file)
+    text = old
+    for folder in wish.folders:
+        path = _root_text(folder)
+        holder = _holder(folder, config.roots)
+        if holder is None:
+            text = _checked(configedit.with_root(text, path), wish, "roots", path)
+            config = configfile.parse(text, wish.file)
+        elif holder.resolve() != folder.resolve():
+            say(f"config   {folder} is watched already, as part of {holder}")
+    if wish.model and wish.model != config.model.name:
+        text = _with_model(text, config, wish)
+    return text
+
+
+def _with_model(text: str, config: Config, wish: Wish) -> str:
+    extra = [key for key in ("pretrained", "checkpoint") if getattr(config.model, key)]
+    if extra:
+        raise SetupError(
+            f"{wish.file} sets model.{extra[0]}, which belongs to {config.model.name}; "
+            f"edit [model] there to change to {wish.model}"
+        )
+    changed = _checked(
+        configedit.with_text(text, "model", "name", wish.model), wish, "model", wish.model
+    )
+    if configfile.parse(changed, wish.file) != replace(config, model=ModelConfig(name=wish.model)):
+        raise SetupError(f"set model.name to {wish.model!r} in {wish.file} yourself: {_UNUSUAL}")
+    return changed
+
+
+_UNUSUAL = "its layout is too unusual to be changed safely"
+
+
+def _checked(text: str, wish: Wish, table: str, value: str) -> str:
+    try:
+        configfile.parse(text, wish.file)
+    except ConfigError as error:
+        if "is not valid TOML" not in str(error):
+            raise
+        raise SetupError(
+            f"add {value!r} to [{table}] in {wish.file} yourself: {_UNUSUAL}"
+        ) from error
+    return text
+
+
+def _holder(folder: Path, roots: Sequence[RootConfig]) -> Path | None:
+    real = folder.resolve()
+    return next((root.path for root in roots if real.is_relative_to(root.path.resolve())), None)
+
+
+def _root_text(folder: Path) -> str:
+    """Check a folder and return how it is written in the configuration: absolute."""
+    if not folder.expanduser().is_dir():
+        raise SetupError(f"there is no folder {folder}; name the folder that holds your photos")
+    path = os.path.abspath(folder.expanduser())
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise SetupError(
+            f"the name of {path!r} is not UTF-8, so a TOML file cannot hold it; "
+            "name the folder above it"
+        ) from error
+    return path
+
+
+def _say_what_next(is_running: bool, wish: Wish, say: Say) -> None:
+    say("")
+    if is_running:
+        say("Your photos are being read now. Watch it:    clipctl status --wait")
+        say('Then search:                                 clipctl search "sunset"')
+        say("Also while you are logged out:               loginctl enable-linger")
+        return
+    option = f" --config {wish.config_file}" if wish.config_file else ""
+    say(f"Start clipd, for example at login:           clipd run{option}")
+    say('Then, in another terminal:                   clipctl search "sunset"')

@@ -1,0 +1,158 @@
+"""The state of the daemon in one picture, as `clipctl status` shows it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from clipd import __version__
+from clipd.channel import JsonValue
+from clipd.decode.pool import DecoderPool
+from clipd.encode.handle import Encoder
+from clipd.hold import Hold
+from clipd.indexer import Indexer, Progress
+from clipd.pathtext import path_fields, shown
+from clipd.photo import ModelSpec
+from clipd.store.follow import IndexFollower
+from clipd.store.reader import CatalogReader
+from clipd.watch.root import Root
+from clipd.watch.roots import Roots
+from clipd.watch.watcher import Watcher
+
+
+class StatusBoard:
+    """Gathers the figures of all parts. Any thread."""
+
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec,
+        model: int,
+        reader: CatalogReader,
+        follower: IndexFollower,
+        indexer: Indexer,
+        watcher: Watcher,
+        roots: Sequence[Root],
+        states: Roots,
+        encoder: Encoder,
+        pool: DecoderPool,
+        hold: Hold,
+        notes: Sequence[str],
+    ) -> None:
+        """Join the parts that have figures.
+
+        Args:
+            notes: sentences about the start that are worth repeating.
+        """
+        self._spec = spec
+        self._model = model
+        self._reader = reader
+        self._follower = follower
+        self._indexer = indexer
+        self._watcher = watcher
+        self._roots = tuple(roots)
+        self._states = states
+        self._encoder = encoder
+        self._pool = pool
+        self._hold = hold
+        self._notes = tuple(notes)
+        self._started = time.time()
+
+    def line(self) -> str:
+        """Say in a few words what goes on, for systemd."""
+        progress = self._indexer.progress()
+        counts = self._reader.counts(self._model)
+        backlog = progress.waiting + progress.working
+        waiting = f", {backlog} waiting" if backlog else ""
+        return f"{self.state()}: {counts.photos} photos{waiting}"
+
+    def state(self) -> str:
+        """Return the one word for what goes on."""
+        progress = self._indexer.progress()
+        if self._hold.is_paused:
+            return "paused"
+        has_work = bool(progress.waiting or progress.working)
+        if has_work and self._hold.is_resting:
+            return "resting"
+        if self._watcher.is_scanning:
+            return "scanning"
+        return "indexing" if has_work else "idle"
+
+    def status(self) -> dict[str, JsonValue]:
+        """Return all figures; keys are only ever added."""
+        progress = self._indexer.progress()
+        counts = self._reader.counts(self._model)
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "uptime_s": round(time.time() - self._started),
+            "state": self.state(),
+            "photos": counts.photos,
+            "paths": counts.paths,
+            "errors": counts.errors,
+            "skipped": counts.skipped,
+            "backlog": progress.waiting + progress.working,
+            "decoded": progress.decoded,
+            "encoded": progress.encoded,
+            "rate": round(progress.rate, 1),
+            "encoder": self._encoder_figures(),
+            "model": {
+                "name": self._spec.name,
+                "dim": self._spec.dim,
+                "photos": counts.photos - counts.without_vector,
+                "of": counts.photos,
+            },
+            "index": {"kind": self._follower.index.kind, "count": len(self._follower.index)},
+            "roots": self._root_figures(),
+            "watch": self._watch_figures(),
+            "sandbox": self._sandbox_figures(),
+            "problems": list(self._problems(progress)),
+        }
+
+    def _encoder_figures(self) -> JsonValue:
+        now = self._encoder.status()
+        return {
+            "state": now.state,
+            "device": now.device,
+            "precision": now.precision,
+            "model": now.model,
+            "reason": now.reason,
+            "error": now.error,
+        }
+
+    def _root_figures(self) -> JsonValue:
+        known = self._reader.root_counts()
+        figures: list[JsonValue] = []
+        for root in self._roots:
+            now = self._states.state(root.id)
+            figures.append(
+                {
+                    **path_fields(root.path),
+                    "state": now.state,
+                    "reason": now.reason,
+                    "paths": known.get(root.id, 0),
+                }
+            )
+        return figures
+
+    def _watch_figures(self) -> JsonValue:
+        now = self._watcher.state()
+        return {"watches": now.watches, "limit": now.limit, "scanned_at": now.scanned_at}
+
+    def _sandbox_figures(self) -> JsonValue:
+        now = self._pool.sandbox()
+        if now is None:
+            return None  # no decoder has run yet
+        return {"landlock": now.landlock, "seccomp": now.seccomp, "reason": now.reason}
+
+    def _problems(self, progress: Progress) -> Sequence[str]:
+        found = [*self._notes, progress.problem, *self._watcher.state().problems]
+        found += [
+            f"{shown(root.path)}: {self._states.state(root.id).reason}"
+            for root in self._roots
+            if self._states.state(root.id).state != "online"
+        ]
+        return [
+            sentence.encode(errors="backslashreplace").decode() for sentence in found if sentence
+        ]

@@ -1,0 +1,1 @@
+"""What clipd keeps: the catalog (SQLite, the only truth) and the index (FAISS, a cache of it)."""

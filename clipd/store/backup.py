@@ -1,0 +1,192 @@
+"""Opening the catalog whatever state it is in, and the backup that this may need."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from pathlib import Path
+
+from clipd.durable import put_in_place, sync_folder
+from clipd.errors import CatalogCorruptError, CatalogNewerError
+from clipd.store import check
+from clipd.store.catalog import Catalog
+from clipd.store.connection import connect, uri_of
+from clipd.store.durable import translating
+from clipd.store.faults import mark_suspect, suspect_mark
+from clipd.store.faults import translating as translating_sqlite
+
+_log = logging.getLogger(__name__)
+
+CATALOG = "catalog.sqlite"
+BACKUP = "backup.sqlite"
+
+_ASIDE = ".damaged-"
+_ASIDE_KEPT = 2  # a disk that goes on failing must not fill up with damaged catalogs
+# The WAL goes before the catalog: left behind, it would be played into the file that follows.
+_PARTS = ("-wal", "-shm", ".suspect", "")
+
+
+def open_catalog(folder: Path, now: float) -> tuple[Catalog, str | None]:
+    """Open the catalog of a state folder; a damaged one is set aside and replaced.
+
+    Args:
+        now: seconds since the epoch; names what is set aside.
+
+    Returns:
+        The catalog, and a sentence for the user when it is not the one that was there.
+
+    Raises:
+        CatalogNewerError: a newer clipd wrote it; it is left alone.
+        StorageFullError: there is no room, or the disk gave an error; it is left alone.
+        StoreError: it cannot be opened.
+    """
+    file = folder / CATALOG
+    if _is_lost(file) and (folder / BACKUP).exists():
+        return _replace(file, now, "the catalog was missing")
+    try:
+        return _open_checked(file), None
+    except CatalogCorruptError as error:
+        return _replace(file, now, f"the catalog was damaged ({error.__cause__ or error})")
+
+
+def backup(catalog_file: Path, folder: Path) -> Path:
+    """Write a compact copy of the catalog, checked, in place of the backup before.
+
+    Uses a connection of its own, so any thread may call it while the catalog is written.
+
+    Raises:
+        StorageFullError: there is no room; the older backup stands.
+        CatalogCorruptError: the catalog is damaged; the older backup stands.
+    """
+    target, fresh = folder / BACKUP, folder / (BACKUP + ".tmp")
+    try:
+        with translating(target):
+            fresh.unlink(missing_ok=True)
+        _vacuum_into(catalog_file, fresh)
+        with translating(target):
+            put_in_place(fresh, target)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return target
+
+
+def backed_up_at(folder: Path) -> float | None:
+    """Return when the backup was made, seconds since the epoch; None when there is none."""
+    try:
+        return (folder / BACKUP).stat().st_mtime
+    except OSError:
+        return None
+
+
+def _vacuum_into(catalog_file: Path, fresh: Path) -> None:
+    with translating_sqlite(catalog_file):
+        connection = connect(catalog_file, "ro")
+        try:
+            connection.execute("VACUUM INTO ?", (uri_of(fresh),))
+        finally:
+            connection.close()
+        # Some damage is copied without an error; such a copy must not replace a good one.
+        copy = connect(fresh, "ro")
+        try:
+            broken = check.broken_pages(copy)
+        finally:
+            copy.close()
+    if broken:
+        mark_suspect(catalog_file)
+        raise CatalogCorruptError(f"the backup of {catalog_file} is not whole: {broken[0]}")
+
+
+def _is_lost(file: Path) -> bool:
+    # A catalog has its first page from its first moment; SQLite would take an empty file for
+    # a new one, and all that was known would be gone without a word.
+    return _size(file) == 0
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _open_checked(file: Path) -> Catalog:
+    """Open the catalog; check its pages when it was not closed well, all when under suspicion."""
+    mark = suspect_mark(file)
+    is_suspect = mark.exists()
+    was_killed = _size(file.with_name(file.name + "-wal")) > 0
+    catalog = Catalog.open(file)
+    try:
+        if is_suspect or was_killed:
+            catalog.insist_on_whole(thoroughly=is_suspect)
+    except BaseException:
+        catalog.close()
+        raise
+    mark.unlink(missing_ok=True)
+    return catalog
+
+
+def _replace(file: Path, now: float, why: str) -> tuple[Catalog, str]:
+    aside = _set_aside(file, now)
+    kept = f" and is kept as {aside}" if aside else ""
+    made_at = backed_up_at(file.parent)
+    catalog = None if made_at is None else _restore(file)
+    if catalog is not None and made_at is not None:
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(made_at))
+        then = f"the backup of {day} took its place; a scan finds what has changed since"
+        return catalog, f"{why}{kept}: {then}"
+    then = "there is no usable backup, so it is built anew from the folders"
+    return Catalog.open(file), f"{why}{kept}: {then}"
+
+
+def _set_aside(file: Path, now: float) -> Path | None:
+    """Rename the catalog and what belongs to it; None when there was no catalog."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    aside = file.with_name(file.name + _ASIDE + stamp)
+    was_there = file.exists()
+    with translating(file):
+        for part in _PARTS:
+            source = file.with_name(file.name + part)
+            if source.exists():
+                source.replace(aside.with_name(aside.name + part))
+        sync_folder(file.parent)
+    _forget_old(file)
+    return aside if was_there else None
+
+
+def _forget_old(file: Path) -> None:
+    found = sorted(file.parent.glob(f"{file.name}{_ASIDE}*"))
+    stamps = sorted({path.name.removeprefix(file.name + _ASIDE)[:15] for path in found})
+    for stamp in stamps[:-_ASIDE_KEPT]:
+        for path in found:
+            if path.name.startswith(file.name + _ASIDE + stamp):
+                path.unlink(missing_ok=True)
+
+
+def _restore(file: Path) -> Catalog | None:
+    """Put a copy of the backup in the catalog's place; None when the backup is no good."""
+    source, fresh = file.with_name(BACKUP), file.with_name(file.name + ".tmp")
+    try:
+        with translating(file):
+            shutil.copyfile(source, fresh)
+            put_in_place(fresh, file)
+        return _open_restored(file)
+    except (CatalogCorruptError, CatalogNewerError) as error:
+        _log.warning("the backup of the catalog is not used: %s", error)
+        for part in _PARTS:
+            file.with_name(file.name + part).unlink(missing_ok=True)
+        return None
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _open_restored(file: Path) -> Catalog:
+    catalog = Catalog.open(file)
+    try:
+        catalog.insist_on_whole(thoroughly=True)
+        with catalog.writing():
+            catalog.renew_lineage()
+    except BaseException:
+        catalog.close()
+        raise
+    return catalog

@@ -1,0 +1,207 @@
+"""The catalog: the one truth that clipd keeps, as its only writer sees it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipd.errors import EncodeError
+from clipd.photo import ModelSpec
+from clipd.store import schema
+from clipd.store.check import damaged_vectors
+from clipd.store.path_writer import PathWriter
+from clipd.store.rows import stored
+
+TEXT_VECTORS_KEPT = 10_000
+
+
+class Catalog(PathWriter):
+    """Everything that the indexer writes. One per process, for one thread at a time.
+
+    Every method that changes something must be called inside of ``writing``.
+    """
+
+    def __init__(self, file: Path, connection: sqlite3.Connection) -> None:
+        super().__init__(file, connection)
+        self._dims: dict[int, int] = {}
+
+    def root(self, path: bytes) -> int:
+        """Return the id of a root, new or known, and mark it as configured."""
+        return self._id_of(
+            "INSERT INTO roots (path) VALUES (?)"
+            " ON CONFLICT (path) DO UPDATE SET configured = 1 RETURNING id",
+            path,
+        )
+
+    def retire_roots(self, keep: Collection[int], now: int) -> int:
+        """Turn the live paths of all other roots into tombstones and drop their failures.
+
+        Returns:
+            How many paths are gone.
+        """
+        gone = 0
+        for (root,) in self._fetch("SELECT id FROM roots WHERE configured"):
+            if root not in keep:
+                self._write("UPDATE roots SET configured = 0 WHERE id = ?", root)
+                self._write("DELETE FROM failures WHERE root_id = ?", root)
+                sql = "UPDATE paths SET gone_at = ? WHERE root_id = ? AND gone_at IS NULL"
+                gone += self._write(sql, now, root)
+        return gone
+
+    def remember_root(self, root: int, device: int, inode: int) -> None:
+        """Keep which folder a root is, so that another one in its place is noticed."""
+        sql = "UPDATE roots SET device = ?, inode = ? WHERE id = ?"
+        self._write(sql, stored(device), stored(inode), root)
+
+    def model(self, spec: ModelSpec) -> int:
+        """Return the id of a model, new or known by its fingerprint."""
+        return self._id_of(
+            "INSERT INTO models (fingerprint, name, dim) VALUES (?, ?, ?)"
+            " ON CONFLICT (fingerprint) DO UPDATE SET name = excluded.name RETURNING id",
+            *(spec.fingerprint, spec.name, spec.dim),
+        )
+
+    def photo_of_hash(self, content_hash: bytes) -> int | None:
+        """Return the photo with this content; None when it is not known."""
+        row = self._first("SELECT id FROM photos WHERE content_hash = ?", content_hash)
+        return int(row[0]) if row else None
+
+    def add_photo(
+        self, content_hash: bytes, width: int, height: int, format: str, taken_at: str, now: int
+    ) -> int:
+        """Return the id of the photo with this content, making it when it is not known."""
+        self._write(
+            "INSERT INTO photos"
+            " (content_hash, width, height, format, taken_at, added_at, left_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (content_hash) DO NOTHING",
+            *(content_hash, width, height, format, taken_at, now, now),
+        )
+        photo = self.photo_of_hash(content_hash)
+        assert photo is not None
+        return photo
+
+    def put_vector(self, model: int, photo: int, vector: NDArray[np.float32]) -> None:
+        """Keep a photo's vector of a model, in half precision.
+
+        Raises:
+            EncodeError: it is zero, not finite, or not of the model's length.
+        """
+        # Judged as it is stored: half precision turns the tiny into zero, the huge into infinity.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            half = self._checked(model, vector).astype(np.float16)
+        if not np.isfinite(half).all() or not half.any():
+            raise EncodeError(f"the vector of photo {photo} is zero or not finite; it is not kept")
+        self._write(
+            "INSERT INTO vectors (photo_id, model_id, vector) VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET vector = excluded.vector",
+            *(photo, model, half.astype("<f2").tobytes()),
+        )
+
+    def put_text_vector(self, model: int, text: str, vector: NDArray[np.float32], now: int) -> None:
+        """Keep the vector of a query, in full precision; the newest 10,000 are kept."""
+        self._write(
+            "INSERT INTO text_vectors (model_id, text, vector, used_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET vector = excluded.vector, used_at = excluded.used_at",
+            *(model, text_key(text), self._checked(model, vector).astype("<f4").tobytes(), now),
+        )
+        self._write(
+            "DELETE FROM text_vectors WHERE rowid IN (SELECT rowid FROM text_vectors"
+            " ORDER BY used_at, rowid"
+            " LIMIT max(0, (SELECT count(*) FROM text_vectors) - ?))",
+            TEXT_VECTORS_KEPT,
+        )
+
+    def photos_without_vector(self, model: int, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return live photos that lack the model's vector, by id, each with one live path."""
+        # To look for what is not there takes half a second at a million photos.
+        if not self._lacking(model):
+            return []
+        rows = self._fetch(
+            "SELECT photos.id, folder, name FROM photos JOIN paths ON paths.id ="
+            " (SELECT min(id) FROM paths WHERE photo_id = photos.id AND gone_at IS NULL)"
+            " WHERE photos.id > ? AND live > 0 AND NOT EXISTS"
+            " (SELECT 1 FROM vectors WHERE photo_id = photos.id AND model_id = ?)"
+            " ORDER BY photos.id LIMIT ?",
+            *(after, model, limit),
+        )
+        return [(photo, os.path.join(folder, name)) for photo, folder, name in rows]
+
+    def purge(self, before: int, limit: int = 5000) -> int:
+        """Drop tombstones older than ``before``, then photos unused since then, and vectors.
+
+        Args:
+            limit: the most rows of each kind to drop; call again until nothing is left.
+
+        Returns:
+            How many tombstones and photos were dropped.
+        """
+        dropped = self._write(
+            "DELETE FROM paths WHERE id IN (SELECT id FROM paths WHERE gone_at < ? LIMIT ?)",
+            *(before, limit),
+        )
+        unused = self._fetch(
+            "SELECT id FROM photos WHERE live = 0 AND left_at < ?"
+            " AND NOT EXISTS (SELECT 1 FROM paths WHERE photo_id = photos.id) LIMIT ?",
+            *(before, limit),
+        )
+        for photo in unused:
+            self._write("DELETE FROM vectors WHERE photo_id = ?", *photo)
+            self._write("DELETE FROM photos WHERE id = ?", *photo)
+        return dropped + len(unused)
+
+    def trim_journal(self, upto: int) -> None:
+        """Drop the journal up to a sequence number, which snapshots have taken in."""
+        self._write("DELETE FROM journal WHERE seq <= ?", upto)
+
+    def renew_lineage(self) -> None:
+        """Begin a new line of history: no older snapshot of the index is to be trusted."""
+        self._write("UPDATE lineage SET token = lower(hex(randomblob(16)))")
+
+    def repair(self) -> int:
+        """Count everything anew and drop damaged vectors, which are then encoded again.
+
+        Returns:
+            How many vectors were dropped.
+        """
+        damaged = damaged_vectors(self._connection)
+        for photo, model in damaged:
+            self._write("DELETE FROM vectors WHERE photo_id = ? AND model_id = ?", photo, model)
+        live = "(SELECT count(*) FROM paths WHERE photo_id = photos.id AND gone_at IS NULL)"
+        self._write(f"UPDATE photos SET live = {live} WHERE live <> {live}")
+        self._write("DELETE FROM tallies")
+        self._write(f"INSERT INTO tallies {schema.RECOUNT}")
+        return len(damaged)
+
+    def _lacking(self, model: int) -> int:
+        row = self._first(
+            "SELECT total(value * CASE what WHEN 'photos' THEN 1 ELSE -1 END) FROM tallies"
+            " WHERE what = 'photos' OR (what = 'vectors' AND id = ?)",
+            model,
+        )
+        return int(row[0]) if row else 0
+
+    def _checked(self, model: int, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        dim = self._dim(model)
+        if vector.shape != (dim,):
+            raise EncodeError(
+                f"a vector of shape {vector.shape} does not fit the model, whose vectors have {dim}"
+            )
+        return vector
+
+    def _dim(self, model: int) -> int:
+        if model not in self._dims:
+            row = self._first("SELECT dim FROM models WHERE id = ?", model)
+            if row is None:
+                raise RuntimeError(f"no model {model} in the catalog")
+            self._dims[model] = int(row[0])
+        return self._dims[model]
+
+
+def text_key(text: str) -> bytes:
+    """Return a query as it is kept: any text, also a lone surrogate that UTF-8 refuses."""
+    return text.encode("utf-8", "surrogatepass")

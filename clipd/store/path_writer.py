@@ -1,0 +1,145 @@
+"""Writing where photos lie, and which files are none."""
+
+from __future__ import annotations
+
+import os
+
+from clipd.photo import FailureKind, Fingerprint
+from clipd.store.rows import (
+    FAILURE_COLUMNS,
+    FINGERPRINT,
+    PATH_COLUMNS,
+    FailureRow,
+    PathRow,
+    as_text,
+    failure_row,
+    fingerprint_columns,
+    folder_range,
+    path_row,
+    split,
+    stored,
+)
+from clipd.store.writer import Writer
+
+_NAMES_IN = """
+    SELECT folder, name FROM paths WHERE gone_at IS NULL AND folder = ?1 AND name > ?2
+    UNION ALL SELECT folder, name FROM failures WHERE folder = ?1 AND name > ?2
+    ORDER BY name LIMIT ?3
+"""
+_NAMES_BELOW = """
+    SELECT folder, name FROM paths
+        WHERE gone_at IS NULL AND (folder, name) > (?1, ?2) AND folder < ?3
+    UNION ALL SELECT folder, name FROM failures WHERE (folder, name) > (?1, ?2) AND folder < ?3
+    ORDER BY folder, name LIMIT ?4
+"""
+
+
+class PathWriter(Writer):
+    """The tables of paths and failures."""
+
+    def path(self, path: bytes) -> PathRow | None:
+        """Return the row of a path, a tombstone too; None when it was never known."""
+        sql = f"SELECT {PATH_COLUMNS} FROM paths WHERE folder = ? AND name = ?"
+        row = self._first(sql, *split(path))
+        return path_row(row) if row else None
+
+    def moved_from(self, fp: Fingerprint) -> PathRow | None:
+        """Return a row, live or a tombstone, with the inode, size and mtime of ``fp``.
+
+        The same device is preferred, then a tombstone. The caller's own path may be the answer.
+        """
+        row = self._first(
+            f"SELECT {PATH_COLUMNS} FROM paths WHERE inode = ? AND size_bytes = ? AND mtime_ns = ?"
+            " ORDER BY device = ? DESC, gone_at DESC LIMIT 1",
+            *(stored(n) for n in (fp.inode, fp.size_bytes, fp.mtime_ns, fp.device)),
+        )
+        return path_row(row) if row else None
+
+    def paths_under(self, folder: bytes, after: bytes = b"", limit: int = 1000) -> list[bytes]:
+        """Return live paths and failures below a folder at any depth, a page at a time.
+
+        Args:
+            after: the last path of the page before; ``b""`` for the first page.
+
+        Returns:
+            At most ``limit`` paths: those of the folder itself first, then by folder and name.
+        """
+        folder = folder.rstrip(b"/") or b"/"
+        at, name = split(after) if after else (folder, b"")
+        rows = self._fetch(_NAMES_IN, folder, name, limit) if at == folder else []
+        start, end = folder_range(folder)
+        # In the top folder "/" the range begins with the folder itself.
+        beyond = (at, name) if at != folder else (start + b"\0" if start == folder else start, b"")
+        if len(rows) < limit:
+            rows += self._fetch(_NAMES_BELOW, *beyond, end, limit - len(rows))
+        return [os.path.join(*row) for row in rows]
+
+    def put_path(self, root: int, path: bytes, fp: Fingerprint, photo: int) -> None:
+        """Say that a photo lies at a path; any tombstone or failure there is over."""
+        self._write(
+            f"INSERT INTO paths (root_id, folder, name, photo_id, {FINGERPRINT})"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET"
+            " root_id = excluded.root_id, photo_id = excluded.photo_id, gone_at = NULL,"
+            " size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,"
+            " ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device",
+            *(root, *split(path), photo, *fingerprint_columns(fp)),
+        )
+        self.drop_failure(path)
+
+    def forget_path(self, path: bytes, now: int) -> bool:
+        """Say that nothing lies at a path any more; False when nothing was known there.
+
+        The row stays as a tombstone, so that a move seen in two halves costs nothing.
+        """
+        return self._bury(path, now) + self.drop_failure(path) > 0
+
+    def put_failure(
+        self,
+        root: int,
+        path: bytes,
+        fp: Fingerprint | None,
+        kind: FailureKind,
+        reason: str,
+        now: int,
+    ) -> None:
+        """Say why the file at a path is no photo; a live photo there becomes a tombstone."""
+        self._bury(path, now)
+        self._write(
+            f"INSERT INTO failures (folder, name, root_id, kind, reason, since, {FINGERPRINT})"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET"
+            " since = CASE WHEN kind = excluded.kind THEN since ELSE excluded.since END,"
+            " root_id = excluded.root_id, kind = excluded.kind, reason = excluded.reason,"
+            " size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,"
+            " ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device",
+            *(*split(path), root, kind, as_text(reason), now, *fingerprint_columns(fp)),
+        )
+
+    def failure(self, path: bytes) -> FailureRow | None:
+        """Return why the file at a path is no photo; None when there is no failure."""
+        sql = f"SELECT {FAILURE_COLUMNS} FROM failures WHERE folder = ? AND name = ?"
+        row = self._first(sql, *split(path))
+        return failure_row(row) if row else None
+
+    def drop_failure(self, path: bytes) -> bool:
+        """Forget the failure of a path; False when there was none."""
+        return self._write("DELETE FROM failures WHERE folder = ? AND name = ?", *split(path)) > 0
+
+    def revive(self, root: int, since: int) -> int:
+        """Make the tombstones of a root that are not older than ``since`` live again.
+
+        For a root that went away while its files were being seen as deleted.
+
+        Returns:
+            How many paths are live again.
+        """
+        return self._write(
+            "UPDATE paths SET gone_at = NULL WHERE gone_at >= ? AND root_id = ? AND NOT EXISTS"
+            " (SELECT 1 FROM failures f WHERE f.folder = paths.folder AND f.name = paths.name)",
+            *(since, root),
+        )
+
+    def _bury(self, path: bytes, now: int) -> int:
+        return self._write(
+            "UPDATE paths SET gone_at = ? WHERE folder = ? AND name = ? AND gone_at IS NULL",
+            *(now, *split(path)),
+        )

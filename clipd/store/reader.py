@@ -1,0 +1,281 @@
+"""The catalog as everyone but its writer sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipd.photo import Ids, Vectors
+from clipd.store import check
+from clipd.store.catalog import text_key
+from clipd.store.connection import connect
+from clipd.store.faults import translating
+from clipd.store.rows import (
+    FAILURE_COLUMNS,
+    FINGERPRINT,
+    Counts,
+    FailureRow,
+    KnownFile,
+    Located,
+    failure_row,
+    fingerprint_of,
+    folder_range,
+    split,
+)
+
+_IDLE_CONNECTIONS = 8
+
+_FOLDER_ROWS = f"""
+    SELECT name, NULL, {FINGERPRINT} FROM paths
+        WHERE folder = ?1 AND name > ?2 AND gone_at IS NULL
+    UNION ALL SELECT name, kind, {FINGERPRINT} FROM failures WHERE folder = ?1 AND name > ?2
+    ORDER BY name LIMIT ?3
+"""
+# A step per folder and not per path: each SELECT jumps behind all the names of a folder.
+_FOLDERS = """
+    WITH RECURSIVE next(folder) AS (
+        SELECT (SELECT folder FROM {table} WHERE folder > ?2 AND folder < ?3
+            AND root_id = ?1 AND {alive} ORDER BY folder LIMIT 1)
+        UNION ALL SELECT (SELECT folder FROM {table} WHERE folder > next.folder AND folder < ?3
+            AND root_id = ?1 AND {alive} ORDER BY folder LIMIT 1)
+        FROM next WHERE next.folder IS NOT NULL
+    ) SELECT folder FROM next WHERE folder IS NOT NULL LIMIT ?4
+"""
+_FOLDERS_OF_PATHS = _FOLDERS.format(table="paths", alive="gone_at IS NULL")
+_FOLDERS_OF_FAILURES = _FOLDERS.format(table="failures", alive="true")
+_INDEXABLE = """
+    SELECT photo_id, vector FROM vectors JOIN photos ON photos.id = photo_id
+    WHERE model_id = ? AND live > 0 AND photo_id
+"""
+
+
+class CatalogReader:
+    """Read-only connections to the catalog; any thread may ask.
+
+    Every answer is complete when it is returned: a reader that lingered in the middle of one
+    would let the WAL grow without bound.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._idle: list[sqlite3.Connection] = []  # guarded by _lock
+        self._closed = False  # guarded by _lock
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections; those in use are closed when their answer is complete."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def folder_rows(self, folder: bytes, after: bytes, limit: int) -> list[KnownFile]:
+        """Return live rows and failures of one folder, not below, by name, from behind ``after``.
+
+        Args:
+            after: the last name of the page before; ``b""`` for the first page.
+        """
+        return [
+            KnownFile(name, fingerprint_of(columns), kind)
+            for name, kind, *columns in self._fetch(_FOLDER_ROWS, folder, after, limit)
+        ]
+
+    def folders(self, root: int, after: bytes, limit: int) -> list[bytes]:
+        """Return the folders of a root that hold live rows or failures, in order.
+
+        Args:
+            after: the last folder of the page before; ``b""`` for the first page.
+        """
+        row = self._first("SELECT path FROM roots WHERE id = ?", root)
+        if row is None:
+            return []
+        _, end = folder_range(row[0])
+        values = (root, after, end, limit)
+        found = {
+            folder
+            for sql in (_FOLDERS_OF_PATHS, _FOLDERS_OF_FAILURES)
+            for (folder,) in self._fetch(sql, *values)
+        }
+        return sorted(found)[:limit]
+
+    def has_vector(self, model: int, content_hash: bytes) -> bool:
+        """Tell whether the photo with this content has its vector of the model."""
+        sql = (
+            "SELECT 1 FROM photos JOIN vectors ON photo_id = photos.id"
+            " WHERE content_hash = ? AND model_id = ?"
+        )
+        return self._first(sql, content_hash, model) is not None
+
+    def locate(self, photos: Sequence[int]) -> dict[int, tuple[Located, ...]]:
+        """Return the live paths of photos, in order; photos without any are left out."""
+        found: dict[int, tuple[Located, ...]] = {}
+        for photo, folder, name, root in self._fetch(
+            "SELECT photo_id, folder, name, root_id FROM paths WHERE gone_at IS NULL"
+            " AND photo_id IN (SELECT value FROM json_each(?)) ORDER BY folder, name",
+            _list(photos),
+        ):
+            here = Located(os.path.join(folder, name), root)
+            found[photo] = (*found.get(photo, ()), here)
+        return found
+
+    def photo_at(self, path: bytes) -> int | None:
+        """Return the photo that lies at a path; None when there is none."""
+        sql = "SELECT photo_id FROM paths WHERE folder = ? AND name = ? AND gone_at IS NULL"
+        row = self._first(sql, *split(path))
+        return int(row[0]) if row else None
+
+    def vector(self, model: int, photo: int) -> NDArray[np.float32] | None:
+        """Return a photo's vector of a model, shape (dim,); None when it has none."""
+        sql = "SELECT vector FROM vectors WHERE photo_id = ? AND model_id = ?"
+        row = self._first(sql, photo, model)
+        return np.frombuffer(row[0], "<f2").astype(np.float32) if row else None
+
+    def vectors_of(self, model: int, photos: Sequence[int]) -> tuple[Ids, Vectors]:
+        """Return those of ``photos`` that belong in the index now, by id, and their vectors."""
+        sql = f"{_INDEXABLE} IN (SELECT value FROM json_each(?)) ORDER BY photo_id"
+        return self._vectors(model, self._fetch(sql, model, _list(photos)))
+
+    def indexable(self, model: int, after: int, limit: int) -> tuple[Ids, Vectors]:
+        """Return all that belongs in the index, by id, from behind ``after``."""
+        sql = f"{_INDEXABLE} > ? ORDER BY photo_id LIMIT ?"
+        while True:
+            rows = self._fetch(sql, model, after, limit)
+            ids, vectors = self._vectors(model, rows)
+            # A page of nothing but damaged vectors is not the end.
+            if len(ids) or not rows:
+                return ids, vectors
+            after = rows[-1][0]
+
+    def indexable_ids(self, model: int) -> Ids:
+        """Return the ids of all photos that belong in the index, in order."""
+        sql = (
+            "SELECT photo_id FROM vectors JOIN photos ON photos.id = photo_id"
+            " WHERE model_id = ? AND live > 0 ORDER BY photo_id"
+        )
+        return np.array([photo for (photo,) in self._fetch(sql, model)], dtype=np.int64)
+
+    def text_vector(self, model: int, text: str) -> NDArray[np.float32] | None:
+        """Return the kept vector of a query, shape (dim,); None when there is none."""
+        sql = "SELECT vector FROM text_vectors WHERE model_id = ? AND text = ?"
+        row = self._first(sql, model, text_key(text))
+        return np.frombuffer(row[0], "<f4").astype(np.float32) if row else None
+
+    def journal_after(self, seq: int, limit: int) -> tuple[int, list[int]]:
+        """Return up to ``limit`` entries of the journal: the last one's number, distinct photos."""
+        sql = "SELECT seq, photo_id FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
+        rows = self._fetch(sql, seq, limit)
+        return (rows[-1][0] if rows else seq), list({photo: None for _, photo in rows})
+
+    def journal_span(self) -> tuple[int, int]:
+        """Return (floor, head): the highest number ever trimmed, and the highest ever given."""
+        row = self._first(
+            "SELECT (SELECT min(seq) FROM journal),"
+            " (SELECT seq FROM sqlite_sequence WHERE name = 'journal')"
+        )
+        first, head = row or (None, None)
+        head = int(head or 0)
+        return (head if first is None else int(first) - 1), head
+
+    def lineage(self) -> str:
+        """Return the token of this catalog's line of history."""
+        row = self._first("SELECT token FROM lineage")
+        return str(row[0]) if row else ""
+
+    def counts(self, model: int) -> Counts:
+        """Return how much there is, in constant time."""
+        tally: dict[str, int] = {}
+        rows = self._fetch(
+            "SELECT what, value FROM tallies WHERE what <> 'vectors' OR id = ?", model
+        )
+        for what, value in rows:
+            tally[what] = tally.get(what, 0) + value
+        photos = tally.get("photos", 0)
+        return Counts(
+            photos=photos,
+            paths=tally.get("paths", 0),
+            errors=tally.get("errors", 0),
+            skipped=tally.get("skipped", 0),
+            without_vector=photos - tally.get("vectors", 0),
+            text_vectors=self._fetch("SELECT count(*) FROM text_vectors")[0][0],
+        )
+
+    def root_counts(self) -> dict[int, int]:
+        """Return how many live paths each root has, also those with none."""
+        return dict(
+            self._fetch(
+                "SELECT roots.id, coalesce(value, 0) FROM roots"
+                " LEFT JOIN tallies ON what = 'paths' AND tallies.id = roots.id"
+            )
+        )
+
+    def root_identity(self, root: int) -> tuple[int, int] | None:
+        """Return the remembered (device, inode) of a root; None when it was never seen."""
+        row = self._first("SELECT device, inode FROM roots WHERE id = ?", root)
+        return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
+
+    def failures(self, after: bytes, limit: int, skipped: bool) -> list[FailureRow]:
+        """Return failures by folder and name, from behind the path ``after``.
+
+        Args:
+            skipped: also those that are skipped for not being pictures.
+        """
+        every = "" if skipped else " AND kind <> 'skipped'"
+        rows = self._fetch(
+            f"SELECT {FAILURE_COLUMNS} FROM failures WHERE (folder, name) > (?, ?){every}"
+            " ORDER BY folder, name LIMIT ?",
+            *(*split(after), limit),
+        )
+        return [failure_row(row) for row in rows]
+
+    def problems(self) -> list[str]:
+        """Return a sentence for everything in the catalog that is wrong; slow, reads it all."""
+        with translating(self.file), self._connection() as connection:
+            return check.problems(connection)
+
+    def _vectors(self, model: int, rows: list[tuple[Any, ...]]) -> tuple[Ids, Vectors]:
+        row = self._first("SELECT dim FROM models WHERE id = ?", model)
+        dim = int(row[0]) if row else 0
+        # A damaged vector stays out of the index; `problems` names it.
+        whole = [(photo, blob) for photo, blob in rows if len(blob) == 2 * dim]
+        halves = np.frombuffer(b"".join(blob for _, blob in whole), "<f2").reshape(-1, max(dim, 1))
+        good = np.isfinite(halves).all(axis=1)
+        ids = np.array([photo for photo, _ in whole], dtype=np.int64)
+        return ids[good], halves[good].astype(np.float32)
+
+    def _fetch(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with translating(self.file), self._connection() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def _first(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        return next(iter(self._fetch(sql, *values)), None)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection to this thread alone: a shared one would mix up transactions."""
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = connect(self.file, "ro")
+        try:
+            yield connection
+        finally:
+            with self._lock:
+                keep = not self._closed and len(self._idle) < _IDLE_CONNECTIONS
+                if keep:
+                    self._idle.append(connection)
+            if not keep:
+                connection.close()
+
+
+def _list(photos: Sequence[int]) -> str:
+    return json.dumps([int(photo) for photo in photos])

@@ -1,0 +1,124 @@
+"""The rows of the catalog as values, and how they are written in SQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from clipd.photo import FailureKind, Fingerprint
+
+# The columns of a fingerprint, in the order of its fields.
+FINGERPRINT = "size_bytes, mtime_ns, ctime_ns, inode, device"
+
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+
+Stored = int | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PathRow:
+    """One path, live or a tombstone (``gone_at``, seconds since the epoch)."""
+
+    path: bytes
+    root: int
+    photo: int
+    fingerprint: Fingerprint
+    gone_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """One file that is not among the photos, and why."""
+
+    path: bytes
+    root: int
+    fingerprint: Fingerprint | None
+    kind: FailureKind
+    reason: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the catalog knows of one name in a folder; ``kind`` is set for a failure."""
+
+    name: bytes
+    fingerprint: Fingerprint | None
+    kind: FailureKind | None
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One live path of a photo."""
+
+    path: bytes
+    root: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much the catalog holds."""
+
+    photos: int  # with at least one live path
+    paths: int  # live
+    errors: int  # failures but for the skipped
+    skipped: int
+    without_vector: int  # photos that wait for their vector
+    text_vectors: int
+
+
+def split(path: bytes) -> tuple[bytes, bytes]:
+    """Split a path into the folder and the name under which it is stored."""
+    return os.path.split(path)
+
+
+def folder_range(folder: bytes) -> tuple[bytes, bytes]:
+    """Return the half-open range in which every folder below ``folder`` sorts."""
+    start = folder if folder.endswith(b"/") else folder + b"/"
+    return start, start[:-1] + b"0"  # "0" follows "/"
+
+
+def stored(number: int) -> Stored:
+    """Return a number as it is kept: as it is, or as digits when 64 bits do not hold it."""
+    return number if _LOWEST <= number <= _HIGHEST else b"%d" % number
+
+
+def as_text(text: str) -> str:
+    """Return text that SQLite takes: lone surrogates, as in names, are shown escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def fingerprint_columns(fp: Fingerprint | None) -> tuple[Stored | None, ...]:
+    """Return a fingerprint as the values of the ``FINGERPRINT`` columns."""
+    if fp is None:
+        return (None,) * 5
+    numbers = (fp.size_bytes, fp.mtime_ns, fp.ctime_ns, fp.inode, fp.device)
+    return tuple(stored(number) for number in numbers)
+
+
+def fingerprint_of(columns: Sequence[Any]) -> Fingerprint | None:
+    """Return the fingerprint in the ``FINGERPRINT`` columns of a row; None when unknown."""
+    if columns[0] is None:
+        return None
+    size_bytes, mtime_ns, ctime_ns, inode, device = (int(column) for column in columns)
+    return Fingerprint(size_bytes, mtime_ns, ctime_ns, inode, device)
+
+
+PATH_COLUMNS = f"folder, name, root_id, photo_id, gone_at, {FINGERPRINT}"
+FAILURE_COLUMNS = f"folder, name, root_id, kind, reason, since, {FINGERPRINT}"
+
+
+def path_row(row: Sequence[Any]) -> PathRow:
+    """Make a value of the ``PATH_COLUMNS``."""
+    folder, name, root, photo, gone_at, *columns = row
+    fingerprint = cast(Fingerprint, fingerprint_of(columns))
+    return PathRow(os.path.join(folder, name), root, photo, fingerprint, gone_at)
+
+
+def failure_row(row: Sequence[Any]) -> FailureRow:
+    """Make a value of the ``FAILURE_COLUMNS``."""
+    folder, name, root, kind, reason, since, *columns = row
+    path = os.path.join(folder, name)
+    return FailureRow(path, root, fingerprint_of(columns), kind, reason, since)

@@ -1,0 +1,224 @@
+"""The tables of the catalog, and how an older catalog becomes a present one.
+
+Counts, the number of live paths of a photo, and the journal are kept by triggers: whatever
+writes to ``paths`` and ``vectors``, nothing can forget to tell them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+SCHEMA = 1  # PRAGMA user_version of a catalog that this code writes
+
+# Numbers of a file that may not fit in SQLite's signed 64 bits (inodes of some file systems,
+# times after 2262) are stored as text in a BLOB, which an INTEGER column leaves alone.
+_TABLES = (
+    # AUTOINCREMENT: without it the highest id is given out again after a delete, and the index
+    # would show a dead photo's vector under a new photo's name.
+    """CREATE TABLE photos (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        content_hash BLOB NOT NULL UNIQUE,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        taken_at TEXT NOT NULL,
+        added_at INTEGER NOT NULL,
+        live INTEGER NOT NULL DEFAULT 0,
+        left_at INTEGER NOT NULL
+    )""",
+    "CREATE INDEX photos_unused ON photos(left_at) WHERE live = 0",
+    """CREATE TABLE roots (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        path BLOB NOT NULL UNIQUE,
+        device INTEGER,
+        inode INTEGER,
+        configured INTEGER NOT NULL DEFAULT 1
+    )""",
+    """CREATE TABLE paths (
+        id INTEGER PRIMARY KEY,
+        root_id INTEGER NOT NULL REFERENCES roots(id),
+        folder BLOB NOT NULL,
+        name BLOB NOT NULL,
+        photo_id INTEGER NOT NULL REFERENCES photos(id),
+        size_bytes INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        device INTEGER NOT NULL,
+        gone_at INTEGER,
+        UNIQUE (folder, name)
+    )""",
+    "CREATE INDEX paths_by_inode ON paths(inode, size_bytes, mtime_ns)",
+    "CREATE INDEX paths_by_photo ON paths(photo_id)",
+    "CREATE INDEX paths_gone ON paths(gone_at) WHERE gone_at IS NOT NULL",
+    """CREATE TABLE models (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        fingerprint TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        dim INTEGER NOT NULL
+    )""",
+    # The key begins with the photo, so that one index serves a photo's vectors, the foreign
+    # key and a rebuild in the order of photos.
+    """CREATE TABLE vectors (
+        photo_id INTEGER NOT NULL REFERENCES photos(id),
+        model_id INTEGER NOT NULL REFERENCES models(id),
+        vector BLOB NOT NULL,
+        PRIMARY KEY (photo_id, model_id)
+    )""",
+    """CREATE TABLE text_vectors (
+        model_id INTEGER NOT NULL REFERENCES models(id),
+        text BLOB NOT NULL,
+        vector BLOB NOT NULL,
+        used_at INTEGER NOT NULL,
+        PRIMARY KEY (model_id, text)
+    )""",
+    "CREATE INDEX text_vectors_used ON text_vectors(used_at)",
+    """CREATE TABLE failures (
+        folder BLOB NOT NULL,
+        name BLOB NOT NULL,
+        root_id INTEGER NOT NULL REFERENCES roots(id),
+        size_bytes INTEGER,
+        mtime_ns INTEGER,
+        ctime_ns INTEGER,
+        inode INTEGER,
+        device INTEGER,
+        kind TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        PRIMARY KEY (folder, name)
+    )""",
+    "CREATE INDEX failures_by_root ON failures(root_id)",
+    "CREATE INDEX failures_errors ON failures(folder, name) WHERE kind <> 'skipped'",
+    # Photos whose presence in the index may have changed, in the order of the changes.
+    "CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, photo_id INTEGER NOT NULL)",
+    # 'photos' (live ones), 'paths' (live ones, id: root), 'vectors' (of live photos, id: model),
+    # 'errors', 'skipped'.
+    """CREATE TABLE tallies (
+        what TEXT NOT NULL,
+        id INTEGER NOT NULL,
+        value INTEGER NOT NULL,
+        PRIMARY KEY (what, id)
+    ) WITHOUT ROWID""",
+    # Drawn anew when a catalog is made or restored: a snapshot of the index that was made from
+    # another line of history is not to be trusted, even where its numbers fit.
+    "CREATE TABLE lineage (token TEXT NOT NULL)",
+    "INSERT INTO lineage VALUES (lower(hex(randomblob(16))))",
+)
+
+_NOW = "CAST(strftime('%s', 'now') AS INTEGER)"
+
+
+def _tally(what: str, key: str, value: str) -> str:
+    return (
+        f"INSERT INTO tallies VALUES ('{what}', {key}, {value}) "
+        "ON CONFLICT DO UPDATE SET value = value + excluded.value;"
+    )
+
+
+_IS_LIVE = "SELECT live > 0 FROM photos WHERE id ="
+_SKIPPED = "CASE kind WHEN 'skipped' THEN 'skipped' ELSE 'errors' END"
+
+
+def _failure_tally(row: str, value: str) -> str:
+    # An UPSERT fed by a SELECT needs a WHERE, or its ON would be read as that of a join
+    # (sqlite.org/lang_upsert.html, "Parsing Ambiguity").
+    return (
+        f"INSERT INTO tallies SELECT {_SKIPPED}, 0, {value} FROM (SELECT {row}.kind AS kind) "
+        "WHERE true ON CONFLICT DO UPDATE SET value = value + excluded.value;"
+    )
+
+
+_TRIGGERS = (
+    f"""CREATE TRIGGER path_added AFTER INSERT ON paths WHEN NEW.gone_at IS NULL BEGIN
+        UPDATE photos SET live = live + 1 WHERE id = NEW.photo_id;
+        {_tally("paths", "NEW.root_id", "1")}
+    END""",
+    f"""CREATE TRIGGER path_removed AFTER DELETE ON paths WHEN OLD.gone_at IS NULL BEGIN
+        UPDATE photos SET live = live - 1, left_at = {_NOW} WHERE id = OLD.photo_id;
+        {_tally("paths", "OLD.root_id", "-1")}
+    END""",
+    # First the gain, then the loss: a path that only changes its root never takes its photo
+    # through zero.
+    f"""CREATE TRIGGER path_changed AFTER UPDATE OF photo_id, gone_at, root_id ON paths
+    WHEN OLD.photo_id <> NEW.photo_id OR OLD.root_id <> NEW.root_id
+        OR (OLD.gone_at IS NULL) <> (NEW.gone_at IS NULL) BEGIN
+        UPDATE photos SET live = live + 1 WHERE id = NEW.photo_id AND NEW.gone_at IS NULL;
+        UPDATE photos SET live = live - 1, left_at = coalesce(NEW.gone_at, {_NOW})
+            WHERE id = OLD.photo_id AND OLD.gone_at IS NULL;
+        {_tally("paths", "NEW.root_id", "NEW.gone_at IS NULL")}
+        {_tally("paths", "OLD.root_id", "-(OLD.gone_at IS NULL)")}
+    END""",
+    f"""CREATE TRIGGER photo_came_or_left AFTER UPDATE OF live ON photos
+    WHEN (OLD.live > 0) <> (NEW.live > 0) BEGIN
+        INSERT INTO journal(photo_id) VALUES (NEW.id);
+        {_tally("photos", "0", "CASE WHEN NEW.live > 0 THEN 1 ELSE -1 END")}
+        UPDATE tallies SET value = value + CASE WHEN NEW.live > 0 THEN 1 ELSE -1 END
+            WHERE what = 'vectors'
+            AND id IN (SELECT model_id FROM vectors WHERE photo_id = NEW.id);
+    END""",
+    f"""CREATE TRIGGER vector_added AFTER INSERT ON vectors BEGIN
+        INSERT INTO journal(photo_id) VALUES (NEW.photo_id);
+        {_tally("vectors", "NEW.model_id", f"({_IS_LIVE} NEW.photo_id)")}
+    END""",
+    """CREATE TRIGGER vector_changed AFTER UPDATE OF vector ON vectors BEGIN
+        INSERT INTO journal(photo_id) VALUES (NEW.photo_id);
+    END""",
+    f"""CREATE TRIGGER vector_removed AFTER DELETE ON vectors BEGIN
+        INSERT INTO journal(photo_id) VALUES (OLD.photo_id);
+        {_tally("vectors", "OLD.model_id", f"-({_IS_LIVE} OLD.photo_id)")}
+    END""",
+    f"""CREATE TRIGGER failure_added AFTER INSERT ON failures BEGIN
+        {_failure_tally("NEW", "1")}
+    END""",
+    f"""CREATE TRIGGER failure_changed AFTER UPDATE OF kind ON failures BEGIN
+        {_failure_tally("OLD", "-1")}
+        {_failure_tally("NEW", "1")}
+    END""",
+    f"""CREATE TRIGGER failure_removed AFTER DELETE ON failures BEGIN
+        {_failure_tally("OLD", "-1")}
+    END""",
+)
+
+# What the triggers must have arrived at: (what, id, value). Used to verify and to repair.
+RECOUNT = """
+    SELECT 'photos', 0, count(*) FROM photos WHERE live > 0
+    UNION ALL SELECT 'paths', root_id, count(*) FROM paths WHERE gone_at IS NULL GROUP BY root_id
+    UNION ALL SELECT 'vectors', model_id, count(*) FROM vectors
+        JOIN photos ON photos.id = photo_id WHERE live > 0 GROUP BY model_id
+    UNION ALL SELECT 'skipped', 0, count(*) FROM failures WHERE kind = 'skipped'
+    UNION ALL SELECT 'errors', 0, count(*) FROM failures WHERE kind <> 'skipped'
+"""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the schema of an open catalog; 0 when it is new."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a catalog up to ``SCHEMA``; each step is one transaction."""
+    if version_of(connection) == SCHEMA:
+        return
+    # Late: a catalog that is up to date need not pay for the import (120 ms).
+    from sqlite_utils import Database
+
+    _migrations().apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+
+
+def _migrations() -> Migrations:
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("clipd")
+
+    @migrations()
+    def first(db: Database) -> None:
+        for statement in (*_TABLES, *_TRIGGERS):
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 1")
+
+    return migrations

@@ -1,0 +1,1 @@
+"""Disk -> changes: events, scans, the state of each root, and the backlog they fill."""

@@ -1,0 +1,312 @@
+"""The backlog: paths and folders that may differ from the catalog, waiting to settle.
+
+Everything that notices a change puts it here, and the indexer takes it out. What is known
+about a change is only where it may be; the disk says what it is when the time comes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipd.watch.root import is_within
+
+MAX_PATHS = 50_000  # beyond, paths become their folders
+MAX_FOLDERS = 20_000  # beyond, folders become their root
+MAX_REMEMBERED = 10_000  # taken paths whose first hint is remembered
+STORM_WAIT_SECONDS = 2.0  # the longest that a storm holds back the scan of its folder
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder to compare with the catalog."""
+
+    path: bytes
+    deep: bool  # with everything below
+    expected: int  # how many paths are thought to differ; an estimate, 0 when unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is due: either paths, or, when no path is, folders."""
+
+    paths: tuple[bytes, ...] = ()
+    folders: tuple[Folder, ...] = ()
+
+
+@dataclass(slots=True)
+class _Pending:
+    """One waiting path or folder; times on the monotonic clock."""
+
+    first: float
+    due: float
+    deep: bool = False
+    expected: int = 0
+    is_storm: bool = False
+
+
+class Backlog:
+    """Changes that wait, newest wins. Any thread may add; one lock guards every field.
+
+    Args:
+        settle_seconds: how long a path must be quiet before it is taken.
+        settle_max_seconds: the longest that a path is held back, however busy.
+        storm: above so many waiting paths in one folder, the folder is scanned instead.
+    """
+
+    def __init__(self, settle_seconds: float, settle_max_seconds: float, storm: int = 128) -> None:
+        self._settle = settle_seconds
+        self._settle_max = settle_max_seconds
+        self._storm = storm
+        self._changed = threading.Condition()
+        self._roots: tuple[bytes, ...] = ()
+        self._paths: dict[bytes, _Pending] = {}
+        self._due: list[tuple[float, bytes]] = []  # a heap; entries may be out of date
+        self._names_in: dict[bytes, set[bytes]] = {}  # folder -> its waiting paths
+        self._hinted: OrderedDict[bytes, _Pending] = OrderedDict()  # folders told of by events
+        self._scanned: OrderedDict[bytes, _Pending] = OrderedDict()  # folders found by a scan
+        self._taken: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # first hint, taken at
+        self._expected = 0
+        self._waiting_until = 0.0
+        self._woken = False
+
+    def bound_to(self, roots: Sequence[bytes]) -> None:
+        """Name the roots: what too many folders are folded into."""
+        with self._changed:
+            self._roots = tuple(sorted(roots, key=len, reverse=True))
+
+    def hint(self, path: bytes, *, closed: bool = False) -> None:
+        """Say that a path may have changed. Never blocks for long, never raises.
+
+        Args:
+            path: an absolute path.
+            closed: nobody writes to it any more, so an earlier delay is void.
+        """
+        now = time.monotonic()
+        with self._changed:
+            folder = os.path.dirname(path)
+            storm = self._hinted.get(folder)
+            if storm is not None and storm.is_storm:
+                self._prolong(storm, now, grown=not closed)
+            else:
+                self._wait_for(path, now, closed=closed)
+                self._bound(folder, now)
+
+    def folder(self, path: bytes, *, deep: bool, expected: int = 0, now: bool = False) -> None:
+        """Say that a folder may differ from the catalog.
+
+        Args:
+            path: an absolute path; the folder need not exist any more.
+            deep: everything below it may differ too.
+            expected: how many paths are thought to differ.
+            now: found at rest by a scan: due at once, but after all that events tell of.
+        """
+        moment = time.monotonic()
+        with self._changed:
+            due = moment if now else moment + self._settle
+            self._add_folder(self._scanned if now else self._hinted, path, due, deep, expected)
+            if len(self._hinted) + len(self._scanned) > MAX_FOLDERS:
+                self._fold_into_roots(moment)
+            self._notify_if_before(due)
+
+    def take(self, limit: int, timeout: float) -> Work:
+        """Wait for settled work and take it out.
+
+        Args:
+            limit: at most so many paths, or folders that expect about so many.
+            timeout: seconds to wait; an empty Work when nothing is due by then.
+        """
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                work = self._due_work(limit, now)
+                if work.paths or work.folders or self._woken or now >= deadline:
+                    self._woken = False
+                    return work
+                self._waiting_until = min(deadline, self._next_due())
+                self._changed.wait(max(0.0, self._waiting_until - now))
+
+    def put_back(self, path: bytes, delay_seconds: float) -> None:
+        """Try a taken path again later: it is not at rest yet, or could not be read now."""
+        now = time.monotonic()
+        with self._changed:
+            if path in self._paths:
+                return  # hinted anew in the meantime, which says more
+            first = self._first_of(path, now)
+            self._insert(path, _Pending(first, now + delay_seconds))
+            self._bound(os.path.dirname(path), now)
+
+    def has_waited_out(self, path: bytes) -> bool:
+        """Whether a path was first hinted longer ago than it may be held back."""
+        now = time.monotonic()
+        with self._changed:
+            pending = self._paths.get(path)
+            first = pending.first if pending else self._first_of(path, now)
+            return now - first >= self._settle_max
+
+    def wake(self) -> None:
+        """Make a waiting take() return, now or when it is next called."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._paths) + self._expected
+
+    # Below, the lock is held.
+
+    def _wait_for(self, path: bytes, now: float, *, closed: bool) -> None:
+        pending = self._paths.get(path)
+        if pending is None:
+            self._insert(path, _Pending(now, now + self._settle))
+            return
+        quiet = now + self._settle
+        late = pending.first + self._settle_max
+        due = min(quiet if closed else max(quiet, pending.due), max(late, now))
+        if due < pending.due:
+            heapq.heappush(self._due, (due, path))
+            self._notify_if_before(due)
+        pending.due = due
+
+    def _insert(self, path: bytes, pending: _Pending) -> None:
+        self._paths[path] = pending
+        self._names_in.setdefault(os.path.dirname(path), set()).add(path)
+        heapq.heappush(self._due, (pending.due, path))
+        self._notify_if_before(pending.due)
+
+    def _remove(self, path: bytes) -> _Pending:
+        folder = os.path.dirname(path)
+        names = self._names_in[folder]
+        names.discard(path)
+        if not names:
+            del self._names_in[folder]
+        return self._paths.pop(path)
+
+    def _prolong(self, storm: _Pending, now: float, *, grown: bool) -> None:
+        storm.due = max(storm.due, min(now + self._settle, storm.first + STORM_WAIT_SECONDS))
+        if grown:
+            storm.expected += 1
+            self._expected += 1
+
+    def _bound(self, folder: bytes, now: float) -> None:
+        if len(self._names_in[folder]) > self._storm:
+            self._escalate(folder)
+        elif len(self._paths) > MAX_PATHS:
+            for each in list(self._names_in):
+                self._escalate(each)
+            self._due.clear()
+        if len(self._hinted) + len(self._scanned) > MAX_FOLDERS:
+            self._fold_into_roots(now)
+
+    def _escalate(self, folder: bytes) -> None:
+        paths = [self._paths.pop(path) for path in self._names_in.pop(folder)]
+        due = max(path.due for path in paths)
+        self._add_folder(self._hinted, folder, due, False, len(paths))
+        pending = self._hinted.get(folder)
+        if pending is not None:
+            pending.is_storm = True
+            pending.first = min(pending.first, *(path.first for path in paths))
+        self._notify_if_before(due)
+
+    def _add_folder(
+        self,
+        folders: OrderedDict[bytes, _Pending],
+        path: bytes,
+        due: float,
+        deep: bool,
+        expected: int,
+    ) -> None:
+        above = self._deep_above(folders, path)
+        pending = above or folders.get(path)
+        self._expected += max(expected, 0 if pending else 1)
+        if pending is None:
+            folders[path] = _Pending(time.monotonic(), due, deep, max(expected, 1))
+            return
+        pending.expected += expected
+        if above is None:
+            pending.deep |= deep
+            pending.due = due
+
+    def _deep_above(self, folders: OrderedDict[bytes, _Pending], path: bytes) -> _Pending | None:
+        while len(path) > 1:
+            path = os.path.dirname(path)
+            pending = folders.get(path)
+            if pending is not None and pending.deep:
+                return pending
+        return None
+
+    def _fold_into_roots(self, now: float) -> None:
+        """Replace all folders by their roots, or by what they have in common."""
+        paths = [*self._hinted, *self._scanned]
+        expected = self._expected
+        roots = [root for root in self._roots if any(is_within(path, root) for path in paths)]
+        if not roots:
+            roots = [os.path.commonpath(paths)]
+        self._hinted.clear()
+        self._scanned.clear()
+        self._expected = 0
+        for root in roots:
+            due = now + self._settle
+            self._add_folder(self._scanned, root, due, True, max(1, expected // len(roots)))
+
+    def _due_work(self, limit: int, now: float) -> Work:
+        paths = self._due_paths(limit, now)
+        if paths:
+            return Work(paths=paths)
+        return Work(folders=self._due_folders(limit, now))
+
+    def _due_paths(self, limit: int, now: float) -> tuple[bytes, ...]:
+        taken: list[bytes] = []
+        while len(taken) < limit and self._due and self._due[0][0] <= now:
+            _, path = heapq.heappop(self._due)
+            pending = self._paths.get(path)
+            if pending is None:
+                continue  # became part of a folder, or was taken by another entry
+            if pending.due > now:
+                heapq.heappush(self._due, (pending.due, path))  # hinted again since
+                continue
+            self._remember(path, self._remove(path).first, now)
+            taken.append(path)
+        return tuple(taken)
+
+    def _due_folders(self, limit: int, now: float) -> tuple[Folder, ...]:
+        taken: list[Folder] = []
+        room = limit
+        for folders in (self._hinted, self._scanned):
+            for path, pending in folders.items():
+                if room <= 0:
+                    break
+                if pending.due <= now:
+                    room -= pending.expected
+                    taken.append(Folder(path, pending.deep, pending.expected))
+            for folder in taken:
+                folders.pop(folder.path, None)
+        self._expected -= sum(folder.expected for folder in taken)
+        return tuple(taken)
+
+    def _next_due(self) -> float:
+        folders = (*self._hinted.values(), *self._scanned.values())
+        soonest = min((pending.due for pending in folders), default=float("inf"))
+        return min(soonest, self._due[0][0]) if self._due else soonest
+
+    def _remember(self, path: bytes, first: float, now: float) -> None:
+        self._taken[path] = (first, now)
+        self._taken.move_to_end(path)
+        if len(self._taken) > MAX_REMEMBERED:
+            self._taken.popitem(last=False)
+
+    def _first_of(self, path: bytes, now: float) -> float:
+        first, taken_at = self._taken.get(path, (now, now))
+        # A path taken long ago has been dealt with; a new hint starts a new wait.
+        return first if now - taken_at <= self._settle_max else now
+
+    def _notify_if_before(self, due: float) -> None:
+        if due < self._waiting_until:
+            self._changed.notify()

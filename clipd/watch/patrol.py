@@ -1,0 +1,179 @@
+"""A full scan of one root, together with the proof that each of its folders is watched.
+
+Order matters: first the watches, then the scan, then the kernel's list of watches. A change that
+comes before its folder is scanned is found by the scan, one that comes later by the watch; a folder
+that was not watched yet when it was scanned is scanned again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from clipd.errors import WatchError
+from clipd.watch.backlog import Backlog
+from clipd.watch.coverage import Coverage, is_limit_reached, watch_limit
+from clipd.watch.events import Events
+from clipd.watch.filesystems import filesystem_of
+from clipd.watch.root import Root
+from clipd.watch.rules import Rules
+from clipd.watch.scan import differing_folders
+
+if TYPE_CHECKING:
+    from clipd.store.reader import CatalogReader
+
+_MAX_ROUNDS = 3  # scans in a row, when watches had to be made again
+_MAX_LATE = 10_000  # folders remembered for another look; beyond, the whole root gets it
+_MAX_LINKS = 64  # linked folders with watches of their own, each a thread of watchdog
+_MAX_UNREADABLE = 1000
+_GRACE_SECONDS = 1.0  # for watchdog to watch a folder that has just appeared
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one patrol found out."""
+
+    trouble: str = ""  # why not every change is noticed at once, "" when each is
+    watches: int = 0
+    unreadable: dict[bytes, str] = field(default_factory=dict)  # folder -> why
+    late: list[bytes] = field(default_factory=list)  # not watched yet when scanned
+    links: list[bytes] = field(default_factory=list)  # folders behind links that are followed
+    is_late_full: bool = False
+
+
+class Patrol:
+    """Scans roots. For the watcher's thread.
+
+    Args:
+        reader: of the catalog.
+        rules: what is ignored.
+        backlog: where differing folders go.
+        events: the watches.
+        pause: waits so many seconds (0: not at all); what it raises ends the patrol.
+    """
+
+    def __init__(
+        self,
+        reader: CatalogReader,
+        rules: Rules,
+        backlog: Backlog,
+        events: Events,
+        pause: Callable[[float], None],
+    ) -> None:
+        self._reader = reader
+        self._rules = rules
+        self._backlog = backlog
+        self._events = events
+        self._pause = pause
+
+    def scan(self, root: Root, *, rearm: bool) -> Findings:
+        """Compare a root with the catalog and see to its watches.
+
+        Args:
+            root: a root that is not offline.
+            rearm: make its watches anew first.
+        """
+        unwatched: list[bytes] = []
+        for _ in range(_MAX_ROUNDS):
+            arm_trouble = self._arm(root) if rearm or not self._events.is_armed(root) else ""
+            found = self._walk(root)
+            found.trouble = arm_trouble or self._arm_links(root, found.links)
+            unwatched = [] if arm_trouble else self._second_look(root, found)
+            if unwatched and is_limit_reached(unwatched[0]):
+                found.trouble = _limit_trouble()
+                unwatched = []
+            if not unwatched:
+                break
+            rearm = True
+        if unwatched:
+            shown = os.fsdecode(unwatched[0])
+            found.trouble = f"{len(unwatched)} folders cannot be watched, such as {shown}"
+        found.trouble = found.trouble or _filesystem_trouble(root)
+        return found
+
+    def _arm(self, root: Root) -> str:
+        try:
+            for folder in self._events.armed_folders(root):
+                self._events.disarm(root, folder)
+            self._events.arm(root, self._rules.of(root))
+        except WatchError as error:
+            return str(error)
+        return ""
+
+    def _arm_links(self, root: Root, links: list[bytes]) -> str:
+        wanted = links[:_MAX_LINKS]
+        for folder in self._events.armed_folders(root):
+            if folder != root.path and folder not in wanted:
+                self._events.disarm(root, folder)
+        try:
+            for folder in wanted:
+                if not self._events.is_armed(root, folder):
+                    self._events.arm(root, self._rules.of(root), folder)
+        except WatchError as error:
+            return str(error)
+        return "" if wanted == links else f"more than {_MAX_LINKS} linked folders are followed"
+
+    def _walk(self, root: Root) -> Findings:
+        found = Findings()
+        coverage = Coverage()
+
+        def on_folder(stat: os.stat_result, path: bytes) -> None:
+            self._pause(0)
+            if self._rules.follow_symlinks and path != root.path and os.path.islink(path):
+                found.links.append(path)
+            if not coverage.has(stat):
+                if len(found.late) < _MAX_LATE:
+                    found.late.append(path)
+                else:
+                    found.is_late_full = True
+
+        def on_unreadable(path: bytes, error: OSError) -> None:
+            if len(found.unreadable) < _MAX_UNREADABLE:
+                found.unreadable[path] = error.strerror or str(error)
+
+        for folder, count in differing_folders(
+            self._reader, self._rules, root, on_folder, on_unreadable
+        ):
+            self._backlog.folder(folder, deep=False, expected=count, now=True)
+        return found
+
+    def _second_look(self, root: Root, found: Findings) -> list[bytes]:
+        """Return the folders still not watched; have those scanned again that are by now."""
+        unwatched = self._unwatched(found, found.late)
+        if unwatched:
+            self._pause(_GRACE_SECONDS)
+            unwatched = self._unwatched(found, unwatched)
+        if found.is_late_full:
+            self._backlog.folder(root.path, deep=True, now=True)
+        else:
+            for folder in set(found.late).difference(unwatched):
+                self._backlog.folder(folder, deep=False, now=True)
+        return unwatched
+
+    def _unwatched(self, found: Findings, folders: list[bytes]) -> list[bytes]:
+        coverage = Coverage()
+        found.watches = len(coverage)
+        return [folder for folder in folders if not _is_watched(coverage, folder)]
+
+
+def _is_watched(coverage: Coverage, folder: bytes) -> bool:
+    try:
+        return coverage.has(os.stat(folder))
+    except OSError:
+        return True  # gone, or out of reach: nothing to watch there
+
+
+def _limit_trouble() -> str:
+    return (
+        f"inotify's limit of watches is reached; raise fs.inotify.max_user_watches "
+        f"(now {watch_limit()})"
+    )
+
+
+def _filesystem_trouble(root: Root) -> str:
+    filesystem = filesystem_of(root.path)
+    if filesystem.has_events:
+        return ""
+    return f"{filesystem.kind} does not announce changes made elsewhere"

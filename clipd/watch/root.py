@@ -1,0 +1,53 @@
+"""One watched folder, and what can be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from clipd.config import RootConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A watched folder: its id in the catalog, its absolute path, its part of the config."""
+
+    id: int
+    path: bytes
+    config: RootConfig
+
+    def holds(self, path: bytes) -> bool:
+        """Whether a path is this folder or lies below it."""
+        return is_within(path, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class RootState:
+    """Whether a root can be trusted.
+
+    ``online``: what is there is there, and what is not was deleted. ``degraded``: the same,
+    but changes are noticed late. ``offline``: its photos are kept as they are.
+    ``reason`` is one sentence, "" when all is well.
+    """
+
+    state: Literal["online", "degraded", "offline"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RootChange:
+    """A root changed its state, or shows its identity for the first time.
+
+    ``identity`` is the (device, inode) that the catalog should remember for it; None when what
+    it remembers stays true.
+    """
+
+    root: Root
+    before: RootState | None
+    now: RootState
+    identity: tuple[int, int] | None = None
+
+
+def is_within(path: bytes, folder: bytes) -> bool:
+    """Whether a path is a folder or lies below it, by name alone."""
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")

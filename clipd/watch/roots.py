@@ -1,0 +1,274 @@
+"""The state of every root: may what is missing from it be taken for deleted?
+
+A photo is forgotten only on proof. A root that is missing, unmounted, another folder than it was,
+or suddenly empty is offline, and proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from clipd.watch.root import Root, RootChange, RootState, is_within
+from clipd.watch.rules import is_junk
+
+if TYPE_CHECKING:
+    from clipd.store.reader import CatalogReader
+
+_SAMPLE = 32  # known paths that are looked for when a root has changed its identity
+
+_GRACE_SECONDS = 3.0
+_NEVER = float("-inf")
+
+Identity = tuple[int, int]  # device, inode
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is known of one root; guarded by the lock of ``Roots``. Times are monotonic."""
+
+    root: Root
+    identity: Identity | None  # of the folder whose files the catalog knows
+    offline: str = "not looked at yet"  # why, "" when it is not
+    degraded: str = ""  # why, "" when it is not
+    deleted_at: float = _NEVER  # when an event last told of a deletion below
+    removed_at: float = _NEVER  # when an event last told that the root itself was deleted
+    filled_at: float = _NEVER  # before the last look that found something in it
+    trusted_at: float = _NEVER  # before the last look that left no doubt
+    doubted_at: float | None = None  # since when there is doubt, None when there is none
+    accepted: bool = False  # the user said that what is there now is meant
+    former_devices: set[int] = field(default_factory=set)
+    reported: RootState | None = None
+
+    @property
+    def was_removed(self) -> bool:
+        return self.removed_at > self.trusted_at
+
+    @property
+    def was_emptied(self) -> bool:
+        """Whether events told of deletions since the root was last seen not empty."""
+        return self.deleted_at > self.filled_at and not self.was_removed
+
+    def state(self) -> RootState:
+        if self.offline:
+            return RootState("offline", self.offline)
+        if self.degraded:
+            return RootState("degraded", self.degraded)
+        return RootState("online")
+
+
+class Roots:
+    """The roots and their states, for any thread. One lock guards all fields."""
+
+    def __init__(self, roots: Sequence[Root], reader: CatalogReader) -> None:
+        self._reader = reader
+        self._lock = threading.Lock()
+        self._records: dict[int, _Record] = {}
+        self.replace(roots)
+
+    def __iter__(self) -> Iterator[Root]:
+        with self._lock:
+            return iter([record.root for record in self._records.values()])
+
+    def replace(self, roots: Sequence[Root]) -> None:
+        """Take a new list of roots; those that were there keep their state."""
+        with self._lock:
+            before, self._records = self._records, {}
+            for root in roots:
+                record = before.get(root.id) or _Record(root, self._reader.root_identity(root.id))
+                record.root = root
+                self._records[root.id] = record
+
+    def check(self) -> list[RootChange]:
+        """Look at every root on disk; return what changed since the last check."""
+        changes = []
+        for root in self:
+            change = self._check(root)
+            if change is not None:
+                changes.append(change)
+        return changes
+
+    def state(self, root_id: int) -> RootState:
+        """Return the state as of the last check; a root that is none of ours is offline."""
+        with self._lock:
+            record = self._records.get(root_id)
+            return record.state() if record else RootState("offline", "it is not watched any more")
+
+    def of(self, path: bytes) -> Root | None:
+        """Return the root that a path lies in."""
+        return max(
+            (root for root in self if root.holds(path)),
+            key=lambda root: len(root.path),
+            default=None,
+        )
+
+    def degrade(self, root_id: int, reason: str) -> None:
+        """Say why changes in a root are noticed late; "" when they no longer are."""
+        with self._lock:
+            if root_id in self._records:
+                self._records[root_id].degraded = reason
+
+    def note_deletion(self, root_id: int) -> None:
+        """Say that an event told of a deletion: should the root be empty now, that is why."""
+        with self._lock:
+            if root_id in self._records:
+                self._records[root_id].deleted_at = time.monotonic()
+
+    def note_removal(self, root_id: int) -> None:
+        """Say that an event told that a root itself was deleted.
+
+        A folder made in its place may have the same inode, and what went with the old one was
+        not deleted one by one.
+        """
+        with self._lock:
+            if root_id in self._records:
+                self._records[root_id].removed_at = time.monotonic()
+
+    def accept_empty(self, root_id: int) -> None:
+        """Take what lies in a root now, be it nothing or another folder, as what the user means."""
+        with self._lock:
+            if root_id in self._records:
+                self._records[root_id].accepted = True
+
+    def is_proof(self, root: Root, path: bytes, device: int) -> bool:
+        """Whether the absence of a path proves that it was deleted.
+
+        Args:
+            root: the root that it lies in.
+            path: a path that lstat does not find.
+            device: of the file when it was last seen.
+        """
+        with self._lock:
+            record = self._records.get(root.id)
+            if record is None or record.offline or record.was_removed:
+                return False
+            if record.doubted_at is not None and not record.was_emptied:
+                return False
+            identity, former = record.identity, set(record.former_devices)
+        try:
+            top = os.stat(root.path)
+            above = _nearest_existing(root, path)
+            here = os.lstat(above)
+        except OSError:
+            return False
+        if (top.st_dev, top.st_ino) != identity:
+            return False
+        # A disk that was mounted below the root and is gone leaves a folder of another device.
+        if here.st_dev == device or (here.st_dev == top.st_dev and device in former):
+            return True
+        return self._holds_files_of(above, here.st_dev)
+
+    def _holds_files_of(self, folder: bytes, device: int) -> bool:
+        """Whether the catalog knows files of a folder on a device: the numbers may have changed."""
+        rows = self._reader.folder_rows(folder, b"", _SAMPLE)
+        return any(row.fingerprint is not None and row.fingerprint.device == device for row in rows)
+
+    def _check(self, root: Root) -> RootChange | None:
+        looked_at = time.monotonic()
+        identity, is_empty, reason = _look(root)
+        with self._lock:
+            record = self._records[root.id]  # only the thread that checks replaces the roots
+            as_known = replace(record)
+        if identity is not None:
+            reason = self._doubt(as_known, identity, is_empty)  # asks disk and catalog: no lock
+        with self._lock:
+            fresh = None
+            if not reason:
+                fresh = _trust(record, identity, is_empty, looked_at)
+            elif identity is not None and _is_in_grace(record, looked_at):
+                return None
+            record.offline = reason
+            before, now = record.reported, record.state()
+            if now == before and fresh is None:
+                return None
+            record.reported = now
+            return RootChange(root, before, now, fresh)
+
+    def _doubt(self, record: _Record, identity: Identity, is_empty: bool) -> str:
+        """Say why what lies there may not be the root that the catalog knows."""
+        if record.accepted:
+            return ""
+        path = os.fsdecode(record.root.path)
+        is_other = record.was_removed or record.identity not in (None, identity)
+        if is_empty and (is_other or not record.was_emptied) and self._count(record.root):
+            return (
+                f"the folder is empty, but photos are known in it; if that is meant, "
+                f"run `clipctl rescan {path}`"
+            )
+        if is_other and self._count(record.root) and not self._finds_any(record.root):
+            return (
+                f"it is another folder now, with none of the photos known in it; if that is meant, "
+                f"run `clipctl rescan {path}`"
+            )
+        return ""
+
+    def _count(self, root: Root) -> int:
+        return self._reader.root_counts().get(root.id, 0)
+
+    def _finds_any(self, root: Root) -> bool:
+        folders = self._reader.folders(root.id, b"", 1000)
+        for folder in folders[:: max(1, len(folders) // _SAMPLE)]:
+            for row in self._reader.folder_rows(folder, b"", 2):
+                if os.path.lexists(os.path.join(folder, row.name)):
+                    return True
+        return False
+
+
+def _trust(
+    record: _Record, identity: Identity | None, is_empty: bool, looked_at: float
+) -> Identity | None:
+    """Take the folder as the root; return its identity when the catalog has another."""
+    fresh = None
+    record.trusted_at = looked_at
+    record.doubted_at = None
+    if identity != record.identity:
+        if record.identity is not None:
+            record.former_devices.add(record.identity[0])
+        record.identity = fresh = identity
+    if not is_empty:
+        record.filled_at = looked_at
+        record.accepted = False
+    return fresh
+
+
+def _is_in_grace(record: _Record, looked_at: float) -> bool:
+    """Whether a doubt about a root that was online is too young to act on.
+
+    The event that explains it may be on its way: watchdog holds back half of a move.
+    """
+    if record.doubted_at is None:
+        record.doubted_at = looked_at
+    return not record.offline and looked_at - record.doubted_at < _GRACE_SECONDS
+
+
+def _look(root: Root) -> tuple[Identity | None, bool, str]:
+    """Return a root's identity, whether it is empty, and why it cannot be used ("" if it can)."""
+    try:
+        stat = os.stat(root.path)
+        if not modes.S_ISDIR(stat.st_mode):
+            return None, False, "it is not a folder"
+        with os.scandir(root.path) as entries:
+            is_empty = all(is_junk(entry.name) for entry in entries)
+    except FileNotFoundError:
+        return None, False, "the folder is missing"
+    except OSError as error:
+        return None, False, f"the folder cannot be read: {error.strerror}"
+    return (stat.st_dev, stat.st_ino), is_empty, ""
+
+
+def _nearest_existing(root: Root, path: bytes) -> bytes:
+    """Return the innermost folder above a path that exists, at most the root."""
+    above = os.path.dirname(path)
+    while is_within(above, root.path) and above != root.path:
+        try:
+            os.lstat(above)
+        except (FileNotFoundError, NotADirectoryError):
+            above = os.path.dirname(above)
+        else:
+            return above
+    return root.path

@@ -1,0 +1,67 @@
+"""What holds for every test: nothing that it started or opened outlives it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests import processes
+
+_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Belongings:
+    """What this process holds: threads, children, and descriptors by what they point to."""
+
+    threads: frozenset[threading.Thread]
+    children: frozenset[int]
+    descriptors: frozenset[tuple[int, str]]
+
+    def beyond(self, before: _Belongings) -> list[str]:
+        """Name what is here and was not before."""
+        extra = [f"thread {thread.name}" for thread in self.threads - before.threads]
+        extra += [f"child {pid}" for pid in self.children - before.children]
+        return extra + [f"fd {fd} -> {to}" for fd, to in self.descriptors - before.descriptors]
+
+
+def _belongings() -> _Belongings:
+    return _Belongings(
+        frozenset(threading.enumerate()), frozenset(_children()), frozenset(_descriptors())
+    )
+
+
+def _children() -> list[int]:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # the usual case: none at all, and /proc need not be read
+        return []
+    return [child.pid for child in processes.children(os.getpid())]
+
+
+def _descriptors() -> Iterator[tuple[int, str]]:
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:  # the descriptor of the listing itself
+            continue
+        yield int(name), target
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks() -> Iterator[None]:
+    """Fail a test that leaves a thread, a child process or an open descriptor behind."""
+    before = _belongings()
+    yield
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while extra := _belongings().beyond(before):
+        if time.monotonic() > deadline:
+            pytest.fail("left behind: " + ", ".join(sorted(extra)), pytrace=False)
+        gc.collect()  # an object that nobody holds may still own a descriptor
+        threading.Event().wait(0.01)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from clipd.channel import JsonValue
+from tests.ctl.conftest import Ctl
+from tests.serve.answering import IDLE, GivenFailure, GivenService
+
+
+def test_without_a_daemon_every_command_ends_with_3_and_says_how_to_start(tmp_path: Path) -> None:
+    assert Ctl(tmp_path / "none.sock").process("ping").code == 3
+    for arguments in (["ping"], ["search", "x"], ["status", "--wait"], ["similar", "/a"]):
+        said = Ctl(tmp_path / "none.sock")(*arguments)
+        assert (said.code, said.out) == (3, b"")
+        assert "systemctl --user start clipd" in said.err
+
+
+def test_a_socket_path_that_is_too_long_is_said_to_be(tmp_path: Path) -> None:
+    said = Ctl(tmp_path / ("x" * 120))("ping")
+    assert said.code == 3
+    assert "CLIPD_SOCKET" in said.err
+
+
+def test_something_else_at_the_socket_is_not_taken_for_clipd(tmp_path: Path) -> None:
+    path = tmp_path / "other.sock"
+    for answer in (b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", b""):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.bind(str(path))
+            other.listen()
+            answering = threading.Thread(target=_answer_once, args=(other, answer))
+            answering.start()
+            assert Ctl(path)("ping").code == 3
+            answering.join()
+        path.unlink()
+
+
+def _answer_once(listening: socket.socket, answer: bytes) -> None:
+    client, _ = listening.accept()
+    with client:
+        client.recv(10_000)
+        client.sendall(answer)
+
+
+def test_ping_names_the_process(ctl: Ctl) -> None:
+    assert f"pid {os.getpid()}" in ctl.process("ping").lines[0]
+    assert json.loads(ctl("ping", "--json").out)["pid"] == os.getpid()
+
+
+def test_status_as_json_is_what_the_daemon_says(ctl: Ctl) -> None:
+    assert json.loads(ctl("status", "--json").out) == IDLE
+
+
+def test_status_names_what_a_person_wants_to_know(ctl: Ctl) -> None:
+    text = ctl("status").out.decode()
+    for word in ("idle", "3 photos", "tiny", "asleep", "/usb: offline (it is not mounted)"):
+        assert word in text
+    assert "clipctl errors" in text
+
+
+def test_errors_counts_files_skipped_by_name_unless_asked(ctl: Ctl, service: GivenService) -> None:
+    service.failures = (
+        GivenFailure(b"/photos/a\tb.jpg", "corrupt", "cut short"),
+        GivenFailure(b"/photos/notes.txt", "skipped", "not a picture"),
+        GivenFailure(b"/photos/x\xff.jpg", "empty", "no bytes"),
+    )
+    said = ctl("errors")
+    assert said.lines == [
+        "corrupt\t/photos/a\\tb.jpg\tcut short",
+        "empty\t/photos/x\\xff.jpg\tno bytes",
+    ]
+    assert "2 files skipped" in said.err
+    assert "clipctl errors --all" in said.err
+    assert len(ctl("errors", "--all").lines) == 3
+    listed = json.loads(ctl("errors", "--json").out)
+    assert len(listed) == 3
+    assert {"path", "reason", "kind", "since"} <= set(listed[0])
+
+
+def test_errors_lists_more_than_a_page(ctl: Ctl, service: GivenService) -> None:
+    service.failures = tuple(
+        GivenFailure(b"/photos/%04d\xff?&.jpg" % n, "corrupt", "cut") for n in range(2500)
+    )
+    assert len(set(ctl("errors").lines)) == 2500
+
+
+def test_commands_reach_the_daemon(ctl: Ctl, service: GivenService, tmp_path: Path) -> None:
+    for arguments in (["pause"], ["resume"], ["rescan"], ["rescan", b"./caf\xe9/"]):
+        said = ctl(*arguments)
+        assert (said.code, said.out) == (0, b"")
+        assert "clipctl" in said.err
+    here = os.fsencode(Path.cwd() / "x")[:-1] + b"caf\xe9"
+    assert service.asked == ["pause", "resume", ("rescan", None), ("rescan", here)]
+
+
+def test_verify_ends_with_1_unless_all_is_right(ctl: Ctl) -> None:
+    said = ctl("verify")
+    assert (said.code, said.lines) == (1, ["photo 3 is missing in the index"])
+    assert "clipctl verify --repair" in said.err
+    repaired = ctl("verify", "--repair", "--json")
+    assert repaired.code == 0
+    assert set(json.loads(repaired.out)) == {"ok", "problems"}
+
+
+def _indexing(decoded: int, backlog: int) -> Mapping[str, JsonValue]:
+    return {**IDLE, "state": "indexing", "decoded": decoded, "backlog": backlog}
+
+
+def test_wait_ends_when_the_daemon_is_idle(ctl: Ctl, service: GivenService) -> None:
+    waiting = {**IDLE, "state": "paused", "backlog": 4}
+    service.states = [_indexing(7, 9), waiting, _indexing(11, 5), IDLE]
+    said = ctl("status", "--wait", "--json")
+    assert json.loads(said.out) == IDLE
+    assert service.asked == ["status"] * 4
+    assert "\x1b" not in said.err
+
+
+def test_wait_draws_a_bar_on_a_terminal_and_never_under_no_color(
+    ctl: Ctl, service: GivenService
+) -> None:
+    states = [_indexing(100, 300), _indexing(200, 200), _indexing(300, 100), IDLE]
+    for extra, has_bar in (({}, True), ({"NO_COLOR": "1"}, False)):
+        service.states = list(states)
+        drawn = _on_terminal(ctl, extra, "status", "--wait")
+        assert ("[####" in drawn) is has_bar
+        assert ("100 of 300" in drawn) is has_bar
+        assert bool(re.search(r"\d/s, \d+:\d\d left", drawn)) is has_bar
+
+
+def _on_terminal(ctl: Ctl, extra: dict[str, str], *arguments: str) -> str:
+    """Run clipctl with stderr on a terminal; return what was drawn there."""
+    here, there = pty.openpty()
+    process = subprocess.Popen(
+        ctl.command(*arguments),
+        env=ctl.environment() | {"TERM": "xterm", "COLUMNS": "100"} | extra,
+        stdout=subprocess.DEVNULL,
+        stderr=there,
+    )
+    os.close(there)
+    drawn = b""
+    try:
+        while data := os.read(here, 4096):
+            drawn += data
+    except OSError:
+        pass  # how Linux says that the other end of a terminal is closed
+    os.close(here)
+    assert process.wait(30) == 0
+    return drawn.decode()
+
+
+def test_ctrl_c_ends_a_wait_quietly(ctl: Ctl, service: GivenService) -> None:
+    service.states = [_indexing(1, 9)]
+    seen = threading.Event()
+    service.before_status = seen.set
+    process = subprocess.Popen(
+        ctl.command("status", "--wait"), env=ctl.environment(), stderr=subprocess.PIPE
+    )
+    assert seen.wait(30)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.strip() == b""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(ctl: Ctl, shell: str) -> None:
+    said = ctl("completion", shell)
+    assert said.code == 0
+    assert b"_CLIPCTL_COMPLETE" in said.out
+
+
+def test_bash_completes_the_commands(ctl: Ctl) -> None:
+    environment = ctl.environment() | {
+        "_CLIPCTL_COMPLETE": "bash_complete",
+        "COMP_WORDS": "clipctl re",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(ctl.command(), env=environment, capture_output=True, check=False)
+    assert {line.partition(b",")[2] for line in done.stdout.splitlines()} == {b"rescan", b"resume"}
+
+
+def test_every_command_has_help_with_an_example_or_a_sentence(ctl: Ctl) -> None:
+    text = ctl("--help").out.decode()
+    assert 'clipctl search "sunset over water"' in text
+    commands = re.findall(r"^  ([a-z]+)  +\S", text.partition("Commands:")[2], re.MULTILINE)
+    assert len(commands) == 10
+    assert ctl("search", "-h").out.decode().count("clipctl search") >= 2
+
+
+def test_clipctl_imports_nothing_heavy(ctl: Ctl) -> None:
+    start = (
+        "import sys; before = set(sys.modules); import clipd.ctl.command;"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}"
+        " - sys.stdlib_module_names))"
+    )
+    command = [ctl.command()[0], "-P", "-c", start]
+    done = subprocess.run(command, env=ctl.environment(), capture_output=True, check=True)
+    assert set(done.stdout.split()) == {b"click", b"clipd"}

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from clipd.errors import ModelMissingError
+from clipd.photo import Hit
+from clipd.query import Query, Term
+from tests.ctl.conftest import Ctl
+from tests.serve.answering import HITS, UGLY, GivenService
+
+
+def test_a_search_prints_a_score_and_a_path_a_line(ctl: Ctl, service: GivenService) -> None:
+    said = ctl.process("search", "sunset", "over", "water", "-n", "3", "--min-score", "0.1")
+    assert said.code == 0
+    assert said.lines == [
+        "0.312\t/photos/sunset.jpg",
+        "0.250\t/photos/caf\\xe9\\n\\x1b[31mred\\t.jpg",
+        "0.200\t/usb/beach.jpg\toffline",
+    ]
+    assert said.err == ""
+    assert service.asked == [Query((Term(text="sunset over water"),), 3, 0.1)]
+
+
+def test_json_has_the_keys_that_scripts_rely_on(ctl: Ctl) -> None:
+    said = ctl("search", "sunset", "--json")
+    answer = json.loads(said.out)
+    assert {"query", "model", "hits", "took_ms"} <= set(answer)
+    assert {"photo", "path", "score", "offline"} <= set(answer["hits"][0])
+    assert "path_b64" in answer["hits"][1]
+    assert said.out.count(b"\n") == 1
+
+
+def test_null_prints_exact_paths_for_xargs(ctl: Ctl) -> None:
+    assert ctl("search", "-0", "sunset").out == b"".join(hit.path + b"\0" for hit in HITS)
+
+
+def test_nothing_found_ends_with_1(ctl: Ctl) -> None:
+    said = ctl("search", "sunset", "--min-score", "0.9")
+    assert (said.code, said.out) == (1, b"")
+    assert "clipctl status" in said.err
+    as_json = ctl("search", "sunset", "--min-score", "0.9", "--json")
+    assert as_json.code == 1
+    assert json.loads(as_json.out)["hits"] == []
+
+
+def test_plus_and_minus_weigh_their_terms(ctl: Ctl, service: GivenService) -> None:
+    said = ctl("search", "beach", "--plus", "dog:0.5", "--minus", "people", "--minus", "16:9 crop")
+    assert said.code == 0
+    assert service.asked == [
+        Query(
+            (
+                Term(text="beach"),
+                Term(0.5, text="dog"),
+                Term(-1.0, text="people"),
+                Term(-1.0, text="16:9 crop"),
+            )
+        )
+    ]
+
+
+def test_a_photo_of_the_catalog_is_asked_for_by_its_path(ctl: Ctl, service: GivenService) -> None:
+    said = ctl("similar", UGLY, "-n", "1", "--json")
+    assert json.loads(said.out)["hits"][0]["path"] == "/photos/sunset.jpg"
+    assert service.asked == [Query((Term(path=UGLY),), 1)]
+
+
+def test_a_picture_from_elsewhere_is_uploaded(
+    ctl: Ctl, service: GivenService, tmp_path: Path
+) -> None:
+    picture = os.urandom(1_000_000)
+    (tmp_path / "odd \udcff.jpg").write_bytes(picture)
+    said = ctl.process("similar", os.fsencode(tmp_path / "odd \udcff.jpg"), "--min-score", "0.3")
+    assert said.lines == ["0.312\t/photos/sunset.jpg"]
+    assert service.asked[-1] == Query((Term(picture=picture),), None, 0.3)
+
+
+def test_what_cannot_be_uploaded_is_refused_in_a_sentence(ctl: Ctl, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "huge").open("wb") as huge:
+        huge.truncate(65 << 20)
+    for name, reason in [
+        ("absent.jpg", "No such file"),
+        ("pipe", "is not a file"),
+        ("", "Is a directory"),
+        ("huge", "serve.max_body"),
+    ]:
+        said = ctl("similar", str(tmp_path / name))
+        assert (said.code, said.out) == (1, b"")
+        assert reason in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        (["search"], 2, "Missing argument"),
+        (["search", "x", "-n", "0"], 2, "range"),
+        (["search", "x", "-n", "some"], 2, "integer"),
+        (["search", "x", "--min-score", "7"], 2, "range"),
+        (["serach", "x"], 2, "serach"),
+        (["search", ""], 1, "clipctl search"),
+        (["search", "x" * 1001], 1, "1,000"),
+        (["search", b"caf\xe9"], 1, "not text"),
+        (["search", "x", "--plus", ":"], 0, ""),
+        (["search", "x", "--minus", "y:0"], 1, "leave the term out"),
+        (["search", "x", "--minus", "y:nan"], 1, "JSON"),
+    ],
+)
+def test_a_wrong_request_is_told_apart_from_a_wrong_command(
+    ctl: Ctl, arguments: list[str | bytes], code: int, hint: str
+) -> None:
+    said = ctl(*arguments)
+    assert said.code == code
+    assert hint in said.err
+
+
+def test_a_refusal_ends_with_the_next_command(ctl: Ctl, service: GivenService) -> None:
+    def fail() -> None:
+        raise ModelMissingError("the weights of ViT-B-32-256 are not here")
+
+    service.before_search = fail
+    said = ctl("search", "sunset")
+    assert said.code == 1
+    assert said.err.endswith("clipd model fetch\n")
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly(ctl: Ctl, service: GivenService) -> None:
+    service.hits = tuple(Hit(n, b"/photos/%d.jpg" % n, 0.5, False) for n in range(9000))
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        ctl.command("search", "x"), env=ctl.environment(), stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert os.read(reading, 5) == b"0.500"
+    os.close(reading)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, b"")

@@ -1,0 +1,156 @@
+"""Decoders and the encoder die, hang and rest; the daemon goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import processes
+from tests.daemon import album
+from tests.daemon.conftest import Daemons, FirstCrawl
+from tests.daemon.harness import Daemon
+from tests.daemon.wire import wait_until
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """
+[decoder]
+timeout = "2s"
+[encoder]
+idle_unload = "3s"
+"""
+
+
+@pytest.fixture(scope="module")
+def daemon(
+    module_daemons: Daemons, seed: FirstCrawl, tmp_path_factory: pytest.TempPathFactory
+) -> Daemon:
+    """A daemon whose encoder soon falls asleep and whose decoders have little time."""
+    root = tmp_path_factory.mktemp("children") / "root"
+    return module_daemons.new([album.fill(root)], CONFIG, seed=seed).start()
+
+
+@pytest.fixture
+def folder(daemon: Daemon, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder in that daemon's root; the daemon is idle before and still the same after."""
+    root = Path(daemon.status()["roots"][0]["path"])
+    made = root / str(request.node.name)
+    made.mkdir()
+    daemon.wait_idle()
+    pid = daemon.pid
+    yield made
+    assert daemon.status()["pid"] == pid
+
+
+def _child(daemon: Daemon, word: str) -> processes.Process | None:
+    """A running child of that kind, if there is one."""
+    running = [one for one in daemon.family() if word in one.command and not one.is_zombie]
+    return running[0] if running else None
+
+
+def _signal_one(daemon: Daemon, word: str, what: signal.Signals) -> None:
+    caught: list[processes.Process] = []
+
+    def catch() -> bool:
+        child = _child(daemon, word)
+        if child is None:
+            return False
+        os.kill(child.pid, what)
+        caught.append(child)
+        return True
+
+    daemon.wait_until(catch, what=f"a {word} child to signal")
+    assert len(caught) == 1
+
+
+def _encoder_state(daemon: Daemon) -> str:
+    return str(daemon.status()["encoder"]["state"])
+
+
+def _save_many(folder: Path, count: int) -> list[str]:
+    names = [f"{number}.jpg" for number in range(count)]
+    for name in names:
+        album.save(folder / name, album.new())
+    return names
+
+
+def _failed(daemon: Daemon, folder: Path) -> set[bytes]:
+    return {path for path in daemon.errors() if path.startswith(os.fsencode(folder))}
+
+
+def test_a_decoder_killed_at_work_costs_no_photo(daemon: Daemon, folder: Path) -> None:
+    names = _save_many(folder, 60)
+    _signal_one(daemon, "clipd.decode", signal.SIGKILL)
+
+    daemon.wait_found(folder, names)
+    assert not _failed(daemon, folder)
+
+
+def test_a_decoder_that_hangs_is_replaced(daemon: Daemon, folder: Path) -> None:
+    names = _save_many(folder, 60)
+    _signal_one(daemon, "clipd.decode", signal.SIGSTOP)
+
+    daemon.wait_found(folder, names)
+    assert not _failed(daemon, folder)
+    wait_until(lambda: not _is_stopped(daemon), what="the one that hung is gone")
+
+
+def _is_stopped(daemon: Daemon) -> bool:
+    stats = [Path(f"/proc/{one.pid}/stat").read_text() for one in daemon.family()]
+    return any(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
+def test_an_encoder_killed_at_work_costs_no_photo(daemon: Daemon, folder: Path) -> None:
+    names = _save_many(folder, 60)
+    daemon.wait_until(lambda: _encoder_state(daemon) != "asleep", what="the encoder is needed")
+    _signal_one(daemon, "clipd.encode", signal.SIGKILL)
+
+    daemon.wait_found(folder, names)
+    assert not _failed(daemon, folder)
+    daemon.verify()
+
+
+def test_the_encoder_leaves_when_it_is_not_needed_and_comes_back(
+    daemon: Daemon, folder: Path
+) -> None:
+    album.save(folder / "a.jpg", album.new())
+    daemon.wait_found(folder, ["a.jpg"])
+
+    daemon.wait_until(lambda: _encoder_state(daemon) == "asleep", what="asleep")
+    wait_until(lambda: not _child(daemon, "clipd.encode"), what="its process is gone")
+    best = daemon.search("rainbow", n=1)  # a query of words that it has not seen
+
+    assert os.path.basename(best[0]["path"]) == "rainbow.jpg"
+
+
+def test_a_known_query_needs_no_encoder(daemon: Daemon, folder: Path) -> None:
+    daemon.wait_until(lambda: _encoder_state(daemon) == "asleep", what="asleep")
+
+    assert daemon.search("sunset")
+
+    assert _encoder_state(daemon) == "asleep"
+
+
+def test_decoders_leave_when_nothing_waits(daemon: Daemon, folder: Path) -> None:
+    album.save(folder / "a.jpg", album.picture("cat"))
+    daemon.wait_found(folder, ["a.jpg"])
+
+    daemon.wait_until(lambda: not _child(daemon, "clipd.decode"), what="no decoder runs")
+
+
+def test_decoders_are_locked_in(daemon: Daemon, folder: Path) -> None:
+    _save_many(folder, 60)
+    seen: list[str] = []
+
+    def look() -> bool:
+        child = _child(daemon, "clipd.decode")
+        if child is not None:
+            seen.append(Path(f"/proc/{child.pid}/status").read_text())
+        return bool(seen) and "Seccomp:\t2" in seen[-1]
+
+    daemon.wait_until(look, what="a decoder under seccomp")
+    assert "NoNewPrivs:\t1" in seen[-1]

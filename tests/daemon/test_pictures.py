@@ -1,0 +1,86 @@
+"""Files that are slow, half, bad or huge; and those that must stay as they are."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import album
+from tests.daemon.harness import Daemon
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_slow_write_is_taken_up_when_it_is_done_and_leaves_no_error(
+    shared: Daemon, folder: Path
+) -> None:
+    content = album.new("snowy mountains")
+    file = folder / "slow.jpg"
+    with file.open("wb", buffering=0) as writing:
+        for start in range(0, len(content), len(content) // 12 + 1):
+            writing.write(content[start : start + len(content) // 12 + 1])
+            threading.Event().wait(0.15)  # a camera's cable: slower than the settling time
+            assert os.fsencode(file) not in shared.errors()
+
+    shared.wait_found(folder, ["slow.jpg"])
+    assert os.fsencode(file) not in shared.errors()
+
+
+def test_a_half_copied_file_is_listed_until_the_copy_is_finished(
+    shared: Daemon, folder: Path
+) -> None:
+    content = album.new("beach")
+    file = folder / "half.jpg"
+    album.save(file, content[: len(content) // 2])
+    shared.wait_until(lambda: os.fsencode(file) in shared.errors(), what="it is listed")
+
+    with file.open("ab") as writing:
+        writing.write(content[len(content) // 2 :])
+
+    shared.wait_found(folder, ["half.jpg"])
+    assert os.fsencode(file) not in shared.errors()
+
+
+def test_a_bad_picture_among_good_ones_leaves_vectors_and_paths_aligned(
+    shared: Daemon, folder: Path, tmp_path: Path
+) -> None:
+    scenes = ["sunset", "beach", "forest", "snowy mountains", "night sky", "rainbow"]
+    for number, scene in enumerate(scenes):
+        album.save(folder / f"{number} good.jpg", album.picture(scene, seed=103))
+        album.save(folder / f"{number} bad.jpg", album.picture(scene, seed=104)[:700])
+    shared.wait_found(folder, [f"{number} good.jpg" for number in range(len(scenes))])
+
+    for number, scene in enumerate(scenes):
+        # the same pixels from outside the library: what comes first shows which vector it has
+        asked = album.save(tmp_path / "asked.jpg", album.picture(scene, 103))
+        best = shared.ctl("similar", "-n", "1", str(asked)).stdout.decode()
+        assert best.rstrip("\n").split("\t")[1] == str(folder / f"{number} good.jpg")
+    assert {os.path.basename(path) for path in shared.errors()} >= {
+        b"%d bad.jpg" % number for number in range(len(scenes))
+    }
+
+
+def test_a_picture_over_the_pixel_limit_is_refused_with_the_key_that_raises_it(
+    shared: Daemon, folder: Path
+) -> None:
+    big = album.save(folder / "big.png", album.bomb(20_000))
+    shared.wait_until(lambda: os.fsencode(big) in shared.errors(), what="it is listed")
+
+    row = shared.errors()[os.fsencode(big)]
+
+    assert row["kind"] == "too-large"
+    assert "max_pixels" in row["reason"]
+    assert "200" in row["reason"]
+
+
+def test_the_originals_are_never_touched(shared: Daemon, folder: Path) -> None:
+    file = album.save(folder / "a.jpg", album.new())
+    os.utime(file, ns=(1_000_000_000, 2_000_000_000))
+    shared.wait_found(folder, ["a.jpg"])
+
+    stat = file.stat()
+
+    assert (stat.st_atime_ns, stat.st_mtime_ns) == (1_000_000_000, 2_000_000_000)

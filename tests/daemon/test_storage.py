@@ -1,0 +1,206 @@
+"""The catalog and the index on disk: damaged, too new, or without room."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import album
+from tests.daemon.conftest import Daemons, FirstCrawl
+from tests.daemon.harness import Daemon, NotReadyError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder of the seed pictures."""
+    return album.fill(tmp_path / "root")
+
+
+@pytest.fixture
+def stopped(daemons: Daemons, seed: FirstCrawl, root: Path) -> Daemon:
+    """A daemon that has found the seed pictures and was stopped."""
+    daemon = daemons.new([root], seed=seed).start()
+    daemon.wait_found(root, album.SEED)
+    daemon.stop()
+    return daemon
+
+
+def _catalog(daemon: Daemon) -> Path:
+    (file,) = daemon.state_folder().rglob("catalog.sqlite")
+    return file
+
+
+def _damage(file: Path) -> None:
+    """Overwrite every fourth page, as a dying disk might."""
+    with file.open("r+b") as opened:
+        for start in range(0, file.stat().st_size, 4 * 8192):
+            opened.seek(start)
+            opened.write(os.urandom(8192))
+
+
+def test_a_corrupt_catalog_is_set_aside_and_everything_is_found_again(
+    stopped: Daemon, root: Path
+) -> None:
+    catalog = _catalog(stopped)
+    _damage(catalog)
+
+    stopped.start()
+
+    stopped.wait_found(root, album.SEED)
+    assert "catalog" in stopped.log()
+    aside = [file for file in catalog.parent.rglob("*") if "corrupt" in file.name.lower()]
+    assert aside, sorted(catalog.parent.rglob("*"))
+    stopped.wait_idle()
+    stopped.verify()
+
+
+def test_a_catalog_that_is_no_database_is_set_aside(stopped: Daemon, root: Path) -> None:
+    _catalog(stopped).write_bytes(b"not a database at all" * 1000)
+
+    stopped.start()
+
+    stopped.wait_found(root, album.SEED)
+    stopped.wait_idle()
+    stopped.verify()
+
+
+def test_a_catalog_of_a_newer_clipd_is_refused_and_left_as_it_is(stopped: Daemon) -> None:
+    with sqlite3.connect(_catalog(stopped)) as connection:
+        names = [row[0] for row in connection.execute("select name from _sqlite_migrations")]
+        connection.execute(
+            "insert into _sqlite_migrations select max(id) + 1, migration_set, 'of_the_future',"
+            " applied_at from _sqlite_migrations"
+        )
+        connection.execute("pragma user_version = 9999")
+    connection.close()
+    before = _catalog(stopped).read_bytes()
+
+    with pytest.raises(NotReadyError, match="newer"):
+        stopped.start()
+
+    assert names
+    assert stopped.process.returncode == 1
+    assert _catalog(stopped).read_bytes() == before
+
+
+def _snapshots(daemon: Daemon) -> list[Path]:
+    """Every file of the state that is not the catalog or its backup: the saved index."""
+    kept = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".lock")
+    files = [file for file in daemon.state_folder().rglob("*") if file.is_file()]
+    cache = daemon.home / "cache"
+    files += [file for file in cache.rglob("*.faiss*") if file.is_file()]
+    return [file for file in files if not file.name.endswith(kept) and file.stat().st_size]
+
+
+def _flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0x40]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("spoil", [_flip, lambda content: content[: len(content) // 2]])
+def test_a_corrupt_snapshot_is_not_trusted_and_nothing_is_encoded_again(
+    stopped: Daemon, root: Path, spoil: object
+) -> None:
+    assert callable(spoil)
+    snapshots = _snapshots(stopped)
+    assert snapshots
+    for file in snapshots:
+        file.write_bytes(spoil(file.read_bytes()))
+
+    stopped.start()
+
+    stopped.wait_found(root, album.SEED)
+    status = stopped.wait_idle()
+    assert (status["decoded"], status["encoded"]) == (0, 0)
+    stopped.verify()
+
+
+def test_a_snapshot_older_than_the_catalog_is_brought_up_to_date(
+    stopped: Daemon, root: Path
+) -> None:
+    old = {file: file.read_bytes() for file in _snapshots(stopped)}
+    stopped.start()
+    (root / "cat.jpg").unlink()
+    album.save(root / "new.jpg", album.new())
+    left = ["new.jpg", *(album.SEED.keys() - {"cat.jpg"})]
+    stopped.wait_found(root, left)
+    stopped.stop()
+    for file in _snapshots(stopped):
+        file.unlink()
+    for file, content in old.items():
+        file.write_bytes(content)
+
+    stopped.start()
+
+    stopped.wait_found(root, left)
+    assert stopped.wait_idle()["encoded"] == 0
+    stopped.verify()
+
+
+def test_verify_repairs_nothing_when_nothing_is_wrong(stopped: Daemon, root: Path) -> None:
+    stopped.start()
+    stopped.wait_found(root, album.SEED)
+
+    assert stopped.ctl("verify", "--repair").returncode == 0
+
+    stopped.wait_found(root, album.SEED)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=8m", "clipd-test", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(words, check=False, capture_output=True).returncode:
+        pytest.skip("a full disk needs a small file system, and mounting is not allowed here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def _fill_up(folder: Path) -> Path:
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue
+    return filler
+
+
+def test_a_full_disk_stops_no_search_and_is_recovered_from(
+    small_disk: Path, daemons: Daemons, seed: FirstCrawl, root: Path
+) -> None:
+    daemon = daemons.new([root], seed=seed)
+    state = daemon.home / "state"
+    subprocess.run(["cp", "-a", f"{state}/.", str(small_disk)], check=True)
+    daemon.environment["XDG_STATE_HOME"] = str(small_disk)
+    daemon.start()
+    daemon.wait_found(root, album.SEED)
+    daemon.wait_idle()
+    pid = daemon.pid
+
+    filler = _fill_up(small_disk)
+    names = [f"{number}.jpg" for number in range(200)]
+    for name in names:
+        album.save(root / name, album.picture("beach"))
+    daemon.wait_until(lambda: "disk" in str(daemon.status()).lower(), what="status says so")
+    assert daemon.found(root) >= {os.fsencode(name) for name in album.SEED}
+    assert "disk" in daemon.ctl("status").stdout.decode().lower()
+    filler.unlink()
+
+    daemon.wait_found(root, [*names, *album.SEED])
+    daemon.wait_idle()
+    assert daemon.pid == pid
+    assert "corrupt" not in daemon.log()
+    daemon.verify()
+    daemon.stop()

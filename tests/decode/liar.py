@@ -1,0 +1,51 @@
+"""A child that speaks the protocol of a decoder and lies: what a taken-over decoder could send."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import sys
+
+from clipd.channel import Channel, JsonValue
+
+HASH: dict[str, JsonValue] = {"hash": "00" * 16}
+SIZE: dict[str, JsonValue] = {"width": 1, "height": 1, "taken_at": "", "format": "PNG"}
+ANSWERS: dict[str, tuple[dict[str, JsonValue], dict[str, JsonValue], int]] = {
+    "short pixels": (HASH, SIZE, 10),
+    "too many pixels": (HASH, SIZE, 1 << 24),
+    "a hash of nothing": ({"hash": "xyz"}, SIZE, 12),
+    "no hash": ({}, SIZE, 12),
+    "a negative width": (HASH, {**SIZE, "width": -1}, 12),
+    "a time with a newline": (HASH, {**SIZE, "taken_at": "2019\n"}, 12),
+    "a kind of its own": (HASH, {"kind": "funny", "reason": ""}, 0),
+}
+
+
+def main() -> None:
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    channel = Channel(sock)
+    if os.environ["CLIPD_TEST_LIE"] == "dribble":
+        dribble(sock, channel)
+        return
+    hash_, answer, size_bytes = ANSWERS[os.environ["CLIPD_TEST_LIE"]]
+    channel.send({"landlock": False, "seccomp": False, "reason": "a test"})
+    channel.receive(0)
+    channel.send(hash_)
+    if channel.receive(0) is not None:
+        channel.send(answer, bytes(size_bytes))
+        channel.receive(0)
+
+
+def dribble(sock: socket.socket, channel: Channel) -> None:
+    """Answer a byte at a time, for ever: something arrives before any timeout of the socket."""
+    channel.send({"landlock": False, "seccomp": False, "reason": "a test"})
+    channel.receive(0)
+    sock.sendall(struct.pack("!II", 1 << 20, 0))
+    while not select.select([sock], [], [], 0.05)[0]:
+        sock.sendall(b" ")
+
+
+if __name__ == "__main__":
+    main()

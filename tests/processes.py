@@ -1,0 +1,50 @@
+"""What /proc says of processes: who started whom, what they run, what they hold."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told from a later one of the same id by the time it started at."""
+
+    pid: int
+    parent: int
+    started: int  # clock ticks since boot
+    is_zombie: bool
+    command: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
+        now = look(self.pid)
+        return now is not None and now.started == self.started and not now.is_zombie
+
+
+def look(pid: int) -> Process | None:
+    """Read one process; None when there is none."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        # the second field is the program's name in brackets and may hold spaces
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return None
+    return Process(pid, int(fields[1]), int(fields[19]), fields[0] == "Z", command.strip())
+
+
+def children(pid: int) -> list[Process]:
+    """List the processes that `pid` started, zombies too."""
+    found = (look(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return [process for process in found if process is not None and process.parent == pid]
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory of a process is resident now (VmRSS)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(f"process {pid} has no VmRSS")

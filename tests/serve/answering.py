@@ -1,0 +1,116 @@
+"""A service that answers from given data: the daemon as the API sees it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clipd.channel import JsonValue
+from clipd.config import ServeConfig
+from clipd.errors import RequestError
+from clipd.photo import FailureKind, Hit
+from clipd.query import Answer, Query, Verdict
+from clipd.serve.server import serving
+
+UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"
+HITS = (
+    Hit(7, b"/photos/sunset.jpg", 0.31234567, False, (b"/photos/copy.jpg",)),
+    Hit(9, UGLY, 0.25, False),
+    Hit(4, b"/usb/beach.jpg", 0.2, True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFailure:
+    path: bytes
+    kind: FailureKind
+    reason: str
+    since: int = 1_700_000_000
+
+
+@dataclass
+class GivenService:
+    """Finds the first words of file names, remembers what it was asked."""
+
+    hits: tuple[Hit, ...] = HITS
+    failures: tuple[GivenFailure, ...] = ()
+    states: list[Mapping[str, JsonValue]] = field(default_factory=list)
+    asked: list[object] = field(default_factory=list)
+    before_search: Callable[[], None] = lambda: None
+    before_status: Callable[[], None] = lambda: None
+
+    def search(self, query: Query) -> Answer:
+        self.asked.append(query)
+        self.before_search()
+        path = query.terms[0].path
+        if path is not None and path not in {hit.path for hit in self.hits}:
+            raise RequestError("no_such_file", f"there is no file {os.fsdecode(path)}", 404)
+        low = -1.0 if query.min_score is None else query.min_score
+        hits = tuple(hit for hit in self.hits if hit.score >= low)[: query.limit]
+        return Answer(str(query), "tiny", hits, 1.5)
+
+    def status(self) -> Mapping[str, JsonValue]:
+        self.asked.append("status")
+        self.before_status()
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[GivenFailure]:
+        wanted = [one for one in self.failures if skipped or one.kind != "skipped"]
+        return [one for one in wanted if one.path > after][:limit]
+
+    def rescan(self, path: bytes | None) -> None:
+        self.asked.append(("rescan", path))
+
+    def pause(self) -> None:
+        self.asked.append("pause")
+
+    def resume(self) -> None:
+        self.asked.append("resume")
+
+    def verify(self, repair: bool) -> Verdict:
+        if repair:
+            return Verdict(True, ("photo 3 was missing in the index: added",))
+        return Verdict(False, ("photo 3 is missing in the index",))
+
+
+IDLE: Mapping[str, JsonValue] = {
+    "pid": os.getpid(),
+    "state": "idle",
+    "photos": 3,
+    "paths": 4,
+    "errors": 1,
+    "skipped": 2,
+    "backlog": 0,
+    "decoded": 4,
+    "encoded": 3,
+    "encoder": {
+        "state": "asleep",
+        "device": "cpu",
+        "precision": "bf16",
+        "model": "tiny",
+        "reason": "CUDA is not available",
+    },
+    "roots": [
+        {"path": "/photos", "state": "online", "reason": ""},
+        {"path": "/usb", "state": "offline", "reason": "it is not mounted"},
+    ],
+}
+
+
+@contextmanager
+def running(
+    folder: Path, service: GivenService | None = None, config: ServeConfig | None = None
+) -> Iterator[Path]:
+    """Serve on a socket in a folder; no thread is left when the block ends."""
+    given = service or GivenService()
+    given.states = given.states or [IDLE]
+    path = folder / "clipd.sock"
+    before = set(threading.enumerate())
+    with serving(path, given, config or ServeConfig()):
+        yield path
+    assert set(threading.enumerate()) <= before
+    assert not path.exists()

@@ -1,0 +1,96 @@
+"""Clients of the tests: the well-behaved one, and bare bytes for the others."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipd.serve.server import WORKERS
+from tests.serve.answering import GivenService
+
+PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    value: Any  # what json.loads makes of the body
+
+    @property
+    def code(self) -> str:
+        return str(self.value["error"]["code"])
+
+    @property
+    def message(self) -> str:
+        return str(self.value["error"]["message"])
+
+
+@contextmanager
+def connected(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(PATIENCE_SECONDS)
+        sock.connect(str(path))
+        yield sock
+
+
+def read_reply(sock: socket.socket) -> Reply:
+    response = http.client.HTTPResponse(sock)
+    response.begin()
+    body = response.read()
+    assert response.getheader("content-type") == "application/json"
+    assert b"Traceback" not in body
+    headers = {key.lower(): value for key, value in response.getheaders()}
+    return Reply(response.status, headers, json.loads(body))
+
+
+def say_bytes(path: Path, data: bytes) -> Reply:
+    with connected(path) as sock:
+        with suppress(BrokenPipeError):  # refused before it was sent whole
+            sock.sendall(data)
+        return read_reply(sock)
+
+
+def ask(
+    path: Path,
+    method: str,
+    address: str,
+    body: object = None,
+    kind: str = "application/json",
+) -> Reply:
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    head = (
+        f"{method} {address} HTTP/1.1\r\nHost: clipd\r\nContent-Type: {kind}\r\n"
+        f"Content-Length: {len(raw)}\r\n\r\n"
+    )
+    return say_bytes(path, head.encode() + raw)
+
+
+def warm_up(path: Path, service: GivenService) -> None:
+    """Make a server that several tests share start all of its threads now."""
+    together = threading.Barrier(WORKERS)
+
+    def meet() -> None:
+        together.wait(PATIENCE_SECONDS)
+
+    service.before_search = meet
+    with ThreadPoolExecutor(WORKERS) as asking:
+        replies = list(asking.map(lambda _: ask(path, "GET", "/v1/search?q=x"), range(WORKERS)))
+    assert {reply.status for reply in replies} == {200}
+    service.before_search = lambda: None
+
+
+def is_closed_by_server(sock: socket.socket) -> bool:
+    """Wait until the server closes; False when it goes on talking."""
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True

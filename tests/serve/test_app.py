@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clipd.errors import ModelMissingError, StorageFullError
+from clipd.query import Query, Term
+from clipd.serve.service import Service
+from tests.serve.answering import IDLE, UGLY, GivenFailure, GivenService, running
+from tests.serve.talking import ask, warm_up
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[GivenService, Path]]:
+    """One server for the module: a stop takes 0.1 s."""
+    service = GivenService()
+    with (
+        tempfile.TemporaryDirectory(prefix="clipd-") as name,
+        running(Path(name), service) as path,
+    ):
+        warm_up(path, service)
+        yield service, path
+
+
+@pytest.fixture
+def service(server: tuple[GivenService, Path]) -> GivenService:
+    service, _ = server
+    service.asked.clear()
+    service.before_search = lambda: None
+    return service
+
+
+@pytest.fixture
+def socket(server: tuple[GivenService, Path]) -> Path:
+    return server[1]
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_the_double_is_a_service(service: GivenService) -> None:
+    answering: Service = service  # the type checker's claim
+    assert answering is service
+
+
+def test_a_search_answers_with_the_keys_that_scripts_rely_on(socket: Path) -> None:
+    reply = ask(socket, "GET", "/v1/search?q=sunset&limit=1")
+    assert reply.status == 200
+    took = reply.value.pop("took_ms")
+    assert took == 1.5
+    assert reply.value == {
+        "query": "sunset",
+        "model": "tiny",
+        "note": "",
+        "hits": [
+            {
+                "photo": 7,
+                "path": "/photos/sunset.jpg",
+                "score": 0.312346,
+                "offline": False,
+                "also": [{"path": "/photos/copy.jpg"}],
+            }
+        ],
+    }
+
+
+def test_a_path_that_is_not_utf8_is_shown_escaped_and_carried_whole(socket: Path) -> None:
+    hit = ask(socket, "GET", "/v1/search?q=x").value["hits"][1]
+    assert hit["path"] == "/photos/caf\\xe9\n\x1b[31mred\t.jpg"
+    assert base64.b64decode(hit["path_b64"]) == UGLY
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "expected"),
+    [
+        ("GET", "/v1/search?q=%20two%20words", None, Query((Term(text="two words"),))),
+        (
+            "GET",
+            "/v1/search?q=caf%C3%A9&limit=3&min_score=-0.5",
+            None,
+            Query((Term(text="café"),), 3, -0.5),
+        ),
+        ("GET", "/v1/search?q=5", None, Query((Term(text="5"),))),
+        (
+            "GET",
+            "/v1/search?path=/photos/caf%E9%0A%1B[31mred%09.jpg",
+            None,
+            Query((Term(path=UGLY),)),
+        ),
+        ("POST", "/v1/search", {"query": "sea", "limit": 2}, Query((Term(text="sea"),), 2)),
+        (
+            "POST",
+            "/v1/search",
+            {
+                "terms": [
+                    {"text": "beach"},
+                    {"text": "people", "weight": -1},
+                    {"path_b64": b64(UGLY), "weight": 0.5},
+                    {"picture_b64": b64(b"\xff\xd8jpeg")},
+                ],
+                "min_score": 0,
+            },
+            Query(
+                (
+                    Term(text="beach"),
+                    Term(-1.0, text="people"),
+                    Term(0.5, path=UGLY),
+                    Term(picture=b"\xff\xd8jpeg"),
+                ),
+                None,
+                0.0,
+            ),
+        ),
+    ],
+)
+def test_every_way_to_write_a_search_means_the_same_query(
+    socket: Path,
+    service: GivenService,
+    method: str,
+    address: str,
+    body: object,
+    expected: Query,
+) -> None:
+    assert ask(socket, method, address, body).status == 200
+    assert service.asked == [expected]
+
+
+def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenService) -> None:
+    picture = os.urandom(3_000_000)
+    for kind in ("application/octet-stream", "image/jpeg"):
+        assert ask(socket, "POST", "/v1/search?limit=2", picture, kind).status == 200
+    assert service.asked == [Query((Term(picture=picture),), 2)] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "status", "code", "hint"),
+    [
+        ("GET", "/v1/search", None, 400, "query_empty", "?q="),
+        ("GET", "/v1/search?q=", None, 400, "query_empty", "empty"),
+        ("GET", "/v1/search?q=%20%0a", None, 400, "query_empty", "empty"),
+        ("GET", "/v1/search?q=" + "x" * 1001, None, 400, "query_too_long", "1,000"),
+        ("GET", "/v1/search?q=a%00b", None, 400, "query_not_text", "control"),
+        ("GET", "/v1/search?q=a%1Bb", None, 400, "query_not_text", "control"),
+        ("GET", "/v1/search?q=%FF", None, 400, "query_not_text", "'q'"),
+        ("GET", "/v1/search?q=x&limit=0", None, 400, "bad_value", "1 to 10,000"),
+        ("GET", "/v1/search?q=x&limit=many", None, 400, "bad_type", "whole number"),
+        ("GET", "/v1/search?q=x&limit=true", None, 400, "bad_type", "true or false"),
+        ("GET", "/v1/search?q=x&limit=" + "9" * 5000, None, 400, "bad_type", "limit"),
+        ("GET", "/v1/search?q=x&min_score=2", None, 400, "bad_value", "-1 to 1"),
+        ("GET", "/v1/search?q=x&min_score=NaN", None, 400, "bad_type", "number"),
+        ("GET", "/v1/search?q=x&lmit=2", None, 400, "unknown_key", "did you mean 'limit'?"),
+        ("GET", "/v1/search?q=x&q=y", None, 400, "bad_request", "twice"),
+        ("GET", "/v1/search?" + "a&" * 100, None, 400, "bad_request", "too many"),
+        ("GET", "/v1/search?path=relative.jpg", None, 400, "bad_path", "absolute"),
+        ("GET", "/v1/search?path=/a%00b", None, 400, "bad_path", "NUL"),
+        ("GET", "/v1/search?path=/a&q=b", None, 400, "bad_request", "not both"),
+        ("GET", "/v1/search?path=/nowhere.jpg", None, 404, "no_such_file", "no file"),
+        ("POST", "/v1/search", None, 400, "query_empty", "'query' or 'terms'"),
+        ("POST", "/v1/search", b"{", 400, "bad_json", "not JSON"),
+        ("POST", "/v1/search", b"\xff\xfe\x00", 400, "bad_json", "not JSON"),
+        ("POST", "/v1/search", b"[" * 200_000, 400, "bad_json", "nested"),
+        ("POST", "/v1/search", b'{"limit": NaN}', 400, "bad_json", "NaN"),
+        ("POST", "/v1/search", b"1" * 5000, 400, "bad_json", "not JSON"),
+        ("POST", "/v1/search", ["sunset"], 400, "bad_type", "not a list"),
+        ("POST", "/v1/search", {"query": 5}, 400, "bad_type", "string, not a number"),
+        ("POST", "/v1/search", {"query": None}, 400, "bad_type", "null"),
+        ("POST", "/v1/search", {"qeury": "x"}, 400, "unknown_key", "did you mean 'query'?"),
+        ("POST", "/v1/search", {"query": "\udc80"}, 400, "query_not_text", "bytes"),
+        ("POST", "/v1/search", {"query": "x", "limit": 1.5}, 400, "bad_type", "whole"),
+        ("POST", "/v1/search", b'{"query":"x","min_score":1e999}', 400, "bad_value", "-1"),
+        ("POST", "/v1/search", {"query": "x", "terms": []}, 400, "query_empty", "either"),
+        ("POST", "/v1/search", {"terms": []}, 400, "query_empty", "empty"),
+        ("POST", "/v1/search", {"terms": {}}, 400, "bad_type", "list"),
+        ("POST", "/v1/search", {"terms": ["x"]}, 400, "bad_type", "a term must be an object"),
+        ("POST", "/v1/search", {"terms": [{}]}, 400, "bad_request", "one of"),
+        ("POST", "/v1/search", {"terms": [{"text": "x"}] * 33}, 400, "query_too_long", "32"),
+        (
+            "POST",
+            "/v1/search",
+            {"terms": [{"text": "x", "path": "/a"}]},
+            400,
+            "bad_request",
+            "one of",
+        ),
+        ("POST", "/v1/search", {"terms": [{"text": "x", "weight": 0}]}, 400, "bad_value", "0"),
+        ("POST", "/v1/search", {"terms": [{"text": "x", "weight": "2"}]}, 400, "bad_type", "num"),
+        ("POST", "/v1/search", {"terms": [{"path": "/\udcff"}]}, 400, "bad_path", "path_b64"),
+        ("POST", "/v1/search", {"terms": [{"path": "/a" * 3000}]}, 400, "bad_path", "4,096"),
+        ("POST", "/v1/search", {"terms": [{"picture_b64": "*"}]}, 400, "bad_base64", "base64"),
+        ("POST", "/v1/search", {"terms": [{"picture_b64": ""}]}, 400, "picture_empty", "bytes"),
+        ("POST", "/v1/search?limit=2", {"query": "x"}, 400, "unknown_key", "'limit'"),
+        ("POST", "/v1/rescan", {"path": 5}, 400, "bad_type", "string"),
+        ("POST", "/v1/rescan", {"folder": "/a"}, 400, "unknown_key", "path"),
+        ("POST", "/v1/pause", {"now": True}, 400, "unknown_key", "'now'"),
+        ("POST", "/v1/verify", {"repair": "yes"}, 400, "bad_type", "true or false"),
+        ("GET", "/v1/errors?after=*", None, 400, "bad_base64", "after"),
+        ("GET", "/v1/errors?limit=0", None, 400, "bad_value", "10,000"),
+        ("GET", "/v1/serach", None, 404, "not_found", "did you mean /v1/search?"),
+        ("GET", "/", None, 404, "not_found", "/v1/status"),
+        ("GET", "/v1/status/", None, 404, "not_found", "/v1/status"),
+        ("DELETE", "/v1/search", None, 405, "method_not_allowed", "DELETE"),
+        ("GET", "/v1/pause", None, 405, "method_not_allowed", "POST"),
+        ("GET", "/v1/ping?x=1", None, 400, "unknown_key", "'x'"),
+    ],
+)
+def test_a_bad_request_is_refused_with_a_code_and_a_sentence(
+    socket: Path, method: str, address: str, body: object, status: int, code: str, hint: str
+) -> None:
+    reply = ask(socket, method, address, body)
+    assert (reply.status, reply.code) == (status, code)
+    assert hint in reply.message
+    assert ask(socket, "GET", "/v1/ping").status == 200
+
+
+def test_a_wrong_method_is_told_the_right_one(socket: Path) -> None:
+    assert ask(socket, "PUT", "/v1/verify").headers["allow"] == "POST"
+
+
+def test_an_empty_picture_is_refused(socket: Path) -> None:
+    reply = ask(socket, "POST", "/v1/search", b"", "image/jpeg")
+    assert (reply.status, reply.code) == (400, "picture_empty")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (ModelMissingError("no weights; clipd model fetch"), 503, "model_missing"),
+        (StorageFullError("the disk is full"), 507, "storage_full"),
+    ],
+)
+def test_an_error_raised_on_purpose_reaches_the_client_as_its_sentence(
+    socket: Path, service: GivenService, error: Exception, status: int, code: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    service.before_search = fail
+    reply = ask(socket, "GET", "/v1/search?q=x")
+    assert (reply.status, reply.code, reply.message) == (status, code, str(error))
+
+
+def test_a_bug_answers_500_and_leaves_its_traceback_in_the_log_only(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(folder, GivenService(before_search=lambda: print(1 / 0))) as socket:
+        reply = ask(socket, "GET", "/v1/search?q=x")
+        assert (reply.status, reply.code) == (500, "internal")
+        assert ask(socket, "GET", "/v1/ping").status == 200
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_status_is_passed_on_as_the_daemon_says_it(socket: Path) -> None:
+    assert ask(socket, "GET", "/v1/status").value == IDLE
+
+
+def test_ping_names_the_process(socket: Path) -> None:
+    assert ask(socket, "GET", "/v1/ping").value["pid"] == os.getpid()
+
+
+def test_errors_come_in_pages_that_lose_none(socket: Path, service: GivenService) -> None:
+    service.failures = tuple(
+        GivenFailure(b"/photos/%02d\xff.jpg" % one, "skipped" if one == 3 else "corrupt", "cut")
+        for one in range(7)
+    )
+    seen: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        address = "/v1/errors?limit=2&after=" + after.replace("+", "%2B")
+        page = ask(socket, "GET", address).value
+        seen += [one["path"] for one in page["errors"]]
+        after = page["next"]
+    assert seen == [f"/photos/{one:02}\\xff.jpg" for one in (0, 1, 2, 4, 5, 6)]
+    everything = ask(socket, "GET", "/v1/errors?skipped=true").value["errors"]
+    assert len(everything) == 7
+    assert set(everything[3]) == {"path", "path_b64", "reason", "kind", "since"}
+
+
+def test_commands_reach_the_daemon(socket: Path, service: GivenService) -> None:
+    for address, body in [
+        ("/v1/rescan", None),
+        ("/v1/rescan", {"path": "/photos/../photos/a/"}),
+        ("/v1/rescan", {"path_b64": b64(UGLY)}),
+        ("/v1/pause", None),
+        ("/v1/resume", {}),
+    ]:
+        assert ask(socket, "POST", address, body).value == {"ok": True}
+    rescans = [("rescan", None), ("rescan", b"/photos/a"), ("rescan", UGLY)]
+    assert service.asked == [*rescans, "pause", "resume"]
+
+
+def test_verify_tells_what_is_wrong_and_what_was_repaired(socket: Path) -> None:
+    assert ask(socket, "POST", "/v1/verify").value["ok"] is False
+    repaired = ask(socket, "POST", "/v1/verify", {"repair": True}).value
+    assert repaired == {"ok": True, "problems": ["photo 3 was missing in the index: added"]}

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from clipd.config import ServeConfig
+from tests.serve.answering import GivenService, running
+from tests.serve.talking import ask, connected, is_closed_by_server, read_reply, say_bytes
+
+PING = b"GET /v1/ping HTTP/1.1\r\nHost: clipd\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS?\r\n\r\n", 400),
+        (b"hello\r\n\r\n", 400),
+        (b"GET /v1/ping HTTP/x\r\nHost: a\r\n\r\n", 400),
+        (b"GET /v1/p\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /v1/ping HTTP/1.1\r\n\r\n", 400),  # no Host
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET /v1/ping HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (b"GET /v1/ping?" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 431),
+    ],
+)
+def test_what_is_not_http_is_refused_in_json(folder: Path, data: bytes, status: int) -> None:
+    with running(folder) as path:
+        reply = say_bytes(path, data)
+        assert reply.status == status
+        assert reply.code in ("bad_request", "not_implemented", "header_too_large")
+        assert ask(path, "GET", "/v1/ping").status == 200
+
+
+def test_a_connection_serves_requests_one_after_another(folder: Path) -> None:
+    with running(folder) as path, connected(path) as sock:
+        for _ in range(3):
+            sock.sendall(PING)
+            assert read_reply(sock).status == 200
+        sock.sendall(PING + PING)  # both at once, answered in order
+        assert read_reply(sock).status == 200
+
+
+def test_a_client_that_never_asks_is_cut_off(folder: Path) -> None:
+    with running(folder, config=ServeConfig(timeout=0.2)) as path, connected(path) as sock:
+        reply = read_reply(sock)
+        assert (reply.status, reply.code) == (408, "too_slow")
+        assert is_closed_by_server(sock)
+
+
+def test_a_header_that_drips_is_cut_off(folder: Path) -> None:
+    with running(folder, config=ServeConfig(timeout=0.3)) as path, connected(path) as sock:
+        sock.sendall(PING)
+        assert read_reply(sock).status == 200  # a good request buys no more time for the next
+        stop = threading.Event()
+        dripping = threading.Thread(target=_drip, args=(sock, stop))
+        dripping.start()
+        try:
+            assert read_reply(sock).status == 408
+        finally:
+            stop.set()
+            dripping.join()
+
+
+def _drip(sock: socket.socket, stop: threading.Event) -> None:
+    try:
+        for byte in b"GET /v1/ping HTTP/1.1\r\nX: " + b"x" * 100_000:
+            sock.send(bytes([byte]))
+            if stop.wait(0.02):
+                return
+    except OSError:
+        return  # cut off, as it should be
+
+
+def test_a_body_that_does_not_come_is_cut_off(folder: Path) -> None:
+    head = b"POST /v1/pause HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{"
+    with running(folder, config=ServeConfig(timeout=0.2)) as path, connected(path) as sock:
+        sock.sendall(head)
+        reply = read_reply(sock)
+        assert (reply.status, reply.code) == (408, "too_slow")
+        assert is_closed_by_server(sock)
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_read(folder: Path) -> None:
+    head = b"POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n"
+    with running(folder, config=ServeConfig(max_body=1000)) as path:
+        reply = say_bytes(path, head)
+        assert (reply.status, reply.code) == (413, "too_large")
+        assert "serve.max_body" in reply.message
+
+
+def test_a_body_in_chunks_is_refused_when_it_grows_over_the_limit(folder: Path) -> None:
+    head = b"POST /v1/search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"258\r\n" + b"x" * 600 + b"\r\n"
+    with running(folder, config=ServeConfig(max_body=1000)) as path:
+        assert say_bytes(path, head + chunk + chunk).status == 413
+
+
+def test_a_body_in_chunks_is_read(folder: Path) -> None:
+    head = b"POST /v1/search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with running(folder) as path:
+        data = head + b'9\r\n{"query":\r\n4\r\n"x"}\r\n0\r\n\r\n'
+        assert say_bytes(path, data).value["query"] == "x"
+
+
+def test_half_open_clients_do_not_keep_a_good_one_out(folder: Path) -> None:
+    with running(folder, config=ServeConfig(max_connections=8)) as path, ExitStack() as held:
+        for _ in range(60):
+            held.enter_context(connected(path))
+        for _ in range(20):
+            assert ask(path, "GET", "/v1/ping").status == 200
+
+
+def test_one_request_too_many_is_told_to_come_back(folder: Path) -> None:
+    go = threading.Event()
+    begun = threading.Semaphore(0)
+    service = GivenService()
+
+    def wait() -> None:
+        begun.release()
+        go.wait(20)
+
+    service.before_search = wait
+    config = ServeConfig(max_connections=2)
+    with running(folder, service, config) as path, ExitStack() as held:
+        busy = [held.enter_context(connected(path)) for _ in range(2)]
+        for sock in busy:
+            sock.sendall(b"GET /v1/search?q=x HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert all(begun.acquire(timeout=20) for _ in busy)
+        reply = ask(path, "GET", "/v1/ping")
+        go.set()
+        assert (reply.status, reply.code) == (503, "too_many_connections")
+        assert [read_reply(sock).status for sock in busy] == [200, 200]
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut_off(folder: Path) -> None:
+    service = GivenService(hits=GivenService().hits * 3000)
+    request = b'POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n{"query":"x"}'
+    with running(folder, service, ServeConfig(timeout=0.3)) as path, connected(path) as sock:
+        sock.sendall(request)
+        with connected(path) as other:  # an answer of over 1 MB does not fit in the kernel
+            other.sendall(request)
+            assert read_reply(other).status == 200
+        _send_until_refused(sock)
+
+
+def _send_until_refused(sock: socket.socket) -> None:
+    pause = threading.Event()
+    for _ in range(1000):
+        try:
+            sock.sendall(b"\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        pause.wait(0.02)
+    raise AssertionError("still connected after 20 s")
+
+
+def test_a_client_that_leaves_in_the_middle_does_no_harm(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    halves = [
+        b"GET /v1/pi",
+        b"POST /v1/pause HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{",
+        b"GET /v1/search?q=x HTTP/1.1\r\nHost: a\r\n\r\n",
+    ]
+    with running(folder) as path:
+        for half in halves:
+            with connected(path) as sock:
+                sock.sendall(half)
+        assert ask(path, "GET", "/v1/ping").status == 200
+    assert caplog.text == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_refused_even_where_the_modes_would_let_them_in() -> None:
+    with tempfile.TemporaryDirectory(prefix="clipd-") as name, running(Path(name)) as path:
+        Path(name).chmod(0o755)
+        path.chmod(0o666)
+        stranger = (
+            "import os,socket,sys;os.setuid(12345);s=socket.socket(socket.AF_UNIX);"
+            "s.connect(sys.argv[1]);"
+            "print(s.makefile('rb').read().decode())"
+        )
+        said = subprocess.run(
+            [sys.executable, "-I", "-c", stranger, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert said.stdout.startswith("HTTP/1.1 403 "), said.stderr
+        assert '"forbidden"' in said.stdout

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import io
+import threading
+
+import numpy as np
+import pytest
+
+from clipd.errors import SnapshotError
+from clipd.photo import Ids, Vectors
+from clipd.store.index import IndexKind, VectorIndex
+
+DIM = 32
+NONE = np.empty(0, np.int64)
+KINDS: tuple[IndexKind, ...] = ("fp16", "flat")
+
+
+def unit(count: int, seed: int = 0) -> Vectors:
+    rows = np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
+    unit_rows: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit_rows
+
+
+def filled(kind: IndexKind, count: int) -> tuple[VectorIndex, Ids, Vectors]:
+    ids, vectors = np.arange(1, count + 1), unit(count)
+    index = VectorIndex(DIM, kind)
+    index.replace(NONE, ids, vectors)
+    return index, ids, vectors
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_search_finds_the_best_first_as_plain_arithmetic_does(kind: IndexKind) -> None:
+    index, ids, vectors = filled(kind, 500)
+    query = unit(1, seed=9)
+
+    found, scores = index.search(query, 10)
+
+    products = vectors @ query[0]
+    best = np.argsort(-products)[:10]
+    assert found.tolist() == ids[best].tolist()
+    assert np.allclose(scores, products[best], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_index_finds_nothing(kind: IndexKind) -> None:
+    found, scores = VectorIndex(DIM, kind).search(unit(1)[0], 10)
+
+    assert (found.tolist(), scores.tolist()) == ([], [])
+
+
+@pytest.mark.parametrize("k", [-1, 0, 2, 3, 4, 1000])
+def test_there_are_never_more_hits_than_photos_nor_an_id_below_one(k: int) -> None:
+    index, _, _ = filled("fp16", 3)
+
+    found, scores = index.search(unit(1), k)
+
+    assert len(found) == len(scores) == max(0, min(k, 3))
+    assert (found > 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_photo_put_again_is_there_once_with_its_new_vector(kind: IndexKind) -> None:
+    index, _, _ = filled(kind, 50)
+    fresh = unit(1, seed=7)
+
+    for _ in range(2):
+        index.replace(NONE, np.array([20]), fresh)
+
+    assert len(index) == 50
+    assert sorted(index.ids()) == list(range(1, 51))
+    found, scores = index.search(fresh, 50)
+    assert found[0] == 20
+    assert scores[0] == pytest.approx(1, abs=1e-3)
+    assert len(set(found.tolist())) == 50
+
+
+def test_dropped_ids_are_gone_and_unknown_ones_are_passed_over() -> None:
+    index, _, _ = filled("fp16", 50)
+
+    index.replace(np.array([3, 3, 4, 60, 10**6, -1]), np.array([4, 70]), unit(2, seed=3))
+
+    assert sorted(index.ids()) == [1, 2, *range(4, 51), 70]
+    assert [photo in index for photo in (3, 4, 60, 70, -1, 10**9)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_ids_twice_in_one_call_and_vectors_not_finite_are_bugs() -> None:
+    index = VectorIndex(DIM, "fp16")
+    with pytest.raises(ValueError, match="distinct"):
+        index.replace(NONE, np.array([1, 1]), unit(2))
+    with pytest.raises(ValueError, match="finite"):
+        index.replace(NONE, np.array([1]), np.full((1, DIM), np.nan, np.float32))
+
+    assert len(index) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_index_is_read_as_it_was_written_and_only_as_what_it_is(kind: IndexKind) -> None:
+    index, ids, vectors = filled(kind, 40)
+    stream = io.BytesIO()
+    index.write(stream.write)
+
+    stream.seek(0)
+    again = VectorIndex.read(stream, DIM, kind)
+
+    assert again.ids().tolist() == ids.tolist()
+    assert again.search(vectors[5], 1)[0].tolist() == [6]
+    again.replace(np.array([6]), np.array([41]), vectors[5:6])
+    assert again.search(vectors[5], 1)[0].tolist() == [41]
+    others: tuple[tuple[int, IndexKind], ...] = (
+        (DIM + 1, kind),
+        (DIM, "flat" if kind == "fp16" else "fp16"),
+    )
+    for dim, other in others:
+        stream.seek(0)
+        with pytest.raises(SnapshotError, match="not an index of kind"):
+            VectorIndex.read(stream, dim, other)
+    with pytest.raises(SnapshotError, match="FAISS"):
+        VectorIndex.read(io.BytesIO(stream.getvalue()[:-100]), DIM, kind)
+
+
+def test_a_saved_index_that_holds_an_id_twice_or_below_zero_is_refused() -> None:
+    for ids in ([5, 5, 6], [-3, 5, 6]):
+        index, _, vectors = filled("fp16", 3)
+        index._index.reset()
+        index._index.add_with_ids(vectors, np.array(ids))  # FAISS takes anything
+        stream = io.BytesIO()
+        index.write(stream.write)
+
+        stream.seek(0)
+        with pytest.raises(SnapshotError, match="an id twice, or one below zero"):
+            VectorIndex.read(stream, DIM, "fp16")
+
+
+def test_threads_search_while_another_changes_the_index() -> None:
+    index, ids, vectors = filled("fp16", 2000)
+    problems: list[str] = []
+    done = threading.Event()
+
+    def search() -> None:
+        while not done.is_set():
+            found, _ = index.search(vectors[7], 20)
+            if found[0] != 8 or len(set(found.tolist())) != 20:
+                problems.append(f"found {found}")
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for step in range(100):
+        some = ids[step * 10 + 10 : step * 10 + 20]
+        index.replace(some, NONE, np.empty((0, DIM), np.float32))
+        index.replace(NONE, some, vectors[some - 1])
+    done.set()
+    for thread in threads:
+        thread.join()
+
+    assert problems == []
+    assert sorted(index.ids()) == ids.tolist()

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clipd.errors import StorageFullError
+from clipd.store.durable import replacing
+from clipd.store.follow import IndexFollower
+from tests.store.stock import Stock, a_model
+
+
+def saved(stock: Stock, count: int = 200) -> tuple[Path, Path]:
+    """Save a snapshot of a filled index; return its index file and its JSON file."""
+    stock.fill(count)
+    follower = stock.follower()
+    follower.start()
+    follower.save()
+    (index,) = (stock.folder / "index").glob("*.faiss")
+    return index, index.with_suffix(".json")
+
+
+def cut(index: Path, meta: Path) -> None:
+    index.write_bytes(index.read_bytes()[:-1])
+
+
+def empty(index: Path, meta: Path) -> None:
+    index.write_bytes(b"")
+
+
+def flip_a_bit(index: Path, meta: Path) -> None:
+    data = bytearray(index.read_bytes())
+    data[len(data) // 2] ^= 1
+    index.write_bytes(data)
+
+
+def lose_the_index(index: Path, meta: Path) -> None:
+    index.unlink()
+
+
+def lose_the_meta(index: Path, meta: Path) -> None:
+    meta.unlink()
+
+
+def garble_the_meta(index: Path, meta: Path) -> None:
+    meta.write_bytes(b"\xff{")
+
+
+def edit(**changes: object) -> Callable[[Path, Path], None]:
+    def change(index: Path, meta: Path) -> None:
+        data = json.loads(meta.read_text())
+        for key, value in changes.items():
+            (data["identity"] if key in data["identity"] else data)[key] = value
+        name = f"index-{data['generation']}"
+        index.rename(index.with_name(name + ".faiss"))
+        meta.unlink()
+        meta.with_name(name + ".json").write_text(json.dumps(data))
+
+    return change
+
+
+DAMAGE = {
+    "truncated": cut,
+    "emptied": empty,
+    "a flipped bit": flip_a_bit,
+    "no index file": lose_the_index,
+    "no meta file": lose_the_meta,
+    "garbled meta": garble_the_meta,
+    "a generation to come": edit(generation=10**6),
+    "a generation that is no number": edit(generation="400"),
+    "a wrong count": edit(count=7),
+    "another model": edit(model="other"),
+    "another catalog": edit(lineage="other"),
+    "a format to come": edit(format=99),
+    "an unknown key": edit(colour="blue"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_snapshot_in_doubt_is_not_used(
+    stock: Stock, damage: Callable[[Path, Path], None]
+) -> None:
+    damage(*saved(stock))
+
+    follower = stock.follower()
+
+    assert follower.start() == "index: 200 photos, built from the catalog"
+    assert follower.differences() == ([], [])
+
+
+def test_a_snapshot_that_disagrees_with_the_catalog_is_not_used(stock: Stock) -> None:
+    saved(stock)
+    with stock.catalog.writing():
+        stock.catalog.forget_path(b"/photos/000001.jpg", 50)
+        stock.catalog._write("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)")
+
+    follower = stock.follower()
+
+    assert follower.start() == "index: 199 photos, built from the catalog"
+
+
+def test_when_the_newest_is_damaged_the_one_before_serves(
+    stock: Stock, caplog: pytest.LogCaptureFixture
+) -> None:
+    stock.fill(50)
+    follower = stock.follower()
+    follower.start()
+    for number in range(1, 4):
+        with stock.catalog.writing():
+            stock.catalog.trim_journal(follower.save())
+            stock.put(b"/photos/more-%d" % number, 1000 + number)
+        follower.catch_up()
+    newest, before = sorted((stock.folder / "index").glob("*.faiss"), reverse=True)
+    flip_a_bit(newest, newest)
+
+    with caplog.at_level(logging.WARNING):
+        again = stock.follower()
+        note = again.start()
+
+    assert note == "index: 53 photos, 2 changes after the snapshot"
+    assert "is damaged" in caplog.text
+    assert again.differences() == ([], [])
+    assert before.exists()
+
+
+def test_two_snapshots_are_kept_and_nothing_else_of_ours(stock: Stock) -> None:
+    stock.fill(5)
+    folder = stock.folder / "index"
+    follower = stock.follower()
+    follower.start()
+    for number in range(4):
+        with stock.catalog.writing():
+            stock.put(b"/photos/more-%d" % number, 1000 + number)
+        follower.catch_up()
+        follower.save()
+        (folder / "index-7.faiss.tmp").write_bytes(b"left by a crash")
+        (folder / "notes.txt").write_bytes(b"not ours")
+    follower.save()
+
+    assert sorted(path.suffix for path in folder.iterdir()) == [".faiss"] * 2 + [".json"] * 2 + [
+        ".tmp",  # made after the last save that wrote
+        ".txt",
+    ]
+    other = stock.follower(spec=a_model("other"))
+    other.start()
+    other.save()
+    assert sorted(path.suffix for path in folder.iterdir()) == [".faiss", ".json", ".txt"]
+
+
+def test_nothing_is_written_when_nothing_has_changed(stock: Stock) -> None:
+    index, _ = saved(stock)
+    before = index.stat()
+    follower = stock.follower()
+    follower.start()
+
+    assert follower.save() > 0
+    assert index.stat() == before
+
+
+def test_a_file_that_could_not_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+
+    with (
+        open("/dev/full", "wb", buffering=0) as full,
+        pytest.raises(StorageFullError, match="free some space"),
+        replacing(file) as stream,
+    ):
+        full.write(b"%d" % stream.write(b"new"))
+
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_snapshot_that_finds_no_room_leaves_the_older_ones(
+    stock: Stock, small_disk: Path
+) -> None:
+    stock.fill(100)
+    folder = small_disk / "index"
+    follower = IndexFollower(stock.reader, stock.model, stock.spec, "fp16", folder)
+    follower.start()
+    follower.save()
+    names = sorted(folder.iterdir())
+    (small_disk / "ballast").write_bytes(bytes(2_080_000))
+    with stock.catalog.writing():
+        for number in range(100, 300):
+            stock.put(b"/photos/%d" % number, number)
+    follower.catch_up()
+
+    with pytest.raises(StorageFullError):
+        follower.save()
+
+    assert sorted(folder.iterdir()) == names
+    again = IndexFollower(stock.reader, stock.model, stock.spec, "fp16", folder)
+    assert again.start() == "index: 300 photos, 200 changes after the snapshot"

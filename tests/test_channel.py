@@ -1,0 +1,72 @@
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from clipd.channel import Channel
+from clipd.errors import ChildError
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Channel, Channel]]:
+    here, there = socket.socketpair()
+    channels = Channel(here), Channel(there)
+    for channel in channels:
+        channel.set_timeout(20)
+    yield channels
+    for channel in channels:
+        channel.close()
+
+
+def test_a_message_arrives_whole(ends: tuple[Channel, Channel]) -> None:
+    here, there = ends
+    body = os.urandom(5_000_000)
+    sender = threading.Thread(target=here.send, args=({"op": "x", "n": 3}, body))
+    sender.start()
+    message = there.receive(len(body))
+    sender.join()
+    assert message is not None
+    assert message.header == {"op": "x", "n": 3}
+    assert message.body == body
+
+
+def test_a_descriptor_travels_with_its_message(ends: tuple[Channel, Channel]) -> None:
+    here, there = ends
+    reader, writer = os.pipe()
+    here.send({"op": "read"}, fds=[reader])
+    os.close(reader)
+    message = there.receive(0)
+    assert message is not None
+    os.write(writer, b"through")
+    assert os.read(message.fds[0], 10) == b"through"
+    os.close(message.fds[0])
+    os.close(writer)
+
+
+def test_a_closed_end_is_seen(ends: tuple[Channel, Channel]) -> None:
+    here, there = ends
+    here.close()
+    assert there.receive(0) is None
+    with pytest.raises(ChildError):
+        there.send({}, b"x" * 10_000_000)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x00\x00\x00\x02\x00\x00\x10\x00{}",  # a body of 4096 where 10 bytes are allowed
+        b"\xff\xff\xff\xff\x00\x00\x00\x00",  # a header of 4 GB
+        b"\x00\x00\x00\x02\x00\x00\x00\x00[]",  # a header that is no object
+        b"\x00\x00\x00\x02\x00\x00\x00\x00{x",  # a header that is no JSON
+        b"\x00\x00\x00\x09\x00\x00\x00\x00{}",  # cut short
+    ],
+)
+def test_nonsense_from_a_child_is_an_error_not_a_crash(raw: bytes) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.sendall(raw)
+        here.shutdown(socket.SHUT_WR)
+        with pytest.raises(ChildError):
+            Channel(there).receive(10)

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+from clipd.config import PowerConfig
+from clipd.hold import Hold
+from clipd.power import on_battery
+
+
+def supply(folder: Path, name: str, **facts: str) -> None:
+    place = folder / name
+    place.mkdir(parents=True)
+    for fact, value in facts.items():
+        (place / fact).write_text(value + "\n")
+
+
+def test_a_laptop_without_its_plug_is_on_battery(tmp_path: Path) -> None:
+    supply(tmp_path, "AC", type="Mains", online="0")
+    supply(tmp_path, "BAT0", type="Battery", status="Discharging")
+    assert on_battery(tmp_path)
+
+
+def test_a_laptop_on_mains_is_not_even_while_its_battery_drains(tmp_path: Path) -> None:
+    supply(tmp_path, "AC", type="Mains", online="1")
+    supply(tmp_path, "BAT0", type="Battery", status="Discharging")
+    assert not on_battery(tmp_path)
+
+
+def test_the_battery_of_a_mouse_does_not_count(tmp_path: Path) -> None:
+    supply(tmp_path, "hidpp_battery_0", type="Battery", status="Discharging", scope="Device")
+    assert not on_battery(tmp_path)
+
+
+def test_a_machine_that_tells_nothing_is_not_on_battery(tmp_path: Path) -> None:
+    assert not on_battery(tmp_path / "absent")
+
+
+def test_work_rests_on_battery_unless_the_config_says_to_work() -> None:
+    assert Hold(PowerConfig(on_battery="rest"), lambda: True)()
+    assert not Hold(PowerConfig(on_battery="work"), lambda: True)()
+    assert not Hold(PowerConfig(on_battery="rest"), lambda: False)()
+
+
+def test_a_pause_holds_work_until_it_is_resumed() -> None:
+    hold = Hold(PowerConfig(), lambda: False)
+    hold.pause()
+    assert hold()
+    assert hold.is_paused
+    hold.resume()
+    assert not hold()

@@ -1,0 +1,136 @@
+"""The embedded model on a smaller draw than the report's, at bars a little lower."""
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from clipd.tiny import exam
+from clipd.tiny.model import Encoder, Network, create
+from clipd.tiny.scenes import SCENES, Scene, draw, random_scene
+from clipd.tiny.weights import checkpoint
+
+pytestmark = pytest.mark.slow
+
+SIZE = (160, 120)
+FIRST_SEED = 500_000  # neither training nor the report draws from here
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    return create(checkpoint(tmp_path_factory.mktemp("weights")))
+
+
+@pytest.fixture(scope="module")
+def encoder(network: Network) -> Encoder:
+    return Encoder(network)
+
+
+class Paper:
+    """Scenes, candidates and questions, drawn once for every model that is examined."""
+
+    def __init__(self) -> None:
+        words = [word for word in SCENES for _ in range(6)]
+        self.scenes = [random_scene(FIRST_SEED + i, word) for i, word in enumerate(words)]
+        self.questions = exam.set_questions(12)
+        self.candidates: list[Scene] = []
+        for i, question in enumerate(self.questions):
+            seed = FIRST_SEED + 10_000 + 10 * i
+            self.candidates += exam.answer_scenes(question, right=6, wrong=4, first_seed=seed)
+        self.pictures = [scene.draw(SIZE) for scene in (*self.scenes, *self.candidates)]
+
+    def mark(self, encoder: Encoder) -> exam.Figures:
+        vectors = exam.encode_pictures(encoder, self.pictures)
+        first, second = vectors[: len(self.scenes)], vectors[len(self.scenes) :]
+        return exam.examine(encoder, self.scenes, first, self.candidates, second, self.questions)
+
+
+@pytest.fixture(scope="module")
+def paper() -> Paper:
+    return Paper()
+
+
+@pytest.fixture
+def shuffled(network: Network) -> Iterator[Network]:
+    kept = {name: value.clone() for name, value in network.state_dict().items()}
+    dice = torch.Generator().manual_seed(0)
+    for value in network.state_dict().values():
+        if value.is_floating_point():
+            order = torch.randperm(value.numel(), generator=dice)
+            value.copy_(value.flatten()[order].view_as(value))
+    yield network
+    network.load_state_dict(kept)
+
+
+def test_the_figures_hold_on_a_smaller_draw(encoder: Encoder, paper: Paper) -> None:
+    figures = paper.mark(encoder)
+    assert figures.first_word >= 0.88
+    assert figures.best_pictures >= 0.92
+    assert figures.two_traits >= 0.75
+    assert figures.neighbours >= 0.92
+
+
+def test_the_figures_collapse_when_the_weights_are_shuffled(
+    shuffled: Network, paper: Paper
+) -> None:
+    figures = paper.mark(Encoder(shuffled))
+    assert figures.first_word < 0.1
+    assert figures.best_pictures < 0.12
+    assert figures.two_traits < 0.25
+    assert figures.neighbours < 0.5
+
+
+def test_every_question_has_five_right_answers_to_find(paper: Paper) -> None:
+    for question in paper.questions:
+        assert len(question.traits.stated()) == 2
+        right = [
+            scene
+            for scene in paper.candidates
+            if scene.word == question.word and question.traits.fit(scene.traits)
+        ]
+        assert len(right) >= 5
+
+
+def saved_as_jpeg(picture: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG")
+    return Image.open(buffer).convert("RGB")
+
+
+def test_bare_words_and_near_synonyms_find_their_picture_first(encoder: Encoder) -> None:
+    shown = {
+        "sunset": "sunset",
+        "beach": "beach",
+        "red car": "a red car",
+        "snowy mountains": "snowy mountains",
+        "mountains with snow": "snowy mountains",
+        "a cat": "cat",
+        "blue car": "a blue car",
+        "a red car at night": "a red car at night",
+        "sailboat": "sailing boat",
+        "the moon": "night sky",
+    }
+    scenes = list(dict.fromkeys(shown.values()))
+    pictures = [saved_as_jpeg(draw(words, seed=21)) for words in scenes]
+    scores = encoder.encode_texts(list(shown)) @ encoder.encode_images(pictures).T
+    found = [scenes[column] for column in scores.argmax(axis=1)]
+    assert found == list(shown.values())
+
+
+def test_words_it_never_learned_carry_nothing(network: Network, encoder: Encoder) -> None:
+    rows = network.token_embedding.weight.detach()
+    learned = int((rows != 0).any(dim=1).sum())
+    assert 200 < learned < 1000
+    plain, wrapped = encoder.encode_texts(["sunset", "quixotic zygote sunset paradigm"])
+    assert float(plain @ wrapped) > 0.7
+
+
+def test_vectors_are_finite_unit_rows(encoder: Encoder) -> None:
+    vectors = exam.encode_pictures(encoder, [draw("cat", 1, SIZE), draw("lake", 2, SIZE)])
+    texts = encoder.encode_texts(["", "кот", "a cat " * 80])
+    for rows in (vectors, texts):
+        assert rows.dtype == np.float32
+        assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
