@@ -228,7 +228,6 @@ def test_large_requests_take_turns_so_that_memory_is_bounded(folder: Path) -> No
         assert say_bytes(path, large).status == 200
 
 
-@pytest.mark.slow
 @given(data=st.lists(st.sampled_from(PIECES) | st.binary(max_size=40), max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_no_bytes_at_all_bring_the_server_down(shared: Path, data: list[bytes]) -> None:
