@@ -43,6 +43,7 @@ from clipd.watch.watcher import watching
 from clipd.xdg import Paths
 
 _log = logging.getLogger(__name__)
+_ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,10 @@ def _enter_roots(catalog: Catalog, config: Config) -> tuple[Root, ...]:
 def _start_workers(
     running: ExitStack, config: Config, paths: Paths, stores: _Stores, inbox: Inbox
 ) -> _Workers:
-    encoder = running.enter_context(Encoder(stores.spec, config.encoder, paths.cache))
+    encoder = Encoder(stores.spec, config.encoder, paths.cache)
     batches = running.enter_context(Batches(encoder, config.encoder.batch, inbox.post))
+    # Closed before the thread of the batches is joined, which may be waiting for its start.
+    running.callback(encoder.close, _ENCODER_GRACE_SECONDS)
     pool = running.enter_context(
         DecoderPool(
             config.decoder,

@@ -123,7 +123,7 @@ def shared(package_daemons: Daemons, library: Path, seed: FirstCrawl) -> Daemon:
 def folder(library: Path, request: pytest.FixtureRequest) -> Path:
     """A folder in the shared daemon's library, for one test."""
     name = str(request.node.name).partition("[")[0].removeprefix("test_")[:60]
-    made = library / name
+    made = library / f"{len(os.listdir(library))} {name}"
     made.mkdir()
     return made
 

@@ -45,7 +45,7 @@ def test_a_half_copied_file_is_listed_until_the_copy_is_finished(
 
 
 def test_a_bad_picture_among_good_ones_leaves_vectors_and_paths_aligned(
-    shared: Daemon, folder: Path
+    shared: Daemon, folder: Path, tmp_path: Path
 ) -> None:
     scenes = ["sunset", "beach", "forest", "snowy mountains", "night sky", "rainbow"]
     for number, scene in enumerate(scenes):
@@ -55,7 +55,7 @@ def test_a_bad_picture_among_good_ones_leaves_vectors_and_paths_aligned(
 
     for number, scene in enumerate(scenes):
         # the same pixels from outside the library: what comes first shows which vector it has
-        asked = album.save(folder.parent.parent / "asked.png", album.picture(scene, 103))
+        asked = album.save(tmp_path / "asked.jpg", album.picture(scene, 103))
         best = shared.ctl("similar", "-n", "1", str(asked)).stdout.decode()
         assert best.rstrip("\n").split("\t")[1] == str(folder / f"{number} good.jpg")
     assert {os.path.basename(path) for path in shared.errors()} >= {

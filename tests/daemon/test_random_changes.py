@@ -75,7 +75,8 @@ class Mess:
         self._file().write_bytes(self._content())
 
     def _replace(self) -> None:
-        album.save(self._new_path(".tmp"), self._content()).replace(self._file())
+        old = self._file()
+        album.save(old.with_name(".half"), self._content()).replace(old)
 
     def _rename(self) -> None:
         self._file().rename(self._new_path(".jpg"))
