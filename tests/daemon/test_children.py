@@ -57,7 +57,7 @@ def _signal_one(daemon: Daemon, word: str, what: signal.Signals) -> None:
 
     def catch() -> bool:
         child = _child(daemon, word)
-        if child is None or not _is_sealed(child) and word == "clipd.decode":
+        if child is None or (not _is_sealed(child) and word == "clipd.decode"):
             return False
         os.kill(child.pid, what)
         caught.append(child)
