@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
 # What would break a line or its columns, drive a terminal, or reorder what a person reads:
@@ -19,6 +18,8 @@ def path_fields(path: bytes, key: str = "path") -> dict[str, str]:
     """Return the JSON fields of a path: its text and, where that is not exact, its bytes."""
     fields = {key: shown(path)}
     if not is_utf8(path):
+        import base64  # here, because clipctl needs it as rarely as such a path
+
         fields[key + "_b64"] = base64.b64encode(path).decode("ascii")
     return fields
 

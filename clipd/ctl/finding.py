@@ -22,7 +22,9 @@ from clipd.ctl.output import (
 from clipd.errors import RequestError
 from clipd.pathtext import shown
 
-UNKNOWN_PATH = "unknown_path"  # the daemon's word for a path that is not in the catalog
+# The daemon finds no such photo, or can make no picture of it: what it cannot see (its unit
+# hides folders from it) or open, we may.
+UPLOADABLE = (404, 422)
 
 
 def _limits(command: click.Command) -> click.Command:
@@ -105,7 +107,7 @@ def similar(
         asked: Object = {"terms": [path_value(path)]}
         answer = Client().post("/v1/search", asked | limits)
     except RequestError as error:
-        if error.code != UNKNOWN_PATH:
+        if error.status not in UPLOADABLE:
             raise
         answer = _upload(path, limits)
     return _print(answer, as_json, null)
@@ -113,8 +115,7 @@ def similar(
 
 def _upload(path: bytes, limits: Object) -> Object:
     try:
-        # Not to wait for the writer of a pipe; fdopen refuses folders by itself.
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  closed below
     except OSError as error:
         message = f"cannot read {shown(path)}: {error.strerror}"
         raise RequestError("unreadable", message) from error
@@ -122,6 +123,10 @@ def _upload(path: bytes, limits: Object) -> Object:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise RequestError("unreadable", f"{shown(path)} is not a file")
         return Client().upload("/v1/search", file, limits)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # nobody may ever write to a pipe
 
 
 def _weighted(text: str, sign: int) -> JsonValue:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import sys
@@ -65,6 +64,8 @@ def columns(*values: JsonValue) -> str:
 def path_bytes(item: Object) -> bytes:
     """Return the exact bytes of an answer's path."""
     if "path_b64" in item:
+        import base64
+
         return base64.b64decode(str(item["path_b64"]))
     return str(item["path"]).encode("utf-8")
 
@@ -74,6 +75,8 @@ def path_value(path: bytes) -> Object:
     try:
         return {"path": path.decode("utf-8")}
     except UnicodeDecodeError:
+        import base64
+
         return {"path_b64": base64.b64encode(path).decode("ascii")}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 import time
@@ -54,18 +53,20 @@ class Meter:
         self.done = 0
         self.total = 0
         self.rate = 0.0  # a second; 0 while unknown
-        self._started: int | None = None
+        self._before: tuple[int, int] | None = None  # what waited, and the decodes until then
         self._recent: deque[tuple[float, int]] = deque()
 
     def take(self, state: Object, now: float) -> None:
         """Take note of a state, at a time of a clock that never goes back."""
-        handled = number(state, "handled" if "handled" in state else "decoded")
-        if self._started is None or handled < self._started:  # the daemon was started anew
-            self._started = handled
-            self._recent.clear()
+        backlog, decoded = number(state, "backlog"), number(state, "decoded")
+        if self._before is not None:
+            # A rename leaves the backlog and is never decoded; a decode shows up even where
+            # the backlog grew meanwhile. After a new start of the daemon both go back.
+            waited, before = self._before
+            self.done += max(waited - backlog, decoded - before, 0)
+        self._before = (backlog, decoded)
         self.state = str(state.get("state"))
-        self.done = handled - self._started
-        self.total = self.done + number(state, "backlog")
+        self.total = self.done + backlog
         self._recent.append((now, self.done))
         while now - self._recent[0][0] > RATE_SECONDS and len(self._recent) > 2:
             self._recent.popleft()
@@ -79,9 +80,13 @@ class Meter:
 
     def __str__(self) -> str:
         """Return the progress in words."""
+        if not self.total:
+            return self.state
         words = f"{self.state}: {self.done:,} of {self.total:,}"
-        if self.state in _AT_REST and self.state != "idle":
+        if self.state == "paused":
             return f"{words}; go on with: clipctl resume"
+        if self.state == "resting":
+            return f"{words}; goes on when plugged in"
         left = self.seconds_left
         return words if left is None else f"{words}, {self.rate:.0f}/s, {clock(left)} left"
 
@@ -98,6 +103,8 @@ class _Bar:
 
     def show(self, meter: Meter) -> None:
         words = str(meter)
+        import shutil  # here, because every command would wait 2 ms for it
+
         room = shutil.get_terminal_size().columns - len(words) - 4
         bar = ""
         if room >= 10 and meter.total:

@@ -74,9 +74,8 @@ def ping(as_json: bool) -> None:
 def _failures(client: Client, with_skipped: bool) -> Iterator[Object]:
     after: JsonValue = ""
     while after is not None:
-        page = client.get(
-            "/v1/errors", limit=PAGE, skipped="true" if with_skipped else "false", after=str(after)
-        )
+        flag = "true" if with_skipped else "false"
+        page = client.get("/v1/errors", {"limit": PAGE, "skipped": flag, "after": after})
         yield from objects(page["errors"])
         after = page["next"]
 

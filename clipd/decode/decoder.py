@@ -6,7 +6,8 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, get_args
 
 import numpy as np
@@ -23,7 +24,6 @@ _START_SECONDS: Final = 60.0
 _SLOWEST_BYTES_PER_SECOND: Final = 4 << 20
 _HASH_HEX: Final = re.compile(r"[0-9a-f]{32}")
 _TIME: Final = re.compile(r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
-_KINDS: Final = frozenset(get_args(FailureKind))
 _ENVIRONMENT: Final = {
     # One arena: every thread of a codec would reserve 64 MiB more of the bounded address space.
     "MALLOC_ARENA_MAX": "1",
@@ -51,6 +51,7 @@ class Decoder:
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()  # guards _ended
         self._ended = False
+        self._expired = threading.Event()
         self.served = 0
         try:
             self._child = Child(module, [settings.to_json()], environment=_ENVIRONMENT)
@@ -84,12 +85,10 @@ class Decoder:
                 been ended, and another may be tried.
         """
         self.served += 1
+        reading_seconds = fingerprint.size_bytes / _SLOWEST_BYTES_PER_SECOND
         try:
-            return self._ask(self._child.lanes[0], fd, fingerprint, format_, wanted)
-        except TimeoutError as error:
-            self.end(at_once=True)
-            limit = f"{self._timeout_seconds:g} s (decoder.timeout)"
-            raise PictureError("timeout", f"decoding took longer than {limit}") from error
+            with self._deadline(self._timeout_seconds + reading_seconds):
+                return self._ask(self._child.lanes[0], fd, fingerprint, format_, wanted)
         except ChildError as error:
             raise self._death(self.end()) from error
 
@@ -105,6 +104,25 @@ class Decoder:
             if not self._ended:
                 os.kill(self._child.pid, signal.SIGKILL)
 
+    @contextmanager
+    def _deadline(self, seconds: float) -> Iterator[None]:
+        """Kill the child when the block takes longer.
+
+        A timeout of the socket would not do: it starts anew with every byte that arrives.
+        """
+        timer = threading.Timer(seconds, self._expire)
+        timer.name = f"{threading.current_thread().name}-deadline"
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _expire(self) -> None:
+        self._expired.set()
+        self.abort()
+
     def _wait_until_sealed(self) -> SandboxState:
         lane = self._child.lanes[0]
         lane.set_timeout(_START_SECONDS)
@@ -112,9 +130,13 @@ class Decoder:
             hello = lane.receive(0)
         except (TimeoutError, ChildError):
             hello = None
+        lane.set_timeout(None)  # from here on `_deadline` bounds the whole exchange
         if hello is None:
             status = self.end()
-            raise ChildError(f"a decoder did not start (exit status {status})")
+            raise ChildError(
+                f"a decoder did not start (exit status {status}); what it said is in the log"
+                f" above, and decoder.memory ({self._settings.memory_bytes:,} bytes) may be too low"
+            )
         state = hello.header
         return SandboxState(bool(state["landlock"]), bool(state["seccomp"]), str(state["reason"]))
 
@@ -126,12 +148,9 @@ class Decoder:
         format_: str,
         wanted: Callable[[bytes], bool],
     ) -> Decoded:
-        reading_seconds = fingerprint.size_bytes / _SLOWEST_BYTES_PER_SECOND
-        lane.set_timeout(self._timeout_seconds + reading_seconds)
         lane.send({"format": format_}, fds=[fd])
         content_hash = _hash(self._receive(lane, 0).header)
         is_wanted = wanted(content_hash)
-        lane.set_timeout(self._timeout_seconds)
         lane.send({"wanted": is_wanted})
         if not is_wanted:
             return Decoded(content_hash, fingerprint, 0, 0, "", "", None)
@@ -162,6 +181,9 @@ class Decoder:
         return Decoded(content_hash, fingerprint, width, height, format_, taken_at, pixels)
 
     def _death(self, status: int) -> PictureError:
+        if self._expired.is_set():
+            limit = f"{self._timeout_seconds:g} s (decoder.timeout)"
+            return PictureError("timeout", f"decoding took longer than {limit}")
         if status == -signal.SIGXCPU:
             return PictureError("timeout", "decoding used more processor time than allowed")
         if status < 0:

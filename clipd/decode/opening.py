@@ -91,8 +91,8 @@ def identify(fd: int, name: bytes, max_file_bytes: int) -> str:
 def _nothing_read(head: bytes, name: bytes) -> str:
     if word := unread_format(head, name):
         raise PictureError("unsupported", f"{word} pictures are not read")
+    if not is_picture_ending(name):
+        raise PictureError("skipped", "not a picture by its content")
     if is_video(head):
-        raise PictureError("unsupported", "a video or sound file, or a picture of unknown kind")
-    if is_picture_ending(name):
-        raise PictureError("corrupt", "not a picture: it begins like none that is known")
-    raise PictureError("skipped", "not a picture by its content")
+        raise PictureError("unsupported", "a video, or a picture of a kind that is not read")
+    raise PictureError("corrupt", "not a picture: it begins like none that is known")

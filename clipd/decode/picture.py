@@ -61,6 +61,9 @@ def read_picture(
     """
     if format_ == "HEIF" and not has_heif():
         raise PictureError("unsupported", "HEIF pictures need the package pillow-heif")
+    if format_ == "WEBP":
+        # Pillow's reader takes 8 bytes a pixel as soon as it opens one.
+        check_pixels(_webp_size(file), max_pixels)
     with _opened(file, format_) as image:
         size = image.size
         check_pixels(size, max_pixels)
@@ -106,6 +109,22 @@ def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
             f"{width:,} x {height:,} pixels are over the limit of {max_pixels:,}"
             " (raise decoder.max_pixels to read it)",
         )
+
+
+def _webp_size(file: BinaryIO) -> tuple[int, int]:
+    """Read width and height as the header states them (RFC 9649, 2.5 to 2.7)."""
+    head = file.read(30).ljust(30, b"\0")
+    file.seek(0)
+    if head[12:16] == b"VP8X":
+        return 1 + _little(head[24:27]), 1 + _little(head[27:30])
+    if head[12:16] == b"VP8L":
+        both = _little(head[21:25])
+        return 1 + (both & 0x3FFF), 1 + (both >> 14 & 0x3FFF)
+    return _little(head[26:28]) & 0x3FFF, _little(head[28:30]) & 0x3FFF
+
+
+def _little(octets: bytes) -> int:
+    return int.from_bytes(octets, "little")
 
 
 def _draft(image: Image.Image, target: Target) -> None:

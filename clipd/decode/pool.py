@@ -63,7 +63,7 @@ class DecoderPool:
         known: Known,
         report: Callable[[DecodeJob, Outcome], None],
     ) -> None:
-        self.processes = config.processes or min(_MOST_PROCESSES, os.cpu_count() or 1)
+        self.processes = config.processes or min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
         self._config = config
         self._settings = _settings(config, preprocess)
         self._known = known
@@ -91,7 +91,8 @@ class DecoderPool:
         """Decode a picture of a query ahead of the queue, known or not; wait for it.
 
         Args:
-            source: a path, or a descriptor open for reading, which stays the caller's.
+            source: a path, or a descriptor open for reading, which stays the caller's
+                (its position changes).
 
         Raises:
             ChildError: the pool is closed, or no decoder can be started.

@@ -25,7 +25,8 @@ def read_raw(file: BinaryIO, target: Target, max_pixels: int) -> Picture:
     import rawpy
 
     try:
-        with rawpy.imread(file) as raw:
+        with rawpy.RawPy() as raw:
+            raw.open_buffer(file)  # imread() would import multiprocessing, too late by now
             sizes, thumbnail = raw.sizes, raw.extract_thumb()
     except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError) as error:
         raise PictureError("unsupported", "a raw picture without a preview") from error

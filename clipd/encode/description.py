@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal, cast
 
 from clipd.channel import JsonValue
+from clipd.durable import write_durably
 from clipd.errors import ModelError
 from clipd.photo import ModelSpec, Preprocess
 
@@ -114,12 +114,7 @@ def write_json(file: Path, data: Mapping[str, JsonValue]) -> None:
         OSError: it cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with temporary.open("w") as target:
-        json.dump(data, target, indent=1)
-        target.flush()
-        os.fsync(target.fileno())
-    temporary.replace(file)
+    write_durably(file, json.dumps(data, indent=1).encode())
 
 
 def read_json(file: Path) -> dict[str, JsonValue] | None:

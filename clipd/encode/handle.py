@@ -82,11 +82,11 @@ class Encoder:
         Raises:
             EncodeError: not even one picture fits in memory, or the child died twice.
         """
-        return self._encode(_IMAGES, *self._order_of(pixels))
+        return self._encode_pixels(_IMAGES, pixels)
 
     def encode_query_image(self, pixels: Pixels) -> Vectors:
         """Encode pictures on the lane of queries; else as `encode_images`."""
-        return self._encode(_QUERIES, *self._order_of(pixels))
+        return self._encode_pixels(_QUERIES, pixels)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Encode texts as unit vectors, on the lane of queries.
@@ -95,6 +95,8 @@ class Encoder:
             EncodeError: as `encode_images`.
         """
         # A lone surrogate, as in a file name that is not UTF-8, would stop the tokenizer.
+        if not texts:
+            return self._nothing()
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
         return self._encode(_QUERIES, {"op": "texts"}, json.dumps(clean).encode())
 
@@ -129,14 +131,19 @@ class Encoder:
     ) -> None:
         self.close()
 
-    def _order_of(self, pixels: Pixels) -> tuple[dict[str, JsonValue], memoryview]:
+    def _encode_pixels(self, lane: int, pixels: Pixels) -> Vectors:
         side = self._spec.preprocess.side
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
-            raise ValueError(
-                f"pixels are {pixels.dtype} {pixels.shape}, not uint8 (n, {side}, {side}, 3)"
-            )
+            kind = f"{pixels.dtype} {pixels.shape}"
+            raise ValueError(f"pixels are {kind}, not uint8 (n, {side}, {side}, 3)")
+        if not len(pixels):
+            return self._nothing()
         shape: list[JsonValue] = [int(size) for size in pixels.shape]
-        return {"op": "images", "shape": shape}, np.ascontiguousarray(pixels).data
+        order: dict[str, JsonValue] = {"op": "images", "shape": shape}
+        return self._encode(lane, order, np.ascontiguousarray(pixels).data)
+
+    def _nothing(self) -> Vectors:
+        return np.empty((0, self._spec.dim), np.float32)
 
     def _encode(self, lane: int, order: dict[str, JsonValue], body: bytes | memoryview) -> Vectors:
         with self._lanes[lane], self._calling():

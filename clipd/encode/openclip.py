@@ -138,13 +138,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out: of the GPU or of the machine."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    words = (
-        "can't allocate memory",
-        "bad_alloc",
-        "not enough memory",
-        "CUBLAS_STATUS_ALLOC_FAILED",
-    )
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    text = str(error)
+    if text == "could not create a primitive":  # how oneDNN puts it
+        return True
+    words = ("can't allocate memory", "bad_alloc", "not enough memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in text for word in words)
 
 
 class _Uninitialised(TorchFunctionMode):

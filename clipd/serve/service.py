@@ -23,7 +23,7 @@ class Service(Protocol):
         """Return the state of the daemon."""
 
     def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[Failure]:
-        """List failures in the order of their paths, with the skipped files or without."""
+        """List failures by folder and name, with the skipped files or without."""
 
     def rescan(self, path: bytes | None) -> None:
         """Have a part of the disk, or all of it, compared with the catalog."""

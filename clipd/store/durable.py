@@ -1,4 +1,4 @@
-"""Files that are whole or not there, also after a power cut."""
+"""Files of the store: durable, and with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from clipd.durable import put_in_place
 from clipd.errors import StorageFullError, StoreError
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
@@ -33,21 +34,6 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
             raise
 
 
-def put_in_place(fresh: Path, file: Path) -> None:
-    """Give a complete file its name, durably.
-
-    Without the fsync before the rename, 8 of 8 simulated power cuts left an empty file.
-    """
-    _sync(fresh)
-    fresh.replace(file)
-    sync_folder(file.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    _sync(folder)
-
-
 @contextlib.contextmanager
 def translating(file: Path) -> Iterator[None]:
     """Turn the errors of the disk that holds ``file`` into ours."""
@@ -66,11 +52,3 @@ def translating(file: Path) -> Iterator[None]:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

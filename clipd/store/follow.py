@@ -113,8 +113,9 @@ class IndexFollower:
         """
         wanted = self._reader.indexable_ids(self._model)
         present = self.index.ids()
-        missing, surplus = np.setdiff1d(wanted, present), np.setdiff1d(present, wanted)
-        return missing.tolist(), surplus.tolist()
+        missing = np.setdiff1d(wanted, present, assume_unique=True)
+        surplus = np.setdiff1d(present, wanted, assume_unique=True)
+        return sorted(missing.tolist()), sorted(surplus.tolist())
 
     def rebuild(self) -> None:
         """Build the index from the catalog and put it in place at once."""

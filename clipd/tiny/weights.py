@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from clipd.durable import put_in_place
+
 HERE = Path(__file__).parent
 CONFIG = HERE / "tiny.json"
 PACKED = HERE / "weights.safetensors.gz"
@@ -43,18 +45,7 @@ def _unpack(packed: Path, target: Path) -> None:
     try:
         with gzip.open(packed) as source, os.fdopen(descriptor, "wb") as sink:
             shutil.copyfileobj(source, sink)
-            sink.flush()
-            os.fsync(sink.fileno())
-        temporary.rename(target)
+        put_in_place(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

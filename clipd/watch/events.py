@@ -59,7 +59,10 @@ class _Armed:
 
 
 class Events:
-    """Watches on folder trees. For one thread, but for the flag that ``lost`` reads.
+    """Watches on folder trees.
+
+    Started, armed and stopped by one thread; watchdog's threads call what its handlers need:
+    ``lost``, ``removed`` and ``relinked``, which only set flags and wake the watcher.
 
     Args:
         backlog: where the hints go.
@@ -68,12 +71,13 @@ class Events:
     """
 
     def __init__(self, backlog: Backlog, roots: Roots, on_look: Callable[[], None]) -> None:
-        self._backlog = backlog
-        self._roots = roots
+        self.backlog = backlog
+        self.roots = roots
         self._on_look = on_look
-        self._trouble = threading.Event()
+        self._is_trouble = threading.Event()
+        self._relinked: set[int] = set()
         self._armed: dict[tuple[int, bytes], _Armed] = {}
-        self._listener = _Listener(self._lost)
+        self._listener = _Listener(self.lost)
         self._observer: InotifyObserver | None = None
 
     def start(self) -> None:
@@ -86,7 +90,7 @@ class Events:
         warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         self._listener.attach()
         try:
-            self._observer = _guarded_observer(self._lost)
+            self._observer = _guarded_observer(self.lost)
         except OSError as error:
             self._listener.detach()
             raise WatchError(_told(error)) from error
@@ -101,11 +105,33 @@ class Events:
             observer.join()
             self._listener.detach()
 
-    def take_trouble(self) -> bool:
+    def lost(self) -> None:
+        """Say that events were lost."""
+        self._is_trouble.set()
+        self._on_look()
+
+    def removed(self, root: Root) -> None:
+        """Say that a root itself was deleted."""
+        self.roots.note_removal(root.id)
+        self._on_look()
+
+    def relinked(self, root: Root) -> None:
+        """Say that a link to a folder came or went in a root where links are followed."""
+        self._relinked.add(root.id)
+        self._on_look()
+
+    def take_lost(self) -> bool:
         """Whether events were lost since the last call."""
-        happened = self._trouble.is_set()
-        self._trouble.clear()
+        happened = self._is_trouble.is_set()
+        self._is_trouble.clear()
         return happened
+
+    def take_relinked(self) -> set[int]:
+        """Return the ids of the roots with other links than at the last call."""
+        taken = set()
+        while self._relinked:
+            taken.add(self._relinked.pop())
+        return taken
 
     def is_alive(self) -> bool:
         """Whether watchdog's own threads run."""
@@ -129,7 +155,7 @@ class Events:
         self.disarm(root, path)
         if self._observer is None:
             raise WatchError(f"cannot watch {os.fsdecode(path)}: no inotify instance")
-        handler = _Handler(root, path, rules, self._backlog, self._roots, self._lost, self._on_look)
+        handler = _Handler(self, root, path, rules)
         known = set(self._observer.emitters)
         try:
             watch = self._observer.schedule(
@@ -150,56 +176,49 @@ class Events:
         """Return the root and the linked folders below it that are watched."""
         return [path for root_id, path in self._armed if root_id == root.id]
 
-    def _lost(self) -> None:
-        self._trouble.set()
-        self._on_look()
-
 
 class _Handler(FileSystemEventHandler):
     """Turns events into hints. What it raised would end watchdog's thread for good."""
 
-    def __init__(
-        self,
-        root: Root,
-        watched: bytes,
-        rules: RootRules,
-        backlog: Backlog,
-        roots: Roots,
-        on_trouble: Callable[[], None],
-        on_look: Callable[[], None],
-    ) -> None:
+    def __init__(self, events: Events, root: Root, watched: bytes, rules: RootRules) -> None:
+        self._events = events
         self._root = root
         self._watched = watched
         self._rules = rules
-        self._backlog = backlog
-        self._roots = roots
-        self._on_trouble = on_trouble
-        self._on_look = on_look
 
     def dispatch(self, event: FileSystemEvent) -> None:
         try:
             self._take(event)
         except Exception:
             log.exception("an event could not be understood; scanning instead")
-            self._on_trouble()
+            self._events.lost()
 
     def _take(self, event: FileSystemEvent) -> None:
+        if event.is_synthetic and not event.is_directory:
+            return  # made up for each file in a moved folder, which is scanned whole anyway
+        is_new = isinstance(event, FileCreatedEvent)
         if isinstance(event, FileDeletedEvent | DirDeletedEvent):
-            self._roots.note_deletion(self._root.id)
+            self._events.roots.note_deletion(self._root.id)
         for path in (event.src_path, event.dest_path):
-            if not path:
-                continue
-            name = self._plain(os.fsencode(path))
-            if name == self._root.path:
-                self._roots.note_removal(self._root.id)  # the only event about the root itself
-                self._on_look()
-            elif self._rules.ignores(name, is_folder=event.is_directory):
-                continue
-            elif event.is_directory:
-                self._backlog.folder(name, deep=True)
-            else:
-                is_new = isinstance(event, FileCreatedEvent)
-                self._backlog.hint(name, closed=not is_new)
+            if path:
+                name = self._plain(os.fsencode(path))
+                self._hint(name, is_folder=event.is_directory, is_new=is_new)
+
+    def _hint(self, path: bytes, *, is_folder: bool, is_new: bool) -> None:
+        if path == self._root.path:
+            self._events.removed(self._root)  # nothing else is ever told about the root itself
+        elif self._rules.ignores(path, is_folder=is_folder):
+            return
+        elif is_folder:
+            self._events.backlog.folder(path, deep=True)
+        elif self._rules.follow_symlinks and self._is_link(path):
+            self._events.relinked(self._root)
+        else:
+            self._events.backlog.hint(path, closed=not is_new)
+
+    def _is_link(self, path: bytes) -> bool:
+        """Whether a link to a folder came, or went; both look like a file to inotify."""
+        return self._events.is_armed(self._root, path) or os.path.isdir(path)
 
     def _plain(self, path: bytes) -> bytes:
         """Return a path without the ``/.`` behind the watched folder."""

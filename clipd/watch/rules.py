@@ -54,6 +54,7 @@ class RootRules:
     """
 
     def __init__(self, watch: WatchConfig, root: Root) -> None:
+        self.follow_symlinks = watch.follow_symlinks
         self._root = root.path
         self._hidden = watch.hidden
         self._excluded = _spec((*watch.exclude, *root.config.exclude))

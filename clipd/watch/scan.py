@@ -102,7 +102,7 @@ class _Disk:
                 waiting = next(known, None)
             if waiting == path:
                 waiting = next(known, None)
-            if isinstance(listing, OSError) and not _is_gone(listing):
+            if isinstance(listing, OSError) and self._tells_nothing(path, listing):
                 unreadable.add(path)
             yield path, listing
         while waiting is not None:
@@ -114,10 +114,16 @@ class _Disk:
         """Yield the paths in one folder, not below it, that differ."""
         if isinstance(found, Listing):
             yield from self._merged(folder, found)
+        elif folder == self._root.path:
+            return  # its state tells
         elif _is_gone(found):
             yield from self._known_in(folder)
-        elif folder != self._root.path:  # of a root, its state tells
+        else:
             yield folder
+
+    def _tells_nothing(self, folder: bytes, error: OSError) -> bool:
+        """Whether what the catalog knows below a folder may still be there."""
+        return folder == self._root.path or not _is_gone(error)
 
     def known_within(self, folder: bytes) -> Iterator[bytes]:
         """Yield every path that the catalog knows in a folder and below it."""

@@ -161,11 +161,14 @@ class Watcher:
             self._plan_all()
         if not self._events.is_alive():
             self._open_events()
-        if self._events.take_trouble():
+        if self._events.take_lost():
             self._lost.happened()
         if self._lost.is_due():
             self._plan_all()
+        relinked = self._events.take_relinked()
         for root in self._roots:
+            if root.id in relinked:
+                self._plan(root)
             self._look_at(root)
 
     def _take_change(self, change: RootChange) -> None:

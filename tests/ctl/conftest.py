@@ -14,6 +14,7 @@ import pytest
 
 from clipd.ctl.command import run
 from tests.serve.answering import IDLE, GivenService, running
+from tests.serve.talking import warm_up
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30
@@ -75,6 +76,7 @@ def _server() -> Iterator[tuple[GivenService, Path]]:
         tempfile.TemporaryDirectory(prefix="clipd-") as name,
         running(Path(name), service) as path,
     ):
+        warm_up(path, service)
         yield service, path
 
 

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from clipd.config import DecoderConfig
 from clipd.decode.pool import DecoderPool
 from clipd.photo import Decoded, Preprocess, Refused
 
 SIDE = 64
+register_heif_opener()  # to write HEIF pictures here; a decoder loads its own
 Decode = Callable[[bytes], Decoded | Refused]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
+import struct
 import sys
 
 from clipd.channel import Channel, JsonValue
@@ -22,7 +24,11 @@ ANSWERS: dict[str, tuple[dict[str, JsonValue], dict[str, JsonValue], int]] = {
 
 
 def main() -> None:
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    channel = Channel(sock)
+    if os.environ["CLIPD_TEST_LIE"] == "dribble":
+        dribble(sock, channel)
+        return
     hash_, answer, size_bytes = ANSWERS[os.environ["CLIPD_TEST_LIE"]]
     channel.send({"landlock": False, "seccomp": False, "reason": "a test"})
     channel.receive(0)
@@ -30,6 +36,15 @@ def main() -> None:
     if channel.receive(0) is not None:
         channel.send(answer, bytes(size_bytes))
         channel.receive(0)
+
+
+def dribble(sock: socket.socket, channel: Channel) -> None:
+    """Answer a byte at a time, for ever: something arrives before any timeout of the socket."""
+    channel.send({"landlock": False, "seccomp": False, "reason": "a test"})
+    channel.receive(0)
+    sock.sendall(struct.pack("!II", 1 << 20, 0))
+    while not select.select([sock], [], [], 0.05)[0]:
+        sock.sendall(b" ")
 
 
 if __name__ == "__main__":

@@ -16,21 +16,30 @@ ROOT = str(Path(__file__).parents[2])
 SETTINGS = Settings(Target(2), 1000, 1 << 30, 30.0)
 
 
+def refused_by(lie: str, folder: Path, timeout_seconds: float) -> PictureError:
+    """Let a lying child decode a photo; return what is made of it."""
+    photo = folder / "a.png"
+    two_colours().save(photo)
+    fingerprint = Fingerprint.of(photo.stat())
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CLIPD_TEST_LIE", lie)
+        environment.setenv("PYTHONPATH", ROOT, prepend=os.pathsep)
+        decoder = Decoder(SETTINGS, timeout_seconds, module="tests.decode.liar")
+    with photo.open("rb") as file, pytest.raises(PictureError) as refused:
+        decoder.decode(file.fileno(), fingerprint, "PNG", lambda _: True)
+    assert not Path(f"/proc/{decoder.pid}").exists()
+    return refused.value
+
+
 @pytest.mark.parametrize("lie", ANSWERS)
 def test_a_decoder_that_lies_is_ended_and_nothing_of_it_is_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+    tmp_path: Path, lie: str
 ) -> None:
-    monkeypatch.setenv("CLIPD_TEST_LIE", lie)
-    monkeypatch.setenv("PYTHONPATH", ROOT, prepend=os.pathsep)
-    photo = tmp_path / "a.png"
-    two_colours().save(photo)
-    decoder = Decoder(SETTINGS, 30.0, module="tests.decode.liar")
-    with photo.open("rb") as file:
-        fingerprint = Fingerprint.of(os.fstat(file.fileno()))
-        with pytest.raises(PictureError) as refused:
-            decoder.decode(file.fileno(), fingerprint, "PNG", lambda _: True)
-    assert refused.value.kind == "crash"
-    assert not Path(f"/proc/{decoder.pid}").exists()
+    assert refused_by(lie, tmp_path, 30.0).kind == "crash"
+
+
+def test_a_decoder_that_answers_a_byte_at_a_time_meets_its_deadline(tmp_path: Path) -> None:
+    assert refused_by("dribble", tmp_path, 0.4).kind == "timeout"
 
 
 def test_a_decoder_that_cannot_start_is_no_fault_of_a_file() -> None:

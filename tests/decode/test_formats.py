@@ -74,6 +74,7 @@ def test_pictures_that_are_not_read_are_named(head: bytes, word: str) -> None:
     assert unread_format(head) == word
 
 
-def test_the_watcher_can_ask_about_names_without_loading_pillow() -> None:
-    code = "import sys, clipd.decode.formats; sys.exit('PIL' in sys.modules)"
+@pytest.mark.parametrize("module", ["formats", "opening", "pool"])
+def test_the_daemon_uses_this_without_loading_pillow(module: str) -> None:
+    code = f"import sys, clipd.decode.{module}; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

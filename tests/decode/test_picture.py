@@ -57,6 +57,7 @@ def columns(picture: NDArray[np.uint8]) -> list[int]:
         ("GIF", {}, 0.5),
         ("JPEG", {"quality": 95, "subsampling": 0}, 2.0),
         ("AVIF", {"quality": 95}, 3.0),
+        ("HEIF", {"quality": 95}, 3.0),
     ],
 )
 def test_every_format_gives_the_same_picture(
@@ -129,26 +130,23 @@ def test_floats_and_integers_beyond_every_scale_are_stretched(decode: Decode) ->
         assert np.allclose(grey, [0, 64, 128, 192, 255], atol=1)
 
 
-@pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIF"])
 @pytest.mark.parametrize("turned", range(1, 9))
-def test_a_picture_is_upright_and_its_size_too(
-    decode: Decode, format_: str, turned: int
-) -> None:
+def test_a_picture_is_upright_and_its_size_too(decode: Decode, format_: str, turned: int) -> None:
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # of Image.Transpose
     stored = two_colours()
     if turned in undo:
         stored = stored.transpose(Image.Transpose(undo[turned]))
     exif = Image.Exif()
     exif[0x0112] = turned
-    answer = decode(encoded(stored, format_, exif=exif, quality=95))
+    # Given as bytes, so that HEIF gets a rotation of its own, which is what counts there.
+    answer = decode(encoded(stored, format_, exif=exif.tobytes(), quality=95))
     assert isinstance(answer, Decoded)
     assert (answer.width, answer.height) == (160, 120)
     assert difference(pixels(answer), EXPECTED) <= 4.0
 
 
-def test_all_turned_photos_of_the_corpus_are_the_same_picture(
-    decode: Decode, corpus: Path
-) -> None:
+def test_all_turned_photos_of_the_corpus_are_the_same_picture(decode: Decode, corpus: Path) -> None:
     for shape in ("Landscape", "Portrait"):
         files = sorted((corpus / "exif" / "orientation").rglob(f"{shape}*"))
         assert len(files) == 9
@@ -205,9 +203,7 @@ def test_damaged_exif_is_no_reason_to_refuse_a_photo(decode: Decode) -> None:
 def test_the_first_picture_of_an_animation_is_taken(decode: Decode) -> None:
     second = Image.new("RGB", (160, 120), (0, 255, 0))
     for format_, options in (("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {})):
-        content = encoded(
-            two_colours(), format_, save_all=True, append_images=[second], **options
-        )
+        content = encoded(two_colours(), format_, save_all=True, append_images=[second], **options)
         assert difference(pixels(decode(content)), EXPECTED) <= 0.5
 
 
@@ -234,3 +230,17 @@ def test_a_picture_over_the_limit_is_refused_by_its_header_alone() -> None:
     assert "30,000 x 20,000" in answer.reason
     assert "50,000,000" in answer.reason
     assert "decoder.max_pixels" in answer.reason
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {}, {"save_all": True, "exif": b"Exif"}])
+def test_the_limit_is_checked_before_a_webp_is_opened(options: dict[str, object]) -> None:
+    # Opening it would take 8 bytes a pixel: more than the decoder may have here.
+    content = encoded(Image.new("RGB", (9000, 4000)), "WEBP", method=0, **options)
+    with small_pool(max_pixels=35_000_000, memory=200 << 20) as pool:
+        fd = os.memfd_create("large")
+        os.write(fd, content)
+        answer = pool.decode_now(fd)
+        os.close(fd)
+    assert isinstance(answer, Refused)
+    assert answer.kind == "too-large"
+    assert "9,000 x 4,000" in answer.reason

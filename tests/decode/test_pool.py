@@ -154,6 +154,7 @@ def test_a_decoder_that_dies_once_costs_nothing(photo: bytes) -> None:
     assert len(tries) == 2
 
 
+@pytest.mark.slow
 def test_a_decoder_that_hangs_is_killed_at_its_deadline(photo: bytes) -> None:
     outcomes, tries = Outcomes(), []
 
@@ -171,6 +172,7 @@ def test_a_decoder_that_hangs_is_killed_at_its_deadline(photo: bytes) -> None:
     assert "0.3 s (decoder.timeout)" in outcomes.refusal(1).reason
 
 
+@pytest.mark.slow
 def test_a_picture_that_does_not_fit_in_memory_is_refused_and_the_next_is_decoded(
     tmp_path: Path, photo: bytes
 ) -> None:

@@ -28,9 +28,7 @@ def test_the_square_equals_clips_own_preprocessing_to_the_last_bit(corpus: Path)
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
 @pytest.mark.parametrize("size", [(640, 480), (481, 641), (30, 100), (224, 224), (1999, 225)])
-def test_every_way_to_resize_equals_open_clips_transform(
-    mode: str, size: tuple[int, int]
-) -> None:
+def test_every_way_to_resize_equals_open_clips_transform(mode: str, size: tuple[int, int]) -> None:
     transform = pytest.importorskip("open_clip.transform")
     photo = two_colours(*size).resize(size)
     target = Target(224, resize=mode, fill=7)  # type: ignore[arg-type]

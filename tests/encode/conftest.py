@@ -1,42 +1,86 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
-from clipd.config import EncoderConfig, ModelConfig
-from clipd.encode.handle import Encoder
+from clipd.config import ModelConfig
 from clipd.encode.models import resolve
 from clipd.photo import ModelSpec, Pixels
 
-SIDE = 64
+SIDE, DIM, WIDTH, LAYERS, PATCH, WORDS, CONTEXT = 64, 48, 64, 2, 16, 49408, 77
 SMALL = {
-    "embed_dim": 48,
+    "embed_dim": DIM,
     "vision_cfg": {
         "image_size": SIDE,
-        "layers": 2,
-        "width": 64,
+        "layers": LAYERS,
+        "width": WIDTH,
         "head_width": 32,
-        "patch_size": 16,
+        "patch_size": PATCH,
     },
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+    "text_cfg": {
+        "context_length": CONTEXT,
+        "vocab_size": WORDS,
+        "width": WIDTH,
+        "heads": 2,
+        "layers": LAYERS,
+    },
 }
+Weights = dict[str, NDArray[np.float32]]
 
-_MAKE = """
-import sys, torch, open_clip
-from safetensors.torch import save_file
-open_clip.add_model_config(sys.argv[1])
-torch.manual_seed(1)
-model = open_clip.create_model("small")
-with torch.no_grad():
-    model.visual.proj.mul_(20)
-save_file(model.state_dict(), sys.argv[2])
-"""
+
+def small_weights(seed: int = 1) -> Weights:
+    """Random weights of a CLIP that is small, but of the real architecture."""
+    random = np.random.default_rng(seed)
+
+    def some(*shape: int) -> NDArray[np.float32]:
+        return random.standard_normal(shape, np.float32) * np.float32(shape[-1] ** -0.5)
+
+    def norm(name: str) -> Weights:
+        return {f"{name}.weight": np.ones(WIDTH, np.float32), f"{name}.bias": some(WIDTH)}
+
+    def tower(name: str) -> Weights:
+        weights: Weights = {}
+        for block in (f"{name}.resblocks.{layer}" for layer in range(LAYERS)):
+            weights |= norm(f"{block}.ln_1") | norm(f"{block}.ln_2")
+            weights[f"{block}.attn.in_proj_weight"] = some(3 * WIDTH, WIDTH)
+            weights[f"{block}.attn.in_proj_bias"] = some(3 * WIDTH)
+            for part, rows, columns in (
+                ("attn.out_proj", WIDTH, WIDTH),
+                ("mlp.c_fc", 4 * WIDTH, WIDTH),
+                ("mlp.c_proj", WIDTH, 4 * WIDTH),
+            ):
+                weights[f"{block}.{part}.weight"] = some(rows, columns)
+                weights[f"{block}.{part}.bias"] = some(rows)
+        return weights
+
+    return {
+        "visual.class_embedding": some(WIDTH),
+        "visual.positional_embedding": some((SIDE // PATCH) ** 2 + 1, WIDTH),
+        "visual.conv1.weight": some(WIDTH, 3, PATCH, PATCH),
+        "visual.proj": some(WIDTH, DIM),
+        "positional_embedding": some(CONTEXT, WIDTH),
+        "token_embedding.weight": some(WORDS, WIDTH),
+        "text_projection": some(WIDTH, DIM),
+        "logit_scale": np.full((), 2.66, np.float32),
+        **norm("visual.ln_pre"),
+        **norm("visual.ln_post"),
+        **norm("ln_final"),
+        **tower("visual.transformer"),
+        **tower("transformer"),
+    }
+
+
+def save_model(folder: Path, weights: Weights) -> Path:
+    """Write weights with their architecture beside them; return the checkpoint."""
+    folder.mkdir(exist_ok=True)
+    (folder / "small.json").write_text(json.dumps(SMALL))
+    save_file(weights, folder / "small.safetensors")
+    return folder / "small.safetensors"
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +90,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> ModelConfig:
-    """A random-weight CLIP of a small architecture, its config beside its weights."""
     folder = tmp_path_factory.mktemp("small")
-    config, weights = folder / "small.json", folder / "small.safetensors"
-    config.write_text(json.dumps(SMALL))
-    subprocess.run([sys.executable, "-c", _MAKE, str(config), str(weights)], check=True)
-    return ModelConfig(name="mine", checkpoint=weights)
+    return ModelConfig(name="mine", checkpoint=save_model(folder, small_weights()))
 
 
 @pytest.fixture(scope="session")
@@ -59,12 +99,6 @@ def spec(small: ModelConfig, cache: Path) -> ModelSpec:
     return resolve(small, cache / "models", cache)
 
 
-@pytest.fixture
-def encoder(spec: ModelSpec, cache: Path) -> Iterator[Encoder]:
-    with Encoder(spec, EncoderConfig(device="cpu"), cache) as encoder:
-        yield encoder
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pictures() -> Pixels:
     return np.random.default_rng(3).integers(0, 256, (10, SIDE, SIDE, 3), np.uint8)

@@ -48,7 +48,7 @@ class GivenService:
         self.before_search()
         path = query.terms[0].path
         if path is not None and path not in {hit.path for hit in self.hits}:
-            raise RequestError("unknown_path", f"{os.fsdecode(path)} is not in the catalog", 404)
+            raise RequestError("no_such_file", f"there is no file {os.fsdecode(path)}", 404)
         low = -1.0 if query.min_score is None else query.min_score
         hits = tuple(hit for hit in self.hits if hit.score >= low)[: query.limit]
         return Answer(str(query), "tiny", hits, 1.5)
@@ -85,7 +85,6 @@ IDLE: Mapping[str, JsonValue] = {
     "errors": 1,
     "skipped": 2,
     "backlog": 0,
-    "handled": 7,
     "decoded": 4,
     "encoded": 3,
     "encoder": {

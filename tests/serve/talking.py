@@ -5,11 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from clipd.serve.server import WORKERS
+from tests.serve.answering import GivenService
 
 PATIENCE_SECONDS = 20.0
 
@@ -67,6 +72,20 @@ def ask(
         f"Content-Length: {len(raw)}\r\n\r\n"
     )
     return say_bytes(path, head.encode() + raw)
+
+
+def warm_up(path: Path, service: GivenService) -> None:
+    """Make a server that several tests share start all of its threads now."""
+    together = threading.Barrier(WORKERS)
+
+    def meet() -> None:
+        together.wait(PATIENCE_SECONDS)
+
+    service.before_search = meet
+    with ThreadPoolExecutor(WORKERS) as asking:
+        replies = list(asking.map(lambda _: ask(path, "GET", "/v1/search?q=x"), range(WORKERS)))
+    assert {reply.status for reply in replies} == {200}
+    service.before_search = lambda: None
 
 
 def is_closed_by_server(sock: socket.socket) -> bool:

@@ -12,7 +12,7 @@ from clipd.errors import ModelMissingError, StorageFullError
 from clipd.query import Query, Term
 from clipd.serve.service import Service
 from tests.serve.answering import IDLE, UGLY, GivenFailure, GivenService, running
-from tests.serve.talking import ask
+from tests.serve.talking import ask, warm_up
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,7 @@ def server() -> Iterator[tuple[GivenService, Path]]:
         tempfile.TemporaryDirectory(prefix="clipd-") as name,
         running(Path(name), service) as path,
     ):
+        warm_up(path, service)
         yield service, path
 
 
@@ -159,7 +160,7 @@ def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenServ
         ("GET", "/v1/search?path=relative.jpg", None, 400, "bad_path", "absolute"),
         ("GET", "/v1/search?path=/a%00b", None, 400, "bad_path", "NUL"),
         ("GET", "/v1/search?path=/a&q=b", None, 400, "bad_request", "not both"),
-        ("GET", "/v1/search?path=/nowhere.jpg", None, 404, "unknown_path", "not in the catalog"),
+        ("GET", "/v1/search?path=/nowhere.jpg", None, 404, "no_such_file", "no file"),
         ("POST", "/v1/search", None, 400, "query_empty", "'query' or 'terms'"),
         ("POST", "/v1/search", b"{", 400, "bad_json", "not JSON"),
         ("POST", "/v1/search", b"\xff\xfe\x00", 400, "bad_json", "not JSON"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipd.errors import CatalogCorruptError, CatalogNewerError, EncodeError, StorageFullError
+from clipd.errors import CatalogNewerError, EncodeError, StorageFullError
 from clipd.photo import FailureKind, Fingerprint
 from clipd.store.catalog import Catalog
 from clipd.store.rows import Located
@@ -326,6 +326,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_an_io_error_while_writing_is_not_taken_for_damage(tmp_path: Path) -> None:
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that write() fails with EFBIG
@@ -344,19 +345,3 @@ def test_an_io_error_while_writing_is_not_taken_for_damage(tmp_path: Path) -> No
     with Stock(tmp_path) as stock:
         assert stock.reader.counts(stock.model).photos == int(survivors) > 0
         assert stock.reader.problems() == []
-
-
-def test_damage_met_while_reading_is_named_and_marked_for_the_next_start(tmp_path: Path) -> None:
-    with Stock(tmp_path) as stock:
-        stock.fill(2000)
-    data = bytearray(stock.file.read_bytes())
-    for page in range(30, len(data) // 8192):
-        data[page * 8192 : page * 8192 + 64] = b"\xff" * 64
-    stock.file.write_bytes(data)
-
-    catalog = Catalog.open(stock.file)
-    with pytest.raises(CatalogCorruptError, match="restart clipd"):
-        [catalog.path(b"/photos/%06d.jpg" % n) for n in range(2000)]
-    catalog.close()
-
-    assert (tmp_path / "catalog.sqlite.suspect").exists()

@@ -88,7 +88,7 @@ class Expected:
         return sorted(found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(changes=st.lists(CHANGES, max_size=40))
 def test_after_any_changes_the_index_holds_what_belongs_in_it(
     changes: list[tuple[str, bytes, int]],

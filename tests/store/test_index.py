@@ -125,6 +125,19 @@ def test_an_index_is_read_as_it_was_written_and_only_as_what_it_is(kind: IndexKi
         VectorIndex.read(io.BytesIO(stream.getvalue()[:-100]), DIM, kind)
 
 
+def test_a_saved_index_that_holds_an_id_twice_or_below_zero_is_refused() -> None:
+    for ids in ([5, 5, 6], [-3, 5, 6]):
+        index, _, vectors = filled("fp16", 3)
+        index._index.reset()
+        index._index.add_with_ids(vectors, np.array(ids))  # FAISS takes anything
+        stream = io.BytesIO()
+        index.write(stream.write)
+
+        stream.seek(0)
+        with pytest.raises(SnapshotError, match="an id twice, or one below zero"):
+            VectorIndex.read(stream, DIM, "fp16")
+
+
 def test_threads_search_while_another_changes_the_index() -> None:
     index, ids, vectors = filled("fp16", 2000)
     problems: list[str] = []

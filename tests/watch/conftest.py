@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import ctypes
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -67,3 +70,44 @@ def inotify_setting() -> Iterator[InotifySetting]:
     for file, value in before.items():
         with suppress(OSError):
             file.write_text(value)
+
+
+@pytest.fixture
+def ordinary_rights() -> Iterator[None]:
+    """Make permission bits count for this thread, and those it starts, even for root.
+
+    Capabilities are of a thread (capabilities(7)): the effective ones are put aside.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice
+    assert libc.capget(header, data) == 0
+    effective = data[0]
+    data[0] = effective & ~(1 << 1 | 1 << 2 | 1 << 28)  # DAC_OVERRIDE, DAC_READ_SEARCH, LEASE
+    assert libc.capset(header, data) == 0
+    yield
+    data[0] = effective
+    assert libc.capset(header, data) == 0
+
+
+class Mounting(Protocol):
+    def __call__(self, folder: Path) -> None: ...
+
+
+@pytest.fixture
+def mounting() -> Iterator[Mounting]:
+    """Mount a new tmpfs on a folder; needs root."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "clipd-test", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a file system can only be mounted by root: {done.stderr.strip()}")
+        mounted.append(folder)
+
+    yield mount
+    for folder in mounted:
+        while os.path.ismount(folder):
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)

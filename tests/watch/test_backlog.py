@@ -38,13 +38,13 @@ def test_a_hint_is_given_out_once_after_it_has_settled() -> None:
 
 
 def test_a_path_that_is_never_quiet_is_given_out_when_it_has_waited_the_longest() -> None:
-    backlog = make(settle_max=0.3)
+    backlog = Backlog(settle_seconds=600, settle_max_seconds=0.3)
     hinted = time.monotonic()
     work = Work()
     while not work.paths:
         backlog.hint(b"/p/busy.jpg", closed=True)
         work = backlog.take(10, 0.001)
-        assert time.monotonic() - hinted < 10
+        assert time.monotonic() - hinted < 60
     assert time.monotonic() - hinted >= 0.3
     assert backlog.has_waited_out(b"/p/busy.jpg")
 

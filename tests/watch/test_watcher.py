@@ -4,11 +4,14 @@ import logging
 import os
 import random
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from clipd.errors import WatchError
-from tests.watch.conftest import InotifySetting, LibraryMaker
+from clipd.watch.watcher import Watcher
+from tests.watch.conftest import InotifySetting, LibraryMaker, Mounting
 from tests.watch.library import Library
 
 
@@ -146,6 +149,7 @@ def test_a_storm_of_ten_thousand_files_costs_scans_and_no_memory(library: Librar
         library.work_until(lambda: library.known() == library.on_disk())
 
 
+@pytest.mark.slow
 def test_a_root_removed_and_made_again_is_offline_until_the_user_says_so(
     library: Library,
 ) -> None:
@@ -251,14 +255,71 @@ def test_followed_links_have_events_too(make_library: LibraryMaker) -> None:
     outside.mkdir()
     with library.watched():
         library.work_until_idle()
+        (outside / "b.jpg").write_bytes(b"x")
         os.symlink(outside, library.path("link"))
-        library.watcher.rescan(None)
-        library.work_until_idle()
+        library.work_until(lambda: library.known() == {b"link/b.jpg"})
         (outside / "sub").mkdir()
         (outside / "sub" / "a.jpg").write_bytes(b"x")
-        library.work_until(lambda: library.known() == {b"link/sub/a.jpg"})
+        library.work_until(lambda: library.known() == {b"link/b.jpg", b"link/sub/a.jpg"})
+        library.save("real.jpg")
+        os.unlink(library.path("link"))
+        library.work_until(lambda: library.known() == {b"real.jpg"})
 
 
+def test_a_root_may_be_a_link(make_library: LibraryMaker, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "photos").symlink_to("elsewhere")
+    library = make_library()
+    with library.watched():
+        library.work_until_idle()
+        library.save("a/b.jpg")
+        library.work_until(lambda: library.known() == {b"a/b.jpg"})
+        shutil.rmtree(library.path("a"))
+        library.work_until(lambda: library.known() == set())
+
+
+def test_watching_goes_on_when_watchdogs_threads_have_ended(library: Library) -> None:
+    with library.watched() as watcher:
+        library.work_until_idle()
+        observer = watcher._events._observer
+        assert observer is not None
+        observer.stop()
+        library.save("a.jpg")
+        library.work_until(lambda: library.known() == {b"a.jpg"})
+        library.work_until(lambda: watcher._events._observer is not observer)
+        library.work_until_idle()
+        library.save("b.jpg")
+        library.work_until(lambda: library.known() == {b"a.jpg", b"b.jpg"})
+
+
+def test_an_event_that_breaks_its_handler_costs_a_scan_and_not_the_watching(
+    library: Library,
+) -> None:
+    path = library.save("a.jpg")
+    with library.watched() as watcher:
+        library.work_until_idle()
+        for number, break_it in enumerate((_break_watchdog, _break_ours)):
+            os.utime(path, (number, number))  # no event tells of this
+            break_it(watcher)
+            library.work_until(lambda: library.differing() == [])
+            name = b"%d.jpg" % number
+            library.save(name)
+            library.work_until(lambda name=name: name in library.known())  # type: ignore[misc]
+
+
+def _break_watchdog(watcher: Watcher) -> None:
+    watcher._events._observer._inotify_fd.handle_event(None)  # type: ignore[union-attr, arg-type]
+
+
+def _break_ours(watcher: Watcher) -> None:
+    observer = watcher._events._observer
+    assert observer is not None
+    (handlers,) = observer._handlers.values()
+    for handler in handlers:
+        handler.dispatch(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
 def test_an_overflow_of_the_queue_is_said_once_and_loses_nothing(
     library: Library, inotify_setting: InotifySetting, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -273,6 +334,7 @@ def test_an_overflow_of_the_queue_is_said_once_and_loses_nothing(
     assert [record.levelname for record in told] == ["WARNING"]
 
 
+@pytest.mark.slow
 def test_a_reached_limit_of_watches_is_said_once_and_the_folders_are_polled(
     make_library: LibraryMaker, inotify_setting: InotifySetting, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -302,6 +364,7 @@ def test_a_reached_limit_of_watches_is_said_once_and_the_folders_are_polled(
     assert [record.levelname for record in told] == ["WARNING"]
 
 
+@pytest.mark.slow
 def test_without_an_inotify_instance_folders_are_polled(
     make_library: LibraryMaker, inotify_setting: InotifySetting
 ) -> None:
@@ -316,3 +379,54 @@ def test_without_an_inotify_instance_folders_are_polled(
         inotify_setting("max_user_instances", 512)
         library.work_until(lambda: library.roots.state(library.root.id).state == "online")
         assert watcher.state().problems == ()
+
+
+def test_a_folder_that_cannot_be_read_is_reported_and_recovers(
+    library: Library, ordinary_rights: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    library.save("a.jpg")
+    library.save("closed/b.jpg")
+    library.save("closed/below/c.jpg")
+    everything = {b"a.jpg", b"closed/b.jpg", b"closed/below/c.jpg"}
+    closed = library.photos / "closed"
+    with library.watched() as watcher:
+        library.work_until(lambda: library.known() == everything)
+        closed.chmod(0)
+        try:
+            watcher.rescan(None)
+            library.work_until_idle()
+            problems = watcher.state().problems
+            assert problems == (f"{closed}: cannot be read: Permission denied",)
+            failure = library.catalog.failure(bytes(closed))
+            assert failure is not None
+            assert failure.kind == "unreadable"
+            assert library.known() - {b"closed"} == everything  # nothing is taken for deleted
+            watcher.rescan(None)
+            library.work_until_idle()
+        finally:
+            closed.chmod(0o700)
+        library.save("closed/new.jpg")
+        library.work_until(lambda: b"closed/new.jpg" in library.known())
+        library.work_until(lambda: library.catalog.failure(bytes(closed)) is None)
+        library.work_until(lambda: watcher.state().problems == ())
+        library.save("closed/below/newer.jpg")
+        library.work_until(lambda: library.known() == library.on_disk())
+    told = [r for r in caplog.records if "cannot be read" in r.getMessage()]
+    assert [record.levelname for record in told] == ["WARNING"]
+
+
+def test_a_disk_that_is_mounted_again_is_watched_again(
+    library: Library, mounting: Mounting
+) -> None:
+    with library.watched():
+        library.work_until_idle()
+        mounting(library.photos / "disk")
+        library.save("disk/a.jpg")
+        library.work_until(lambda: library.known() == {b"disk/a.jpg"})
+        library.save("disk/b.jpg")
+        library.work_until(lambda: library.known() == {b"disk/a.jpg", b"disk/b.jpg"})
+        subprocess.run(["umount", "--lazy", str(library.photos / "disk")], check=True)
+        library.save("c.jpg")
+        library.work_until(lambda: b"c.jpg" in library.known())
+        library.work_until_idle()
+        assert library.known() == {b"disk/a.jpg", b"disk/b.jpg", b"c.jpg"}

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clipd.watch import filesystems
+from clipd.watch.filesystems import FileSystem, filesystem_of, mounts_of
+from tests.watch.conftest import Mounting
+
+MOUNTS = b"""\
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 21 0:44 / /home/me/my\\040nas rw - nfs4 nas:/photos rw
+31 21 0:45 / /mnt/phone rw - fuse.sshfs me@phone:/ rw
+32 21 0:46 / /mnt/card rw - vfat /dev/sdb1 rw
+33 21 0:47 / /mnt/card rw master:3 propagate_from:2 - ext4 /dev/sdc1 rw
+34 21 0:48 / /mnt/ntfs rw - fuseblk /dev/sdd1 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "has_events", "has_stable_inodes"),
+    [
+        (b"/home/me/x", "ext4", True, True),
+        (b"/home/me/my nas/x", "nfs4", False, True),
+        (b"/home/me/my nas-2", "ext4", True, True),
+        (b"/mnt/phone", "fuse.sshfs", False, False),
+        (b"/mnt/card/dcim", "ext4", True, True),  # the later mount covers the earlier
+        (b"/mnt/ntfs/x", "fuseblk", True, True),
+    ],
+)
+def test_the_innermost_mount_tells_the_kind(
+    path: bytes, kind: str, has_events: bool, has_stable_inodes: bool
+) -> None:
+    mounts = [filesystems._mount(line) for line in MOUNTS.splitlines()]
+    _, found = filesystems._innermost(path, mounts)
+    assert found.kind == kind
+    assert found.has_events is has_events
+    assert found.has_stable_inodes is has_stable_inodes
+
+
+def test_fat_is_local_but_makes_up_its_inodes() -> None:
+    card = FileSystem(b"/mnt/card", "vfat")
+    assert card.has_events
+    assert not card.has_stable_inodes
+
+
+def test_the_real_list_of_mounts_is_read(tmp_path: Path) -> None:
+    assert filesystem_of(b"/proc/self").kind == "proc"
+    assert filesystem_of(bytes(tmp_path / "not there")).kind != "unknown"
+
+
+def test_a_mount_below_a_folder_changes_its_set_of_mounts(
+    tmp_path: Path, mounting: Mounting
+) -> None:
+    before = mounts_of(bytes(tmp_path))
+    mounting(tmp_path / "disk")
+    first = mounts_of(bytes(tmp_path))
+    mounting(tmp_path / "disk")
+    assert len({before, first, mounts_of(bytes(tmp_path))}) == 3
+    assert mounts_of(bytes(tmp_path / "other")) == before
