@@ -106,6 +106,13 @@ class Daemon:
         assert not self.orphans()
         return took
 
+    def reload(self) -> None:
+        """Send SIGHUP and wait until it says that it is ready again."""
+        self.notes.drain()
+        self.notes.seen.clear()
+        self.process.send_signal(signal.SIGHUP)
+        assert self.notes.await_word("READY=1", self.is_running, PATIENCE_SECONDS), self.log()
+
     def kill(self) -> None:
         """Kill it as the kernel would; its children have to find out by themselves."""
         self.family()

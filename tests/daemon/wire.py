@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE_SECONDS = 60.0  # for what takes a second or two when the machine is free
+PATIENCE_SECONDS = 120.0  # for what takes a second or two when the machine is free
 
 
 class UnixConnection(http.client.HTTPConnection):
