@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from clipd.encode import openclip
-from clipd.encode.precision import calibrated
+from clipd.encode.precision import calibrated, known
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels, Vectors
 
@@ -95,19 +95,21 @@ class Engine:
 
     def _loaded(self, device: str) -> openclip.Model:
         try:
-            return self._prepared(openclip.load(self._spec, device))
+            return self._prepared(device)
         except (RuntimeError, MemoryError) as error:
             if device == "cpu":
                 raise EncodeError(f"no room for the model {self._spec.name}: {error}") from error
             self.reason = f"CUDA failed, so the CPU is used: {_first_line(error)}"
         _free()
-        return self._prepared(openclip.load(self._spec, "cpu"))
+        return self._prepared("cpu")
 
-    def _prepared(self, model: openclip.Model) -> openclip.Model:
-        if self._wish.precision == "auto":
-            return calibrated(model, self._spec, self._wish.cache)
-        model.convert(self._wish.precision)
-        return model
+    def _prepared(self, device: str) -> openclip.Model:
+        precision: str | None = self._wish.precision
+        if precision == "auto":
+            precision = known(self._spec, device, self._wish.cache)
+        if precision is not None:
+            return openclip.load(self._spec, device, precision)
+        return calibrated(openclip.load(self._spec, device), self._spec, self._wish.cache)
 
     def _slice(self) -> int:
         if not self._seconds_each:
