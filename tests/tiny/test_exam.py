@@ -1,18 +1,22 @@
 """The embedded model on a smaller draw than the report's, of seeds used nowhere else."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from clipd.tiny import exam
 from clipd.tiny.captions import parse
-from clipd.tiny.model import Encoder, Network, create
 from clipd.tiny.scenes import SCENES, Scene, draw, random_scene
 from clipd.tiny.weights import checkpoint
+
+if TYPE_CHECKING:  # imported by the fixtures, so that collecting the tests loads no torch
+    from clipd.tiny.model import Encoder, Network
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +26,8 @@ FIRST_SEED = 500_000  # neither training nor the report draws from here
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
+    import torch
+
     # Threads that wait for each other on a busy machine take ten times as long as one.
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -31,11 +37,15 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    from clipd.tiny.model import create
+
     return create(checkpoint(tmp_path_factory.mktemp("weights")))
 
 
 @pytest.fixture(scope="module")
 def encoder(network: Network) -> Encoder:
+    from clipd.tiny.model import Encoder
+
     return Encoder(network)
 
 
@@ -64,14 +74,18 @@ def paper() -> Paper:
 
 
 @pytest.fixture
-def shuffled(network: Network) -> Iterator[Network]:
+def shuffled(network: Network) -> Iterator[Encoder]:
+    import torch
+
+    from clipd.tiny.model import Encoder
+
     kept = {name: value.clone() for name, value in network.state_dict().items()}
     dice = torch.Generator().manual_seed(0)
     for value in network.state_dict().values():
         if value.is_floating_point():
             order = torch.randperm(value.numel(), generator=dice)
             value.copy_(value.flatten()[order].view_as(value))
-    yield network
+    yield Encoder(network)
     network.load_state_dict(kept)
 
 
@@ -84,9 +98,9 @@ def test_the_figures_hold_on_a_smaller_draw(encoder: Encoder, paper: Paper) -> N
 
 
 def test_the_figures_collapse_when_the_weights_are_shuffled(
-    shuffled: Network, paper: Paper
+    shuffled: Encoder, paper: Paper
 ) -> None:
-    figures = paper.mark(Encoder(shuffled))
+    figures = paper.mark(shuffled)
     assert figures.first_word < 0.06
     assert figures.best_pictures < 0.08
     assert figures.two_traits < 0.2

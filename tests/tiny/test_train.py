@@ -2,17 +2,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import pytest
-import torch
 
-from clipd.tiny import model, train, weights
+from clipd.tiny import weights
 from clipd.tiny.pool import SIDE, Pool, as_seen, encode_scenes
 from clipd.tiny.scenes import draw, random_scene
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
+    import torch
+
     # Threads that wait for each other on a busy machine take ten times as long as one.
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -26,8 +28,9 @@ def small_pool(size: int) -> Pool:
     return Pool(scenes, encode_scenes(scenes), pixels)
 
 
-@pytest.mark.slow
 def test_training_sees_what_open_clip_makes_of_a_picture() -> None:
+    import open_clip
+
     transform = open_clip.image_transform(SIDE, is_train=False, mean=(0, 0, 0), std=(1, 1, 1))
     for size in ((160, 120), (97, 131), (70, 70)):
         picture = draw("a red car", 3, size)
@@ -35,10 +38,13 @@ def test_training_sees_what_open_clip_makes_of_a_picture() -> None:
         assert np.abs(theirs - as_seen(picture)).max() < 1.01
 
 
-@pytest.mark.slow
 def test_a_short_training_lowers_the_loss_and_open_clip_loads_what_it_wrote(
     tmp_path: Path,
 ) -> None:
+    import torch
+
+    from clipd.tiny import model, train
+
     packed = tmp_path / "weights.safetensors.gz"
     plan = train.Plan(seed=3, steps=8, batch=24)
     losses = train.train(small_pool(100), plan, packed)
