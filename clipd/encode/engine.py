@@ -23,7 +23,7 @@ from clipd.photo import ModelSpec, Pixels, Vectors
 log = logging.getLogger(__name__)
 
 # A query that arrives while photos are encoded waits for the running slice. This bounds the wait.
-SLICE_SECONDS = 0.1
+SLICE_SECONDS = 0.15
 _TEXTS_PER_PASS = 64
 
 
@@ -112,9 +112,13 @@ class Engine:
         return calibrated(openclip.load(self._spec, device), self._spec, self._wish.cache)
 
     def _slice(self) -> int:
-        if not self._seconds_each:
-            return min(self._limit, 4)
-        return max(1, min(self._limit, int(SLICE_SECONDS / self._seconds_each)))
+        """Return how many pictures to encode next: a power of two that takes `SLICE_SECONDS`.
+
+        A power of two, because oneDNN prepares anew for each size that it has not seen.
+        """
+        fitting = SLICE_SECONDS / self._seconds_each if self._seconds_each else 4
+        most = max(1, min(self._limit, int(fitting)))
+        return 1 << (most.bit_length() - 1)
 
     def _learn(self, seconds_each: float) -> None:
         before = self._seconds_each or seconds_each

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from clipd.channel import JsonValue
-from clipd.encode.description import read_json, write_json
+from clipd.encode.description import read_json, remember
 from clipd.encode.openclip import DTYPES, Model
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels, Vectors
@@ -44,7 +44,7 @@ def calibrated(model: Model, spec: ModelSpec, cache: Path) -> Model:
     """Measure which precision is best for an fp32 model, note it, return the model in it."""
     best = _best(model, spec.preprocess.side)
     note: dict[str, JsonValue] = {"model": spec.name, "device": model.device}
-    write_json(_note(spec, model.device, cache), {**note, "precision": best.precision})
+    remember(_note(spec, model.device, cache), {**note, "precision": best.precision})
     return best
 
 
