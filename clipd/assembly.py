@@ -140,6 +140,7 @@ def assembled(
             hold=hold,
         )
         running.enter_context(serving_on(sock, daemon, config.serve))
+        running.callback(_give_up_start, workers.encoder)
         yield Running(indexer, board)
 
 
@@ -186,6 +187,12 @@ def _start_workers(
         )
     )
     return _Workers(encoder, pool, batches)
+
+
+def _give_up_start(encoder: Encoder) -> None:
+    """Let nobody wait for an encoder that is still starting when we stop: it takes too long."""
+    if encoder.status().state == "starting":
+        encoder.close(0)
 
 
 def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:

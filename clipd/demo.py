@@ -21,9 +21,15 @@ from pathlib import Path
 from types import FrameType
 
 from clipd.errors import ClipdError
-from clipd.tiny.scenes import SCENES, draw
+from clipd.tiny.scenes import draw
 
 _PHOTOS = 200
+_SCENES = (
+    *("sunset", "beach", "forest", "snowy mountains", "night sky", "city skyline", "desert"),
+    *("lake", "waterfall", "field of flowers", "red car", "blue car", "sailing boat", "house"),
+    *("tree", "cat", "dog", "bird", "fish", "cake", "clock", "balloon", "bicycle", "bridge"),
+    "lighthouse",
+)
 _QUERIES = ("sunset", "snowy mountains", "a red car")
 _TOP = 5
 _PATIENCE_SECONDS = 120.0
@@ -102,7 +108,7 @@ class _Demo:
         """Write the photos, one scene after the other, and the configuration."""
         self._photos.mkdir()
         for number in range(_PHOTOS):
-            scene = SCENES[number % len(SCENES)]
+            scene = _SCENES[number % len(_SCENES)]
             self._save(f"{number:03d} {scene}.jpg", scene, seed=10_000 + number)
         self._config.write_text(
             '[model]\nname = "tiny"\n\n'
@@ -165,7 +171,7 @@ class _Demo:
     def _start(self, keep: bool) -> None:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "clipd.command", "run", "--config", self._config],
+                [sys.executable, "-P", "-m", "clipd", "run", "--config", self._config],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -189,7 +195,7 @@ class _Demo:
         with self.step(f'searched for "{query}"'):
             self._show("clipctl", "search", query, "-n", str(_TOP))
         names = self._names(query, _TOP)
-        scene = query.removeprefix("a ").rstrip("s")
+        scene = query.removeprefix("a ")
         right = sum(scene in name for name in names)
         if right < _TOP - 1:
             raise DemoError(f'only {right} of the first {_TOP} answers to "{query}" are right')
@@ -232,7 +238,7 @@ class _Demo:
         )
 
     def _client(self, *words: str) -> list[str]:
-        return [sys.executable, "-P", "-m", "clipd.ctl.command", *words]
+        return [sys.executable, "-P", "-m", "clipd.ctl", *words]
 
 
 def _die_with_parent() -> None:

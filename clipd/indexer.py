@@ -84,6 +84,7 @@ class Indexer:
         self._is_held = is_held
         self._flying: dict[int, ToRead] = {}  # in decoders, by ticket
         self._in_work: set[bytes] = set()  # from decoder to catalog
+        self._landed: list[bytes] = []  # leave `_in_work` when this turn has committed
         self._touched: list[bytes] = []  # by this turn, to be looked at again if it fails
         self._ticket = 0
         self._disk_problem = ""
@@ -159,6 +160,9 @@ class Indexer:
                 self._disk_problem = ""
         self._touched.clear()
         self._follower.catch_up()
+        # Only now can it be found, and only now is it no work any more.
+        self._in_work.difference_update(self._landed)
+        self._landed.clear()
         self._batches.send_due(more_coming=bool(self._flying))
 
     def _take_in(self, message: Message) -> None:
@@ -177,7 +181,7 @@ class Indexer:
     def _land(self, batch: tuple[Ready, ...]) -> None:
         for ready in batch:
             self._touched.append(ready.path)
-            self._in_work.discard(ready.path)
+            self._landed.append(ready.path)
 
     def _take_in_read(self, message: Read) -> None:
         file = self._flying.pop(message.job.ticket)
@@ -187,7 +191,7 @@ class Indexer:
             self._recorder.decoded += 1
             self._batches.add(Ready(file.path, file.root, outcome, time.monotonic()))
             return
-        self._in_work.discard(file.path)
+        self._landed.append(file.path)
         if isinstance(outcome, Refused):
             self._recorder.refused(file, outcome)
         else:
@@ -241,5 +245,5 @@ class Indexer:
         self._disk_problem = str(error)
         self._disk_retry = time.monotonic() + _DISK_WAIT_SECONDS
         for path in self._touched:
-            if path not in self._in_work:
+            if path not in self._in_work or path in self._landed:
                 self._changes.put_back(path, _DISK_WAIT_SECONDS)

@@ -115,7 +115,12 @@ class Triage:
         """Whether the catalog already tells the truth about this file, or now does."""
         failure = self._catalog.failure(path)
         if failure is not None and failure.fingerprint is not None:
-            return self._compare(path, failure.fingerprint, seen) != "changed"
+            verdict = self._compare(path, failure.fingerprint, seen)
+            if verdict == "refresh":
+                self._catalog.put_failure(
+                    root.id, path, seen, failure.kind, failure.reason, failure.since
+                )
+            return verdict != "changed"
         row = self._catalog.path(path)
         if row is None:
             return False

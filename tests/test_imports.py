@@ -28,7 +28,7 @@ MAP = {
     "pathspec": ("watch/rules", "config"),
     "starlette": ("serve/",),
     "uvicorn": ("serve/",),
-    "click": ("ctl/", "command"),
+    "click": ("ctl/", "command", "configoption", "modelcommand"),
 }
 
 # What the daemon must never load: the libraries that its children are for.

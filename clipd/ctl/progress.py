@@ -53,25 +53,27 @@ class Meter:
         self.done = 0
         self.total = 0
         self.rate = 0.0  # a second; 0 while unknown
-        self._before: tuple[int, int] | None = None  # what waited, and the decodes until then
+        self._before: Object | None = None
+        self._left = 0  # the backlog, as far as it was seen to shrink
+        self._encoded = 0
         self._recent: deque[tuple[float, int]] = deque()
 
     def take(self, state: Object, now: float) -> None:
         """Take note of a state, at a time of a clock that never goes back."""
-        backlog, decoded = number(state, "backlog"), number(state, "decoded")
-        if self._before is not None:
-            # A rename leaves the backlog and is never decoded; a decode shows up even where
-            # the backlog grew meanwhile. After a new start of the daemon both go back.
-            waited, before = self._before
-            self.done += max(waited - backlog, decoded - before, 0)
-        self._before = (backlog, decoded)
+        before = self._before or state
+        self._before = state
+        # A rename leaves the backlog without being encoded; what was encoded shows even where
+        # the backlog grew meanwhile. Both go back when the daemon starts anew.
+        self._left += max(0, number(before, "backlog") - number(state, "backlog"))
+        self._encoded += max(0, number(state, "encoded") - number(before, "encoded"))
+        self.done = max(self._left, self._encoded)
+        self.total = self.done + number(state, "backlog")
         self.state = str(state.get("state"))
-        self.total = self.done + backlog
         self._recent.append((now, self.done))
         while now - self._recent[0][0] > RATE_SECONDS and len(self._recent) > 2:
             self._recent.popleft()
-        earlier, before = self._recent[0]
-        self.rate = (self.done - before) / (now - earlier) if now > earlier else 0.0
+        then, done_then = self._recent[0]
+        self.rate = (self.done - done_then) / (now - then) if now > then else 0.0
 
     @property
     def seconds_left(self) -> float | None:
@@ -101,6 +103,9 @@ def clock(seconds: float) -> str:
 class _Bar:
     """One line of a terminal, drawn over and over."""
 
+    def __init__(self) -> None:
+        self._is_drawn = False
+
     def show(self, meter: Meter) -> None:
         words = str(meter)
         import shutil  # here, because every command would wait 2 ms for it
@@ -110,12 +115,14 @@ class _Bar:
         if room >= 10 and meter.total:
             filled = min(room, 40) * meter.done // meter.total
             bar = f"[{'#' * filled}{'.' * (min(room, 40) - filled)}] "
+        self._is_drawn = True
         sys.stderr.write(f"\r\x1b[K{bar}{words}")
         sys.stderr.flush()
 
     def clear(self) -> None:
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+        if self._is_drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 class _Lines:

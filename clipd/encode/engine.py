@@ -9,14 +9,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from clipd.encode import openclip
-from clipd.encode.precision import calibrated
+from clipd.encode.precision import calibrated, known
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels, Vectors
 
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 # A query that arrives while photos are encoded waits for the running slice. This bounds the wait.
 SLICE_SECONDS = 0.1
 _TEXTS_PER_PASS = 64
+
+
+Items = TypeVar("Items", Pixels, Sequence[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class Engine:
         done = 0
         while done < len(pixels):
             started = time.perf_counter()
-            part = self._encode_some(pixels[done:])
+            some = pixels[done : done + self._slice()]
+            part = self._fitting(some, lambda some: self._model.images(some))
             parts.append(part)
             done += len(part)
             self._learn((time.perf_counter() - started) / len(part))
@@ -82,32 +86,30 @@ class Engine:
             EncodeError: they do not fit in memory, or a vector is not one.
         """
         parts = [np.empty((0, self._spec.dim), np.float32)]
-        for start in range(0, len(texts), _TEXTS_PER_PASS):
-            encode = partial(self._encode_texts, texts[start : start + _TEXTS_PER_PASS])
-            parts.append(self._fitting(encode))
+        done = 0
+        while done < len(texts):
+            some = texts[done : done + _TEXTS_PER_PASS]
+            parts.append(self._fitting(some, lambda some: self._model.texts(some)))
+            done += len(parts[-1])
         return np.concatenate(parts)
-
-    def _encode_some(self, pixels: Pixels) -> Vectors:
-        return self._fitting(lambda: self._model.images(pixels[: self._slice()]))
-
-    def _encode_texts(self, texts: Sequence[str]) -> Vectors:
-        return self._model.texts(texts)
 
     def _loaded(self, device: str) -> openclip.Model:
         try:
-            return self._prepared(openclip.load(self._spec, device))
+            return self._prepared(device)
         except (RuntimeError, MemoryError) as error:
             if device == "cpu":
                 raise EncodeError(f"no room for the model {self._spec.name}: {error}") from error
             self.reason = f"CUDA failed, so the CPU is used: {_first_line(error)}"
         _free()
-        return self._prepared(openclip.load(self._spec, "cpu"))
+        return self._prepared("cpu")
 
-    def _prepared(self, model: openclip.Model) -> openclip.Model:
-        if self._wish.precision == "auto":
-            return calibrated(model, self._spec, self._wish.cache)
-        model.convert(self._wish.precision)
-        return model
+    def _prepared(self, device: str) -> openclip.Model:
+        precision: str | None = self._wish.precision
+        if precision == "auto":
+            precision = known(self._spec, device, self._wish.cache)
+        if precision is not None:
+            return openclip.load(self._spec, device, precision)
+        return calibrated(openclip.load(self._spec, device), self._spec, self._wish.cache)
 
     def _slice(self) -> int:
         if not self._seconds_each:
@@ -118,32 +120,34 @@ class Engine:
         before = self._seconds_each or seconds_each
         self._seconds_each = 0.7 * before + 0.3 * seconds_each
 
-    def _fitting(self, encode: Callable[[], Vectors]) -> Vectors:
+    def _fitting(self, items: Items, encode: Callable[[Items], Vectors]) -> Vectors:
+        """Encode the first of the items, as many as fit in memory."""
         while True:
             try:
-                return encode()
+                return encode(items)
             except (RuntimeError, MemoryError) as error:
                 is_memory, reason = openclip.is_out_of_memory(error), _first_line(error)
                 if not is_memory and self.device == "cpu":
                     raise
-            if is_memory:
-                self._shrink(reason)
-            else:
+            if not is_memory:
                 self._leave_gpu(f"the GPU failed, so the CPU is used: {reason}")
+            elif len(items) > 1:
+                items = items[: len(items) // 2]
+                self._shrink(len(items), reason)
+            elif self.device != "cpu":
+                self._leave_gpu(
+                    f"the GPU has no room for one picture, so the CPU is used: {reason}"
+                )
+            else:
+                raise EncodeError(
+                    f"not enough memory to encode one picture or text with {self._spec.name}: "
+                    f"close something, or choose a smaller model.name ({reason})"
+                )
 
-    def _shrink(self, reason: str) -> None:
+    def _shrink(self, size: int, reason: str) -> None:
         _free()
-        size = self._slice()
-        if size > 1:
-            self._limit = size // 2
-            log.warning("memory ran out; now %d pictures at a time (%s)", self._limit, reason)
-        elif self.device == "cpu":
-            raise EncodeError(
-                f"not enough memory to encode one picture or text with {self._spec.name}: "
-                f"close something, or choose a smaller model.name ({reason})"
-            )
-        else:
-            self._leave_gpu(f"the GPU has no room for one picture, so the CPU is used: {reason}")
+        self._limit = min(self._limit, size)
+        log.warning("memory ran out; now %d at a time (%s)", size, reason)
 
     def _leave_gpu(self, reason: str) -> None:
         self.reason = reason

@@ -59,7 +59,7 @@ def pick(pool: Pool, size: int, dice: np.random.Generator) -> NDArray[np.int64]:
         return dice.choice(len(pool.scenes), size, replace=False)
     subjects = dice.choice(len(SCENES), 16, replace=False)
     members = np.flatnonzero(np.isin(pool.codes[:, 0], subjects))
-    return dice.choice(members, size, replace=False)
+    return dice.choice(members, size, replace=len(members) < size)
 
 
 def _captioned(scene: Scene, rng: Random) -> tuple[str, tuple[int, ...]]:

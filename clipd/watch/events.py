@@ -12,6 +12,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from watchdog.events import (
@@ -170,7 +171,8 @@ class Events:
         """Stop watching a folder. Scheduling again without this is a no-op (watchdog 7.1)."""
         armed = self._armed.pop((root.id, folder or root.path), None)
         if armed is not None and self._observer is not None:
-            self._observer.unschedule(armed.watch)
+            with suppress(KeyError):  # an observer that is ending has let go of it already
+                self._observer.unschedule(armed.watch)
 
     def armed_folders(self, root: Root) -> list[bytes]:
         """Return the root and the linked folders below it that are watched."""

@@ -68,21 +68,11 @@ class Roots:
     def __init__(self, roots: Sequence[Root], reader: CatalogReader) -> None:
         self._reader = reader
         self._lock = threading.Lock()
-        self._records: dict[int, _Record] = {}
-        self.replace(roots)
+        self._records = {root.id: _Record(root, reader.root_identity(root.id)) for root in roots}
 
     def __iter__(self) -> Iterator[Root]:
         with self._lock:
             return iter([record.root for record in self._records.values()])
-
-    def replace(self, roots: Sequence[Root]) -> None:
-        """Take a new list of roots; those that were there keep their state."""
-        with self._lock:
-            before, self._records = self._records, {}
-            for root in roots:
-                record = before.get(root.id) or _Record(root, self._reader.root_identity(root.id))
-                record.root = root
-                self._records[root.id] = record
 
     def check(self) -> list[RootChange]:
         """Look at every root on disk; return what changed since the last check."""
@@ -172,7 +162,7 @@ class Roots:
         looked_at = time.monotonic()
         identity, is_empty, reason = _look(root)
         with self._lock:
-            record = self._records[root.id]  # only the thread that checks replaces the roots
+            record = self._records[root.id]
             as_known = replace(record)
         if identity is not None:
             reason = self._doubt(as_known, identity, is_empty)  # asks disk and catalog: no lock

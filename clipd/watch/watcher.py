@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ class _Plan:
 class Watcher:
     """Watches the roots; made by ``watching``, which runs it in a thread.
 
-    ``rescan``, ``reload``, ``state``, ``is_scanning`` and ``stop`` are for any thread. The fields
+    ``rescan``, ``state``, ``is_scanning`` and ``stop`` are for any thread. The fields
     that they share with the watcher's are guarded by ``_lock``.
     """
 
@@ -77,7 +77,6 @@ class Watcher:
         self._config = config
         self._roots = roots
         self._backlog = backlog
-        self._reader = reader
         self._on_root_change = on_root_change
         self._bell = Bell()
         self._events = Events(backlog, roots, self._bell.nudge)
@@ -127,10 +126,6 @@ class Watcher:
             self._backlog.hint(path, closed=True)
         else:
             self._backlog.folder(path, deep=True)
-
-    def reload(self, config: WatchConfig, roots: Sequence[Root], rules: Rules) -> None:
-        """Take a new configuration; the roots that stay keep their states."""
-        self._bell.wish(lambda: self._reload(config, tuple(roots), rules))
 
     def stop(self) -> None:
         """Make ``run`` return soon."""
@@ -247,16 +242,6 @@ class Watcher:
 
     def _is_offline(self, root: Root) -> bool:
         return self._roots.state(root.id).state == "offline"
-
-    def _reload(self, config: WatchConfig, roots: Sequence[Root], rules: Rules) -> None:
-        for root in self._roots:
-            self._disarm(root)
-        self._roots.replace(roots)
-        self._config = config
-        self._patrol = Patrol(self._reader, rules, self._backlog, self._events, self._bell.pause)
-        self._backlog.bound_to([root.path for root in roots])
-        with self._lock:
-            self._plans = {root.id: _Plan() for root in roots}
 
     def _plan_of(self, root: Root) -> _Plan:
         with self._lock:

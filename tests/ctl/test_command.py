@@ -112,8 +112,8 @@ def test_verify_ends_with_1_unless_all_is_right(ctl: Ctl) -> None:
     assert set(json.loads(repaired.out)) == {"ok", "problems"}
 
 
-def _indexing(decoded: int, backlog: int) -> Mapping[str, JsonValue]:
-    return {**IDLE, "state": "indexing", "decoded": decoded, "backlog": backlog}
+def _indexing(encoded: int, backlog: int) -> Mapping[str, JsonValue]:
+    return {**IDLE, "state": "indexing", "encoded": encoded, "backlog": backlog}
 
 
 def test_wait_ends_when_the_daemon_is_idle(ctl: Ctl, service: GivenService) -> None:

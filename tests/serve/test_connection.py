@@ -6,16 +6,41 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clipd.config import ServeConfig
+from clipd.serve.body import LARGE_AT_ONCE
 from tests.serve.answering import GivenService, running
-from tests.serve.talking import ask, connected, is_closed_by_server, read_reply, say_bytes
+from tests.serve.talking import ask, connected, is_closed_by_server, read_reply, say_bytes, warm_up
 
 PING = b"GET /v1/ping HTTP/1.1\r\nHost: clipd\r\n\r\n"
+
+
+PIECES = (
+    *(b"GET ", b"POST ", b"/v1/search", b"?q=x", b"?limit=", b" HTTP/1.1\r\n", b"Host: a\r\n"),
+    *(b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n"),
+    *(b"Upgrade: websocket\r\nConnection: upgrade\r\n", b"\r\n", b"5\r\n", b"0\r\n\r\n"),
+    *(b'{"query":', b'"x"}', PING, PING + PING),
+)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Path]:
+    """One server for the tests that only talk to it: a stop takes 0.1 s."""
+    service = GivenService()
+    config = ServeConfig(timeout=20)
+    with (
+        tempfile.TemporaryDirectory(prefix="clipd-") as name,
+        running(Path(name), service, config) as path,
+    ):
+        warm_up(path, service)
+        yield path
 
 
 @pytest.mark.parametrize(
@@ -33,12 +58,11 @@ PING = b"GET /v1/ping HTTP/1.1\r\nHost: clipd\r\n\r\n"
         (b"GET /v1/ping?" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 431),
     ],
 )
-def test_what_is_not_http_is_refused_in_json(folder: Path, data: bytes, status: int) -> None:
-    with running(folder) as path:
-        reply = say_bytes(path, data)
-        assert reply.status == status
-        assert reply.code in ("bad_request", "not_implemented", "header_too_large")
-        assert ask(path, "GET", "/v1/ping").status == 200
+def test_what_is_not_http_is_refused_in_json(shared: Path, data: bytes, status: int) -> None:
+    reply = say_bytes(shared, data)
+    assert reply.status == status
+    assert reply.code in ("bad_request", "not_implemented", "header_too_large")
+    assert ask(shared, "GET", "/v1/ping").status == 200
 
 
 def test_a_connection_serves_requests_one_after_another(folder: Path) -> None:
@@ -58,7 +82,7 @@ def test_a_client_that_never_asks_is_cut_off(folder: Path) -> None:
 
 
 def test_a_header_that_drips_is_cut_off(folder: Path) -> None:
-    with running(folder, config=ServeConfig(timeout=0.3)) as path, connected(path) as sock:
+    with running(folder, config=ServeConfig(timeout=1.0)) as path, connected(path) as sock:
         sock.sendall(PING)
         assert read_reply(sock).status == 200  # a good request buys no more time for the next
         stop = threading.Event()
@@ -145,7 +169,7 @@ def test_one_request_too_many_is_told_to_come_back(folder: Path) -> None:
 def test_a_client_that_does_not_read_its_answer_is_cut_off(folder: Path) -> None:
     service = GivenService(hits=GivenService().hits * 3000)
     request = b'POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n{"query":"x"}'
-    with running(folder, service, ServeConfig(timeout=0.3)) as path, connected(path) as sock:
+    with running(folder, service, ServeConfig(timeout=1.0)) as path, connected(path) as sock:
         sock.sendall(request)
         with connected(path) as other:  # an answer of over 1 MB does not fit in the kernel
             other.sendall(request)
@@ -178,6 +202,52 @@ def test_a_client_that_leaves_in_the_middle_does_no_harm(
                 sock.sendall(half)
         assert ask(path, "GET", "/v1/ping").status == 200
     assert caplog.text == ""
+
+
+def test_large_requests_take_turns_so_that_memory_is_bounded(folder: Path) -> None:
+    go = threading.Event()
+    begun = threading.Semaphore(0)
+    service = GivenService()
+
+    def wait() -> None:
+        begun.release()
+        go.wait(20)
+
+    service.before_search = wait
+    head = b"POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Type: image/jpeg\r\n"
+    large = head + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
+    with running(folder, service, ServeConfig(timeout=1.0)) as path, ExitStack() as held:
+        turns = [held.enter_context(connected(path)) for _ in range(LARGE_AT_ONCE)]
+        for sock in turns:
+            sock.sendall(large)
+        assert all(begun.acquire(timeout=20) for _ in turns)
+        reply = say_bytes(path, large)
+        assert (reply.status, reply.code) == (503, "busy")
+        go.set()
+        assert [read_reply(sock).status for sock in turns] == [200] * LARGE_AT_ONCE
+        assert say_bytes(path, large).status == 200
+
+
+@given(data=st.lists(st.sampled_from(PIECES) | st.binary(max_size=40), max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_no_bytes_at_all_bring_the_server_down(shared: Path, data: list[bytes]) -> None:
+    with connected(shared) as sock:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            sock.sendall(b"".join(data))
+            sock.shutdown(socket.SHUT_WR)
+        said = _read_all(sock)
+    assert b"Traceback" not in said
+    assert said == b"" or said.startswith(b"HTTP/1.1 ")
+    assert b"HTTP/1.1 500" not in said
+    assert ask(shared, "GET", "/v1/ping").status == 200
+
+
+def _read_all(sock: socket.socket) -> bytes:
+    said = b""
+    with suppress(ConnectionResetError):
+        while piece := sock.recv(65536):
+            said += piece
+    return said
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

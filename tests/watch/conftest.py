@@ -5,7 +5,6 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -56,20 +55,29 @@ class InotifySetting(Protocol):
 @pytest.fixture
 def inotify_setting() -> Iterator[InotifySetting]:
     """Change a limit of inotify for one test; needs root."""
-    before: dict[Path, str] = {}
+    restorers: list[subprocess.Popen[bytes]] = []
 
     def change(name: str, value: int) -> None:
-        file = Path("/proc/sys/fs/inotify") / name
-        before.setdefault(file, file.read_text())
-        try:
-            file.write_text(str(value))
-        except OSError as error:
-            pytest.skip(f"limits of inotify can only be set by root: {error.strerror}")
+        file = f"/proc/sys/fs/inotify/{name}"
+        if not os.access(file, os.W_OK):
+            pytest.skip("limits of inotify can only be set by root")
+        if not any(file in restorer.args for restorer in restorers):  # type: ignore[operator]
+            restorers.append(_restorer(file))
+        Path(file).write_text(str(value))
 
     yield change
-    for file, value in before.items():
-        with suppress(OSError):
-            file.write_text(value)
+    for restorer in restorers:
+        restorer.communicate(timeout=60)
+
+
+def _restorer(file: str) -> subprocess.Popen[bytes]:
+    """Put a setting back when this process lets go of it, be it by being killed."""
+    script = 'read end; printf %s "$2" > "$1"'
+    return subprocess.Popen(
+        ["sh", "-c", script, "restore", file, Path(file).read_text().strip()],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import threading
 import time
-from unittest.mock import patch
+
+import pytest
 
 from clipd.watch import backlog as backlog_module
 from clipd.watch.backlog import Backlog, Folder, Work
@@ -139,36 +140,38 @@ def test_the_wait_of_a_path_counts_from_its_first_hint_through_every_put_back() 
     assert not backlog.has_waited_out(b"/p/other.jpg")
 
 
-def test_too_many_paths_become_their_folders() -> None:
+def test_too_many_paths_become_their_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog_module, "MAX_PATHS", 500)
     backlog = make()
-    with patch.object(backlog_module, "MAX_PATHS", 500):
-        for number in range(1000):
-            backlog.hint(b"/p/%d/%d.jpg" % (number % 100, number))
+    for number in range(1000):
+        backlog.hint(b"/p/%d/%d.jpg" % (number % 100, number))
     paths, folders = take_all(backlog)
     assert len(paths) <= 500
     assert {folder.path for folder in folders} == {b"/p/%d" % number for number in range(100)}
 
 
-def test_too_many_folders_become_their_root() -> None:
+def test_too_many_folders_become_their_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog_module, "MAX_FOLDERS", 500)
     backlog = make()
     backlog.bound_to([b"/p", b"/q"])
-    with patch.object(backlog_module, "MAX_FOLDERS", 500):
-        for number in range(501):
-            backlog.folder(b"/p/%d" % number, deep=False, expected=2, now=True)
+    for number in range(501):
+        backlog.folder(b"/p/%d" % number, deep=False, expected=2, now=True)
     assert len(backlog) == 1002
     assert take_all(backlog)[1] == {Folder(b"/p", deep=True, expected=1002)}
 
 
-def test_many_hints_take_bounded_memory_and_lose_nothing() -> None:
+def test_many_hints_take_bounded_memory_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog_module, "MAX_PATHS", 2000)
+    monkeypatch.setattr(backlog_module, "MAX_FOLDERS", 800)
     backlog = make()
     backlog.bound_to([b"/p"])
     hinted = set()
-    for number in range(70_000):
-        folder = b"/p/%d" % (number % 30_000)
+    for number in range(5000):
+        folder = b"/p/%d" % (number % 1500)
         hinted.add(folder)
         backlog.hint(folder + b"/%d.jpg" % number)
-    assert len(backlog._paths) <= backlog_module.MAX_PATHS
-    assert len(backlog._hinted) + len(backlog._scanned) <= backlog_module.MAX_FOLDERS
+        assert len(backlog._paths) <= 2000
+        assert len(backlog._hinted) + len(backlog._scanned) <= 800
     paths, folders = take_all(backlog)
     covered = {path.rsplit(b"/", 1)[0] for path in paths} | {folder.path for folder in folders}
     assert b"/p" in covered or covered == hinted

@@ -222,33 +222,6 @@ def test_a_rescan_finds_what_no_event_told_of(library: Library) -> None:
             watcher.rescan(b"/nowhere")
 
 
-def test_new_rules_apply_without_a_restart(make_library: LibraryMaker) -> None:
-    library = make_library()
-    for name in ("a.jpg", "private/b.jpg"):
-        library.save(name)
-    with library.watched() as watcher:
-        library.work_until(lambda: library.known() == {b"a.jpg", b"private/b.jpg"})
-        stricter = make_library(exclude=("private",))
-        library.rules = stricter.rules
-        watcher.reload(stricter.config, [stricter.root], stricter.rules)
-        library.work_until(lambda: library.known() == {b"a.jpg"})
-        library.save("private/c.jpg")
-        library.save("d.jpg")
-        library.work_until(lambda: library.known() == {b"a.jpg", b"d.jpg"})
-
-
-def test_a_root_taken_out_of_the_config_is_let_go(library: Library) -> None:
-    library.save("a.jpg")
-    with library.watched() as watcher:
-        library.work_until_idle()
-        watcher.reload(library.config, [], library.rules)
-        library.work_until(lambda: not list(library.roots))
-        library.work_until_idle()
-        assert watcher.state().watches == 0 or watcher.state().watches >= 1
-        assert library.roots.state(library.root.id).state == "offline"
-        assert library.known() == {b"a.jpg"}
-
-
 def test_followed_links_have_events_too(make_library: LibraryMaker) -> None:
     library = make_library(follow_symlinks=True)
     outside = library.photos.parent / "outside"
