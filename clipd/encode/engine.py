@@ -23,7 +23,9 @@ from clipd.photo import ModelSpec, Pixels, Vectors
 log = logging.getLogger(__name__)
 
 # A query that arrives while photos are encoded waits for the running slice. This bounds the wait.
-SLICE_SECONDS = 0.15
+SLICE_SECONDS = 0.3
+# Every slice reads all weights from memory once; with fewer pictures that is most of the work.
+_LEAST_SLICE = 4
 _TEXTS_PER_PASS = 64
 
 
@@ -116,8 +118,8 @@ class Engine:
 
         A power of two, because oneDNN prepares anew for each size that it has not seen.
         """
-        fitting = SLICE_SECONDS / self._seconds_each if self._seconds_each else 4
-        most = max(1, min(self._limit, int(fitting)))
+        fitting = SLICE_SECONDS / self._seconds_each if self._seconds_each else _LEAST_SLICE
+        most = max(1, min(self._limit, max(_LEAST_SLICE, int(fitting))))
         return 1 << (most.bit_length() - 1)
 
     def _learn(self, seconds_each: float) -> None:
