@@ -145,13 +145,6 @@ def test_a_known_query_needs_no_encoder(daemon: Daemon, folder: Path) -> None:
     assert _encoder_state(daemon) == "asleep"
 
 
-def test_decoders_leave_when_nothing_waits(daemon: Daemon, folder: Path) -> None:
-    album.save(folder / "a.jpg", album.picture("cat"))
-    daemon.wait_found(folder, ["a.jpg"])
-
-    daemon.wait_until(lambda: not _child(daemon, "clipd.decode"), what="no decoder runs")
-
-
 def test_decoders_are_locked_in(daemon: Daemon, folder: Path) -> None:
     _save_many(folder, 10)
 

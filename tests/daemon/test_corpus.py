@@ -151,14 +151,14 @@ def test_good_photos_are_still_found_after_the_hostile_ones(crawled: Crawled) ->
     crawled.daemon.wait_found(crawled.root / "late", ["late.jpg"])
 
 
-def test_the_resting_daemon_is_small(crawled: Crawled, record_property: Any) -> None:
+def test_the_resting_daemon_is_small(crawled: Crawled) -> None:
     daemon = crawled.daemon
     daemon.wait_until(lambda: daemon.status()["encoder"]["state"] == "asleep", what="asleep")
     wait_until(lambda: not daemon.family(), what="no child is left")
 
     resident = processes.resident_bytes(daemon.pid)
 
-    record_property("resident_mib", resident >> 20)
+    print(f"resident: {resident / (1 << 20):.1f} MiB")
     assert resident < 120 << 20
 
 

@@ -34,7 +34,7 @@ def test_every_name_that_a_file_can_have_is_carried_whole(shared: Daemon, folder
     base = os.fsencode(folder)
     for name in NAMES:
         with open(base + b"/" + name, "wb") as file:
-            file.write(album.picture("sunset", seed=NAMES.index(name)))
+            file.write(album.picture("sunset", seed=200 + NAMES.index(name)))
 
     shared.wait_found(folder, NAMES)
 

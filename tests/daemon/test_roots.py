@@ -91,11 +91,20 @@ def test_a_root_that_was_deleted_and_made_again_is_found_again(
 
     _wait_state(daemon, root, "online")
     daemon.wait_found(root, IN_ROOT)
-    status = daemon.wait_idle()
-    assert (status["decoded"], status["encoded"]) == (0, 0)
+    assert daemon.worked() == (0, 0)
     (root / "cat.jpg").rename(root / "tom.jpg")  # watched, too
     daemon.wait_found(root, ["tom.jpg", *(set(IN_ROOT) - {"cat.jpg"})])
     daemon.verify()
+
+
+def test_a_photo_moved_from_one_root_to_another_is_not_encoded_again(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    (tmp_path / "root/cat.jpg").rename(tmp_path / "other/tom.jpg")
+
+    daemon.wait_found(tmp_path / "root", set(IN_ROOT) - {"cat.jpg"})
+    daemon.wait_found(tmp_path / "other", ["beach.jpg", "tom.jpg"])
+    assert daemon.worked() == (0, 0)
 
 
 def test_an_empty_folder_in_the_place_of_a_root_is_no_proof(daemon: Daemon, tmp_path: Path) -> None:

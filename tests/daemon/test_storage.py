@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -117,21 +117,22 @@ def test_a_corrupt_snapshot_is_not_trusted_and_nothing_is_encoded_again(
     stopped.start()
 
     stopped.wait_found(root, album.SEED)
-    status = stopped.wait_idle()
-    assert (status["decoded"], status["encoded"]) == (0, 0)
+    assert stopped.worked() == (0, 0)
     stopped.verify()
 
 
+@pytest.mark.parametrize("is_added", [True, False])
 def test_a_snapshot_older_than_the_catalog_is_brought_up_to_date(
-    stopped: Daemon, root: Path
+    stopped: Daemon, root: Path, is_added: bool
 ) -> None:
+    with_cat, without = album.SEED.keys(), album.SEED.keys() - {"cat.jpg"}
+    if is_added:
+        _change(stopped, (root / "cat.jpg").unlink, without)
     old = {file: file.read_bytes() for file in _snapshots(stopped)}
-    stopped.start()
-    (root / "cat.jpg").unlink()
-    album.save(root / "new.jpg", album.new())
-    left = ["new.jpg", *(album.SEED.keys() - {"cat.jpg"})]
-    stopped.wait_found(root, left)
-    stopped.stop()
+    if is_added:
+        _change(stopped, lambda: album.save(root / "cat.jpg", album.picture("a cat")), with_cat)
+    else:
+        _change(stopped, (root / "cat.jpg").unlink, without)
     for file in _snapshots(stopped):
         file.unlink()
     for file, content in old.items():
@@ -139,9 +140,17 @@ def test_a_snapshot_older_than_the_catalog_is_brought_up_to_date(
 
     stopped.start()
 
-    stopped.wait_found(root, left)
-    assert stopped.wait_idle()["encoded"] == 0
+    stopped.wait_found(root, with_cat if is_added else without)
+    assert stopped.worked() == (0, 0)
     stopped.verify()
+
+
+def _change(daemon: Daemon, change: Callable[[], object], names: Iterable[str]) -> None:
+    """Start it, change its root, wait until it knows, stop it."""
+    daemon.start()
+    change()
+    daemon.wait_found(Path(daemon.status()["roots"][0]["path"]), names)
+    daemon.stop()
 
 
 def test_verify_repairs_nothing_when_nothing_is_wrong(stopped: Daemon, root: Path) -> None:
