@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from clipd.batches import Batches
-from clipd.changes import Changes
+from clipd.changes import Changes, Found
 from clipd.config import Config
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
@@ -38,7 +38,7 @@ from clipd.watch.backlog import Backlog, Folder
 from clipd.watch.root import Root
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
-from clipd.watch.scan import folder_changes
+from clipd.watch.scan import folder_steps
 from clipd.watch.watcher import watching
 from clipd.xdg import Paths
 
@@ -205,11 +205,11 @@ def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
     )
 
 
-def _expand(reader: CatalogReader, rules: Rules, states: Roots, folder: Folder) -> Iterator[bytes]:
+def _expand(reader: CatalogReader, rules: Rules, states: Roots, folder: Folder) -> Found:
     root = states.of(folder.path)
     if root is None:
         return iter(())
-    return folder_changes(reader, rules, root, folder.path, folder.deep)
+    return folder_steps(reader, rules, root, folder.path, folder.deep)
 
 
 def _search(

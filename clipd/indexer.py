@@ -28,6 +28,7 @@ from clipd.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
 _LOOKS_A_TURN = 256  # paths triaged in one transaction
+_LOOK_SECONDS = 0.25  # for finding them: a slow disk must not keep a turn from its end
 _DISK_WAIT_SECONDS = 15.0  # after a full disk; photos wait, searches go on
 _IDLE_WAIT_SECONDS = 5.0
 _HELD_WAIT_SECONDS = 0.5
@@ -198,16 +199,16 @@ class Indexer:
             self._recorder.known(file, outcome)
 
     def _look(self) -> None:
+        until = time.monotonic() + _LOOK_SECONDS
         for _ in range(_LOOKS_A_TURN):
             if self._room() <= 0:
                 return
-            path = self._changes.next()
+            path = self._changes.next(until)
             if path is None:
                 break
             self._look_at(path)
-        else:
-            return
-        self._encode_anew()
+        if not self._changes.has_more():
+            self._encode_anew()
 
     def _look_at(self, path: bytes) -> None:
         if path in self._in_work:
