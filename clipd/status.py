@@ -72,7 +72,7 @@ class StatusBoard:
         progress = self._indexer.progress()
         if self._hold.is_paused:
             return "paused"
-        has_work = bool(progress.waiting or progress.working)
+        has_work = bool(progress.waiting or progress.working or progress.is_encoding_anew)
         if has_work and self._hold.is_resting:
             return "resting"
         if self._watcher.is_scanning:
