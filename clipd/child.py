@@ -37,7 +37,9 @@ class Child:
                 pass_fds=theirs,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C in a terminal is for clipd, which then ends us
+                # Ctrl-C in a terminal is for clipd, which then ends us. A group and not a session:
+                # the scheduler gives every session a share of its own (sched(7), autogroups).
+                process_group=0,
             )
         except BaseException:
             for here, _ in pairs:

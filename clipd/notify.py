@@ -21,7 +21,10 @@ def notify(*assignments: str) -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.settimeout(1.0)
-            sock.sendto(os.fsencode("\n".join(lines)), target)
+            # Connected, because only then does poll(2) know that the other's queue is full;
+            # otherwise a send with a timeout spins until the timeout is over.
+            sock.connect(target)
+            sock.send(os.fsencode("\n".join(lines)))
     except OSError:
         return False
     return True

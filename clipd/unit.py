@@ -35,9 +35,11 @@ def unit_text(command: Sequence[str], environment: Mapping[str, str] = os.enviro
     """
     paths = Paths.of(environment)
     exec_start = "\n".join([f"ExecStart={_command(command)}", *_pinned(environment)])
-    folders = (paths.state, paths.cache, paths.models.parent)
+    folders = [str(each) for each in (paths.state, paths.cache, paths.models.parent)]
+    made = _words(["/usr/bin/env", "mkdir", "-p", "-m", "700", *folders], dollars=True)
     writable = _words([f"-{each}" for each in folders], dollars=False)
     text = resources.files("clipd").joinpath(UNIT).read_text()
+    text = _with_line(text, "ExecStartPre", f"ExecStartPre=-+{made}")
     text = _with_line(text, "ExecStart", exec_start)
     return _with_line(text, "ReadWritePaths", f"ReadWritePaths={writable}")
 

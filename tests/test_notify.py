@@ -1,5 +1,6 @@
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,3 +77,17 @@ def test_the_watchdog_is_fed_at_half_its_time_and_only_by_whom_it_is_meant_for(
             monkeypatch.setenv(name, value)
 
     assert notify.watchdog_interval() == expected
+
+
+def test_a_manager_that_does_not_read_costs_time_but_no_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        while notify.notify_watchdog():
+            pass  # until its queue is full
+        before = time.process_time()
+        assert not notify.notify_watchdog()
+        assert time.process_time() - before < 0.3

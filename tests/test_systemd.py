@@ -66,6 +66,8 @@ def test_setup_changes_only_the_lines_that_depend_on_the_machine() -> None:
 
     changed = [new for old, new in zip(shipped, installed, strict=True) if old != new]
     assert changed == [
+        "ExecStartPre=-+/usr/bin/env mkdir -p -m 700"
+        " /home/me/.local/state/clipd /home/me/.cache/clipd /home/me/.local/share/clipd",
         "ExecStart=/opt/bin/clipd run",
         "ReadWritePaths=-/home/me/.local/state/clipd -/home/me/.cache/clipd"
         " -/home/me/.local/share/clipd",

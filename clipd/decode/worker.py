@@ -29,6 +29,9 @@ from clipd.errors import ChildError
 _CHUNK_BYTES: Final = 1 << 20
 _READ_BUFFER_BYTES: Final = 1 << 16
 HASH_BYTES: Final = 16
+# Decoders take what the encoder leaves: its threads wait for each other, so that one that is
+# pushed off a core stops them all, while a decoder that waits costs only itself.
+_NICER: Final = 5
 
 
 def main(arguments: list[str]) -> None:
@@ -37,6 +40,7 @@ def main(arguments: list[str]) -> None:
     settings = Settings.from_json(arguments[1])
     load_codecs(with_raw=settings.with_raw)
     os.chdir("/")
+    os.nice(_NICER)
     held = seal(settings.memory_bytes)
     _silence()  # the last thing that may fail, so that what fails before is heard
     gc.freeze()  # what is loaded stays: do not look through it again after every photo

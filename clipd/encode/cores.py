@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-MOST = 8  # more gain little in batches that keep a query waiting 0.1 s, and cost the desktop
+MOST = 8  # more gain little in slices so short, and cost the desktop
 
 _CPUS = Path("/sys/devices/system/cpu")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from clipd.channel import JsonValue
 from clipd.durable import write_durably
 from clipd.errors import ModelError
 from clipd.photo import ModelSpec, Preprocess
+
+log = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 20
 
@@ -115,6 +118,14 @@ def write_json(file: Path, data: Mapping[str, JsonValue]) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     write_durably(file, json.dumps(data, indent=1).encode())
+
+
+def remember(file: Path, data: Mapping[str, JsonValue]) -> None:
+    """Write a JSON file that spares work later; where that fails, the work is done again."""
+    try:
+        write_json(file, data)
+    except OSError as error:
+        log.warning("cannot write %s: %s", file, error.strerror)
 
 
 def read_json(file: Path) -> dict[str, JsonValue] | None:

@@ -16,14 +16,16 @@ import numpy as np
 import torch
 
 from clipd.encode import openclip
-from clipd.encode.precision import calibrated
+from clipd.encode.precision import calibrated, known
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels, Vectors
 
 log = logging.getLogger(__name__)
 
 # A query that arrives while photos are encoded waits for the running slice. This bounds the wait.
-SLICE_SECONDS = 0.1
+SLICE_SECONDS = 0.3
+# Every slice reads all weights from memory once; with fewer pictures that is most of the work.
+_LEAST_SLICE = 4
 _TEXTS_PER_PASS = 64
 
 
@@ -95,24 +97,30 @@ class Engine:
 
     def _loaded(self, device: str) -> openclip.Model:
         try:
-            return self._prepared(openclip.load(self._spec, device))
+            return self._prepared(device)
         except (RuntimeError, MemoryError) as error:
             if device == "cpu":
                 raise EncodeError(f"no room for the model {self._spec.name}: {error}") from error
             self.reason = f"CUDA failed, so the CPU is used: {_first_line(error)}"
         _free()
-        return self._prepared(openclip.load(self._spec, "cpu"))
+        return self._prepared("cpu")
 
-    def _prepared(self, model: openclip.Model) -> openclip.Model:
-        if self._wish.precision == "auto":
-            return calibrated(model, self._spec, self._wish.cache)
-        model.convert(self._wish.precision)
-        return model
+    def _prepared(self, device: str) -> openclip.Model:
+        precision: str | None = self._wish.precision
+        if precision == "auto":
+            precision = known(self._spec, device, self._wish.cache)
+        if precision is not None:
+            return openclip.load(self._spec, device, precision)
+        return calibrated(openclip.load(self._spec, device), self._spec, self._wish.cache)
 
     def _slice(self) -> int:
-        if not self._seconds_each:
-            return min(self._limit, 4)
-        return max(1, min(self._limit, int(SLICE_SECONDS / self._seconds_each)))
+        """Return how many pictures to encode next: a power of two that takes `SLICE_SECONDS`.
+
+        A power of two, because oneDNN prepares anew for each size that it has not seen.
+        """
+        fitting = SLICE_SECONDS / self._seconds_each if self._seconds_each else _LEAST_SLICE
+        most = max(1, min(self._limit, max(_LEAST_SLICE, int(fitting))))
+        return 1 << (most.bit_length() - 1)
 
     def _learn(self, seconds_each: float) -> None:
         before = self._seconds_each or seconds_each

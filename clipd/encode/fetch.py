@@ -73,6 +73,8 @@ def fetch(config: ModelConfig, folder: Path, cache: Path, progress: Progress) ->
     except ModelError:
         file.unlink(missing_ok=True)
         raise
+    except OSError as error:
+        raise FetchError(f"cannot write to {plan.home}: {error.strerror}") from error
 
 
 def hub() -> str:

@@ -15,12 +15,12 @@ from clipd.encode.description import (
     fingerprinted,
     from_json,
     read_json,
+    remember,
     sha256_of,
-    write_json,
 )
 from clipd.encode.offers import Architecture, Offer, Offers, ask, load_offers
 from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
-from clipd.errors import ModelMissingError
+from clipd.errors import ModelError, ModelMissingError
 from clipd.photo import ModelSpec, Preprocess
 
 DESCRIPTION = "model.json"
@@ -187,7 +187,11 @@ def _tiny(folder: Path) -> ModelSpec:
     from clipd.tiny.weights import checkpoint
 
     config = read_json(Path(clipd.__file__).parent / "tiny" / "tiny.json")
-    return _described(TINY, Architecture.of(TINY, config), "", checkpoint(folder))
+    try:
+        file = checkpoint(folder)
+    except OSError as error:
+        raise ModelError(f"cannot unpack the embedded model into {folder}: {error}") from error
+    return _described(TINY, Architecture.of(TINY, config), "", file)
 
 
 def _local(config: ModelConfig, checkpoint: Path, cache: Path) -> ModelSpec:
@@ -207,7 +211,7 @@ def _local(config: ModelConfig, checkpoint: Path, cache: Path) -> ModelSpec:
     else:
         spec = _of_known_architecture(config, checkpoint, load_offers(cache))
     ask({"op": "check", "spec": as_json(spec)})
-    write_json(file, as_json(spec))
+    remember(file, as_json(spec))
     return spec
 
 
@@ -237,4 +241,7 @@ def _described(
         preprocess=preprocess or Preprocess(side=architecture.side),
         fingerprint="",
     )
-    return fingerprinted(spec, architecture.config, sha256_of(checkpoint))
+    try:
+        return fingerprinted(spec, architecture.config, sha256_of(checkpoint))
+    except OSError as error:
+        raise ModelError(f"cannot read the weights {checkpoint}: {error.strerror}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clipd.channel import JsonValue
 from clipd.child import Child
-from clipd.encode.description import number, preprocess_from, read_json, write_json
+from clipd.encode.description import number, preprocess_from, read_json, remember
 from clipd.encode.presets import PRESETS, QUICK, nearest
 from clipd.errors import ChildError, ModelError
 from clipd.photo import Preprocess
@@ -133,7 +133,7 @@ def load_offers(cache: Path) -> Offers:
     data = read_json(file)
     if data is None:
         data = ask({"op": "offers"})
-        write_json(file, data)
+        remember(file, data)
     try:
         return _parse(data)
     except (AssertionError, KeyError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -85,29 +86,40 @@ class Model:
         return batch.div_(255).sub_(self._mean).div_(self._std)
 
 
-def load(spec: ModelSpec, device: str) -> Model:
-    """Load a model in fp32.
+def load(spec: ModelSpec, device: str, precision: str = "fp32") -> Model:
+    """Load a model, converted while it is read: the weights are never in memory twice.
 
     Raises:
         ModelError: the file is not there, not safe to read, or does not fit the architecture.
     """
     file = Path(spec.checkpoint)
     if file.suffix not in _SAFE_SUFFIXES:
-        raise ModelError(
-            f"cannot load {file}: model.checkpoint must be {' or '.join(_SAFE_SUFFIXES)}"
-        )
+        known = " or ".join(_SAFE_SUFFIXES)
+        raise ModelError(f"cannot load {file}: model.checkpoint must be {known}")
     register(file)
     try:
-        with warnings.catch_warnings(), _Uninitialised():
-            warnings.simplefilter("ignore")
-            module = open_clip.create_model(
-                spec.architecture, pretrained=str(file), weights_only=True, pretrained_text=False
-            )
+        module = _without_weights(spec.architecture).to(DTYPES[precision])
+        open_clip.load_checkpoint(module, str(file), strict=True, weights_only=True)
     except Exception as error:
         if is_out_of_memory(error):
             raise
         raise ModelError(_why_not(spec, file, error)) from error
-    return Model(spec, module, device)
+    model = Model(spec, module, device)
+    model.precision = precision
+    return model
+
+
+def _without_weights(architecture: str) -> torch.nn.Module:
+    """Build a model whose weights hold whatever was in memory."""
+    logging.disable(logging.WARNING)  # open_clip warns that it loads no weights; we do, next
+    try:
+        with warnings.catch_warnings(), _Uninitialised():
+            warnings.simplefilter("ignore")
+            return cast(
+                torch.nn.Module, open_clip.create_model(architecture, pretrained_text=False)
+            )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def register(checkpoint: Path | None = None) -> None:

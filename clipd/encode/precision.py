@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clipd.encode.description import read_json, write_json
-from clipd.encode.openclip import Model
+from clipd.channel import JsonValue
+from clipd.encode.description import read_json, remember
+from clipd.encode.openclip import DTYPES, Model
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels, Vectors
 
@@ -33,15 +34,17 @@ class Probe:
     vectors: Vectors  # of the pictures, then of the texts
 
 
+def known(spec: ModelSpec, device: str, cache: Path) -> str | None:
+    """Return the precision that was measured to be best for a model on this device, or None."""
+    precision = (read_json(_note(spec, device, cache)) or {}).get("precision")
+    return str(precision) if precision in DTYPES else None
+
+
 def calibrated(model: Model, spec: ModelSpec, cache: Path) -> Model:
-    """Return the model in the precision that is best on this device; measured once, then known."""
-    file = cache / "precision" / f"{_key(spec, model.device)}.json"
-    known = (read_json(file) or {}).get("precision")
-    if known in ("fp32", "bf16", "fp16"):
-        model.convert(str(known))
-        return model
+    """Measure which precision is best for an fp32 model, note it, return the model in it."""
     best = _best(model, spec.preprocess.side)
-    write_json(file, {"model": spec.name, "device": model.device, "precision": best.precision})
+    note: dict[str, JsonValue] = {"model": spec.name, "device": model.device}
+    remember(_note(spec, model.device, cache), {**note, "precision": best.precision})
     return best
 
 
@@ -91,10 +94,11 @@ def probe_pictures(side: int) -> Pixels:
     return np.stack(pictures)
 
 
-def _key(spec: ModelSpec, device: str) -> str:
+def _note(spec: ModelSpec, device: str, cache: Path) -> Path:
     chip = torch.cuda.get_device_name() if device.startswith("cuda") else _cpu_name()
     parts = [spec.fingerprint, device, chip, torch.__version__]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    return cache / "precision" / f"{key}.json"
 
 
 def _cpu_name() -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from clipd.tiny.captions import REPORT_TEMPLATES, phrase
-from clipd.tiny.model import Encoder, Vectors
 from clipd.tiny.pool import encode_scenes, encode_traits, fits
 from clipd.tiny.scenes import Scene, random_scene
 from clipd.tiny.words import SCENES, SUBJECTS, THINGS, Traits
+
+if TYPE_CHECKING:  # setting the questions needs no torch
+    from clipd.tiny.model import Encoder, Vectors
 
 BEST = 5
 

@@ -55,7 +55,7 @@ def test_a_corrupt_catalog_is_set_aside_and_everything_is_found_again(
 
     stopped.wait_found(root, album.SEED)
     assert "catalog" in stopped.log()
-    aside = [file for file in catalog.parent.rglob("*") if "corrupt" in file.name.lower()]
+    aside = [file for file in catalog.parent.rglob("*") if "damaged" in file.name]
     assert aside, sorted(catalog.parent.rglob("*"))
     stopped.wait_idle()
     stopped.verify()
@@ -155,10 +155,10 @@ def test_verify_repairs_nothing_when_nothing_is_wrong(stopped: Daemon, root: Pat
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MiB."""
+    """A file system with little room, yet enough for a write-ahead log of 8 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=8m", "clipd-test", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=40m", "clipd-test", str(folder)]
     if os.geteuid() != 0 or subprocess.run(words, check=False, capture_output=True).returncode:
         pytest.skip("a full disk needs a small file system, and mounting is not allowed here")
     yield folder
@@ -193,13 +193,14 @@ def test_a_full_disk_stops_no_search_and_is_recovered_from(
     names = [f"{number}.jpg" for number in range(200)]
     for name in names:
         album.save(root / name, album.picture("beach"))
-    daemon.wait_until(lambda: "disk" in str(daemon.status()).lower(), what="status says so")
+    daemon.wait_until(lambda: "no room" in str(daemon.status()["problems"]), what="it is said")
     assert daemon.found(root) >= {os.fsencode(name) for name in album.SEED}
-    assert "disk" in daemon.ctl("status").stdout.decode().lower()
+    assert b"no room" in daemon.ctl("status").stdout
     filler.unlink()
 
     daemon.wait_found(root, [*names, *album.SEED])
     daemon.wait_idle()
+    assert daemon.status()["problems"] == []
     assert daemon.pid == pid
     assert "corrupt" not in daemon.log()
     daemon.verify()

@@ -1,17 +1,22 @@
-"""The embedded model on a smaller draw than the report's, at bars a little lower."""
+"""The embedded model on a smaller draw than the report's, of seeds used nowhere else."""
+
+from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from clipd.tiny import exam
-from clipd.tiny.model import Encoder, Network, create
+from clipd.tiny.captions import parse
 from clipd.tiny.scenes import SCENES, Scene, draw, random_scene
 from clipd.tiny.weights import checkpoint
+
+if TYPE_CHECKING:  # imported by the fixtures, so that collecting the tests loads no torch
+    from clipd.tiny.model import Encoder, Network
 
 pytestmark = pytest.mark.slow
 
@@ -19,13 +24,28 @@ SIZE = (160, 120)
 FIRST_SEED = 500_000  # neither training nor the report draws from here
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    import torch
+
+    # Threads that wait for each other on a busy machine take ten times as long as one.
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    from clipd.tiny.model import create
+
     return create(checkpoint(tmp_path_factory.mktemp("weights")))
 
 
 @pytest.fixture(scope="module")
 def encoder(network: Network) -> Encoder:
+    from clipd.tiny.model import Encoder
+
     return Encoder(network)
 
 
@@ -54,33 +74,38 @@ def paper() -> Paper:
 
 
 @pytest.fixture
-def shuffled(network: Network) -> Iterator[Network]:
+def shuffled(network: Network) -> Iterator[Encoder]:
+    import torch
+
+    from clipd.tiny.model import Encoder
+
     kept = {name: value.clone() for name, value in network.state_dict().items()}
     dice = torch.Generator().manual_seed(0)
     for value in network.state_dict().values():
         if value.is_floating_point():
             order = torch.randperm(value.numel(), generator=dice)
             value.copy_(value.flatten()[order].view_as(value))
-    yield network
+    yield Encoder(network)
     network.load_state_dict(kept)
 
 
 def test_the_figures_hold_on_a_smaller_draw(encoder: Encoder, paper: Paper) -> None:
     figures = paper.mark(encoder)
-    assert figures.first_word >= 0.88
-    assert figures.best_pictures >= 0.92
-    assert figures.two_traits >= 0.75
-    assert figures.neighbours >= 0.92
+    assert figures.first_word >= 0.95
+    assert figures.best_pictures >= 0.95
+    assert figures.two_traits >= 0.85
+    assert figures.neighbours >= 0.95
 
 
 def test_the_figures_collapse_when_the_weights_are_shuffled(
-    shuffled: Network, paper: Paper
+    shuffled: Encoder, paper: Paper
 ) -> None:
-    figures = paper.mark(Encoder(shuffled))
-    assert figures.first_word < 0.1
-    assert figures.best_pictures < 0.12
-    assert figures.two_traits < 0.25
-    assert figures.neighbours < 0.5
+    figures = paper.mark(shuffled)
+    assert figures.first_word < 0.06
+    assert figures.best_pictures < 0.08
+    assert figures.two_traits < 0.2
+    # Even a random network sees colours, and colours tell some scenes apart.
+    assert figures.neighbours < 0.45
 
 
 def test_every_question_has_five_right_answers_to_find(paper: Paper) -> None:
@@ -100,24 +125,18 @@ def saved_as_jpeg(picture: Image.Image) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def test_bare_words_and_near_synonyms_find_their_picture_first(encoder: Encoder) -> None:
-    shown = {
-        "sunset": "sunset",
-        "beach": "beach",
-        "red car": "a red car",
-        "snowy mountains": "snowy mountains",
-        "mountains with snow": "snowy mountains",
-        "a cat": "cat",
-        "blue car": "a blue car",
-        "a red car at night": "a red car at night",
-        "sailboat": "sailing boat",
-        "the moon": "night sky",
-    }
-    scenes = list(dict.fromkeys(shown.values()))
-    pictures = [saved_as_jpeg(draw(words, seed=21)) for words in scenes]
-    scores = encoder.encode_texts(list(shown)) @ encoder.encode_images(pictures).T
-    found = [scenes[column] for column in scores.argmax(axis=1)]
-    assert found == list(shown.values())
+def test_bare_words_and_near_synonyms_find_a_picture_of_theirs_first(encoder: Encoder) -> None:
+    shown = ["sunset", "beach", "a red car", "a blue car", "a red car at night", "a cat"]
+    shown += ["snowy mountains", "sailing boat", "night sky", "forest", "a dog", "a black cat"]
+    asked = ["sunset", "beach", "red car", "blue car", "a red car at night", "a cat"]
+    asked += ["snowy mountains", "mountains with snow", "sailboat", "the moon", "black kitten"]
+    pictures = [saved_as_jpeg(draw(words, seed=21)) for words in shown]
+    scores = encoder.encode_texts(asked) @ encoder.encode_images(pictures).T
+    for query, column in zip(asked, scores.argmax(axis=1), strict=True):
+        word, traits = parse(query)
+        found_word, found_traits = parse(shown[column])
+        assert found_word == word, query
+        assert traits.fit(found_traits), query
 
 
 def test_words_it_never_learned_carry_nothing(network: Network, encoder: Encoder) -> None:
@@ -125,7 +144,7 @@ def test_words_it_never_learned_carry_nothing(network: Network, encoder: Encoder
     learned = int((rows != 0).any(dim=1).sum())
     assert 200 < learned < 1000
     plain, wrapped = encoder.encode_texts(["sunset", "quixotic zygote sunset paradigm"])
-    assert float(plain @ wrapped) > 0.7
+    assert float(plain @ wrapped) > 0.95
 
 
 def test_vectors_are_finite_unit_rows(encoder: Encoder) -> None:

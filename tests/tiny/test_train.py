@@ -1,14 +1,25 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import pytest
-import torch
 
-from clipd.tiny import model, train, weights
-from clipd.tiny.pool import SIDE, Pool, as_seen, encode_scenes, encode_traits, fits
+from clipd.tiny import weights
+from clipd.tiny.pool import SIDE, Pool, as_seen, encode_scenes
 from clipd.tiny.scenes import draw, random_scene
-from clipd.tiny.words import Traits
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    import torch
+
+    # Threads that wait for each other on a busy machine take ten times as long as one.
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def small_pool(size: int) -> Pool:
@@ -17,18 +28,9 @@ def small_pool(size: int) -> Pool:
     return Pool(scenes, encode_scenes(scenes), pixels)
 
 
-def test_a_caption_fits_the_scenes_that_show_all_it_says_and_no_others() -> None:
-    shown = [("car", Traits("red", time="night")), ("car", Traits("red")), ("bus", Traits("red"))]
-    asked = [("car", Traits()), ("car", Traits("red", time="night")), ("bus", Traits("blue"))]
-    table = fits(
-        np.array([encode_traits(*each) for each in asked], np.int16),
-        np.array([encode_traits(*each) for each in shown], np.int16),
-    )
-    assert table.tolist() == [[True, True, False], [True, False, False], [False, False, False]]
-
-
-@pytest.mark.slow
 def test_training_sees_what_open_clip_makes_of_a_picture() -> None:
+    import open_clip
+
     transform = open_clip.image_transform(SIDE, is_train=False, mean=(0, 0, 0), std=(1, 1, 1))
     for size in ((160, 120), (97, 131), (70, 70)):
         picture = draw("a red car", 3, size)
@@ -36,13 +38,16 @@ def test_training_sees_what_open_clip_makes_of_a_picture() -> None:
         assert np.abs(theirs - as_seen(picture)).max() < 1.01
 
 
-@pytest.mark.slow
 def test_a_short_training_lowers_the_loss_and_open_clip_loads_what_it_wrote(
     tmp_path: Path,
 ) -> None:
+    import torch
+
+    from clipd.tiny import model, train
+
     packed = tmp_path / "weights.safetensors.gz"
-    plan = train.Plan(seed=3, steps=10, batch=32)
-    losses = train.train(small_pool(200), plan, packed)
+    plan = train.Plan(seed=3, steps=8, batch=24)
+    losses = train.train(small_pool(100), plan, packed)
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
     unpacked = tmp_path / "weights.safetensors"
     weights._unpack(packed, unpacked)
