@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from clipd.batches import Batches
-from clipd.changes import Changes
+from clipd.changes import Changes, Found
 from clipd.config import Config
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
@@ -38,7 +38,7 @@ from clipd.watch.backlog import Backlog, Folder
 from clipd.watch.root import Root
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
-from clipd.watch.scan import folder_changes
+from clipd.watch.scan import folder_steps
 from clipd.watch.watcher import watching
 from clipd.xdg import Paths
 
@@ -52,6 +52,7 @@ class Running:
 
     indexer: Indexer
     board: StatusBoard
+    hold: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +79,19 @@ class _Workers:
 
 @contextmanager
 def assembled(
-    config: Config, paths: Paths, sock: socket.socket, complaint: str = ""
+    config: Config,
+    paths: Paths,
+    sock: socket.socket,
+    complaint: str = "",
+    *,
+    is_paused: bool = False,
 ) -> Iterator[Running]:
     """Run all parts for the length of the block: started top to bottom, stopped bottom to top.
 
     Args:
         sock: where to answer; it listens already.
         complaint: a sentence that the status should show, "" for none.
+        is_paused: begin with the work held, as the user wanted before a reload.
     """
     with ExitStack() as running:
         stores = _open_stores(running, config, paths)
@@ -93,6 +100,8 @@ def assembled(
         backlog = Backlog(config.watch.settle, config.watch.settle_max)
         inbox = Inbox(backlog.wake)
         hold = Hold(config.power)
+        if is_paused:
+            hold.pause()
         workers = _start_workers(running, config, paths, stores, inbox)
         reencoding = Reencoding(stores.catalog, stores.model, states)
         indexer = Indexer(
@@ -126,8 +135,9 @@ def assembled(
             encoder=workers.encoder,
             pool=workers.pool,
             hold=hold,
-            notes=(*stores.notes, complaint),
+            notes=stores.notes,
         )
+        board.complain(complaint)
         daemon = Daemon(
             search=_search(config, stores, workers, states, inbox),
             board=board,
@@ -141,7 +151,7 @@ def assembled(
         )
         running.enter_context(serving_on(sock, daemon, config.serve))
         running.callback(_give_up_start, workers.encoder)
-        yield Running(indexer, board)
+        yield Running(indexer, board, hold)
 
 
 def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
@@ -205,11 +215,11 @@ def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
     )
 
 
-def _expand(reader: CatalogReader, rules: Rules, states: Roots, folder: Folder) -> Iterator[bytes]:
+def _expand(reader: CatalogReader, rules: Rules, states: Roots, folder: Folder) -> Found:
     root = states.of(folder.path)
     if root is None:
         return iter(())
-    return folder_changes(reader, rules, root, folder.path, folder.deep)
+    return folder_steps(reader, rules, root, folder.path, folder.deep)
 
 
 def _search(

@@ -2,7 +2,7 @@
 
 A reload (SIGHUP) is an orderly stop and start within the process: whatever the configuration
 may change, there is one way to bring it about. The lock, the pid and the socket stay, so that
-clients wait a moment instead of finding nobody.
+clients wait a moment instead of finding nobody. A file that cannot be read stops nothing.
 """
 
 from __future__ import annotations
@@ -99,36 +99,49 @@ def _run_and_reload(
     config: Config, file: Path | None, paths: Paths, sock: socket.socket, signals: Signals
 ) -> None:
     """Run with one configuration after the other; one that cannot be used changes nothing."""
-    last_good: Config | None = None
-    complaint = ""
+    before: Config | None = None  # to go back to, while another one is tried
+    complaint, is_paused = "", False
     while not (signals.must_stop or signals.has_failed):
-        try:
-            _run_once(config, paths, sock, signals, complaint)
-            last_good, complaint = config, ""
-            if signals.must_reload:
-                signals.must_reload = False
-                config = load(file)
-        except ClipdError as error:
-            if last_good is None:
-                raise
-            complaint = f"the configuration was not changed: {error}"
-            _log.error("%s", complaint)
-            config, last_good = last_good, None
+        with ExitStack() as running:
+            try:
+                daemon = running.enter_context(
+                    assembled(config, paths, sock, complaint, is_paused=is_paused)
+                )
+            except ClipdError as error:
+                if before is None:
+                    raise
+                complaint = _complaint(error)
+                config, before = before, None
+                continue
+            _log.info("clipd answers on %s", paths.socket)
+            fresh = _stay_until_told(daemon, file, paths, signals)
+            is_paused = daemon.hold.is_paused
+        if fresh is not None:
+            config, before, complaint = fresh, config, ""
 
 
-def _run_once(
-    config: Config, paths: Paths, sock: socket.socket, signals: Signals, complaint: str
-) -> None:
-    """Run with one configuration until a signal ends it."""
-    with ExitStack() as running:
-        daemon = running.enter_context(assembled(config, paths, sock, complaint))
+def _stay_until_told(
+    daemon: Running, file: Path | None, paths: Paths, signals: Signals
+) -> Config | None:
+    """Look after the daemon; return the configuration to go on with, None to end."""
+    while True:
         notify_ready(daemon.board.line())
-        _log.info("clipd answers on %s", paths.socket)
         _stay(daemon, paths, signals)
-        if signals.must_reload and not signals.must_stop:
-            notify_reloading()
-        else:
+        if signals.must_stop or signals.has_failed:
             notify_stopping()
+            return None
+        signals.must_reload = False
+        notify_reloading()
+        try:
+            return load(file)
+        except ClipdError as error:
+            daemon.board.complain(_complaint(error))
+
+
+def _complaint(error: ClipdError) -> str:
+    complaint = f"the configuration was not changed: {error}"
+    _log.error("%s", complaint)
+    return complaint
 
 
 def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:

@@ -12,7 +12,8 @@ from clipd.indexer import Indexer
 
 _log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 5.0
-_TURN_SECONDS = 120.0  # the indexer's longest turn: a snapshot or a backup on a slow disk
+# The indexer's longest turn: verifying or backing up a million photos on a slow disk.
+_TURN_SECONDS = 900.0
 
 
 class Health:

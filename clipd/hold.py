@@ -23,7 +23,7 @@ class Hold:
         self._look_at = 0.0
 
     def pause(self) -> None:
-        """Hold new work until ``resume``, or until clipd starts again."""
+        """Hold new work until ``resume``, or until clipd is started again; a reload keeps it."""
         self._paused.set()
 
     def resume(self) -> None:

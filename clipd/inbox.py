@@ -70,6 +70,11 @@ class Inbox:
         self._messages.put(message)
         self._wake()
 
+    def tell(self, work: Callable[[], None]) -> None:
+        """Have the indexer's thread run something between two turns; what it raises ends clipd."""
+        self._calls.put(work)
+        self.post(None)
+
     def call(self, work: Callable[[], T]) -> Future[T]:
         """Have the indexer's thread run something between two turns, and hand out the result."""
         future: Future[T] = Future()
@@ -80,8 +85,7 @@ class Inbox:
             except BaseException as error:  # handed on to whoever waits for the future
                 future.set_exception(error)
 
-        self._calls.put(run)
-        self.post(None)
+        self.tell(run)
         return future
 
     def messages(self, wait_seconds: float) -> list[Message]:

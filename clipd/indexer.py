@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from clipd.batches import Batches
 from clipd.changes import Changes
@@ -28,6 +29,7 @@ from clipd.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
 _LOOKS_A_TURN = 256  # paths triaged in one transaction
+_LOOK_SECONDS = 0.25  # for finding them: a slow disk must not keep a turn from its end
 _DISK_WAIT_SECONDS = 15.0  # after a full disk; photos wait, searches go on
 _IDLE_WAIT_SECONDS = 5.0
 _HELD_WAIT_SECONDS = 0.5
@@ -41,6 +43,7 @@ class Progress:
 
     waiting: int  # changes not looked at yet
     working: int  # pictures in decoders, in the encoder or between
+    is_encoding_anew: bool  # photos without a vector of this model are being looked for
     decoded: int  # since the start
     encoded: int
     rate: float  # photos per second, lately
@@ -107,7 +110,8 @@ class Indexer:
         """Tell where the write path stands. Any thread."""
         return Progress(
             waiting=len(self._changes),
-            working=len(self._in_work),
+            working=max(len(self._in_work), len(self._touched)),
+            is_encoding_anew=not self._reencoding.is_done,
             decoded=self._recorder.decoded,
             encoded=self._recorder.encoded,
             rate=self._recorder.rate(),
@@ -138,7 +142,8 @@ class Indexer:
             self._changes.wait(0)
             can_look = self._room() > 0 and self._changes.has_more()
             return self._inbox.messages(0 if can_look else _BUSY_WAIT_SECONDS)
-        is_over = self._reencoding.is_done and not self._changes.has_more()
+        has_old = not self._reencoding.is_done and not self._recorder.encoder_wait()
+        is_over = not has_old and not self._changes.has_more()
         self._changes.wait(_IDLE_WAIT_SECONDS if is_over else 0)
         return self._inbox.messages(0)
 
@@ -147,67 +152,69 @@ class Indexer:
 
     def _turn(self, messages: list[Message]) -> None:
         """Take in answers and look at changes, in one transaction; then let the index follow."""
+        # No failing disk may undo that work has come back: it would be waited for for ever.
+        records = [self._take_in(message) for message in messages]
         try:
             with self._catalog.writing():
-                for message in messages:
-                    self._take_in(message)
+                for record in records:
+                    record()
                 if not self._stop.is_set() and not self._must_wait():
                     self._look()
-        except StorageFullError as error:
-            self._wait_for_room(error)
-        else:
             if self._touched:
                 self._disk_problem = ""
-        self._touched.clear()
-        self._follower.catch_up()
+            self._follower.catch_up()
+        except StorageFullError as error:
+            self._wait_for_room(error)
         # Only now can it be found, and only now is it no work any more.
+        self._touched.clear()
         self._in_work.difference_update(self._landed)
         self._landed.clear()
         self._batches.send_due(more_coming=bool(self._flying))
 
-    def _take_in(self, message: Message) -> None:
+    def _take_in(self, message: Message) -> Callable[[], None]:
+        """Note that work has come back; return what is left to be recorded of it."""
         match message:
             case Read():
-                self._take_in_read(message)
+                return self._take_in_read(message)
             case Encoded():
-                self._batches.answered()
                 self._land(message.batch)
-                self._recorder.encoded_batch(message)
+                return partial(self._recorder.encoded_batch, message)
             case NotEncoded():
-                self._batches.answered()
                 self._land(message.batch)
-                self._recorder.not_encoded(message)
+                self._reencoding.restart()  # a path that the catalog knows is not read again
+                return partial(self._recorder.not_encoded, message)
 
     def _land(self, batch: tuple[Ready, ...]) -> None:
+        self._batches.answered()
         for ready in batch:
             self._touched.append(ready.path)
             self._landed.append(ready.path)
 
-    def _take_in_read(self, message: Read) -> None:
+    def _take_in_read(self, message: Read) -> Callable[[], None]:
         file = self._flying.pop(message.job.ticket)
         outcome = message.outcome
         self._touched.append(file.path)
         if not isinstance(outcome, Refused) and outcome.pixels is not None:
             self._recorder.decoded += 1
-            self._batches.add(Ready(file.path, file.root, outcome, time.monotonic()))
-            return
+            ready = Ready(file.path, file.root, outcome, time.monotonic())
+            self._batches.add(ready)
+            return _nothing
         self._landed.append(file.path)
         if isinstance(outcome, Refused):
-            self._recorder.refused(file, outcome)
-        else:
-            self._recorder.known(file, outcome)
+            return partial(self._recorder.refused, file, outcome)
+        return partial(self._recorder.known, file, outcome)
 
     def _look(self) -> None:
+        until = time.monotonic() + _LOOK_SECONDS
         for _ in range(_LOOKS_A_TURN):
             if self._room() <= 0:
                 return
-            path = self._changes.next()
+            path = self._changes.next(until)
             if path is None:
                 break
             self._look_at(path)
-        else:
-            return
-        self._encode_anew()
+        if not self._changes.has_more():
+            self._encode_anew()
 
     def _look_at(self, path: bytes) -> None:
         if path in self._in_work:
@@ -216,12 +223,24 @@ class Indexer:
         self._touched.append(path)
         found = self._triage.look(path)
         if isinstance(found, ToRead):
-            self._read(found)
+            self._read_or_wait(found)
         elif found is not None:
             self._changes.add(found)
 
+    def _read_or_wait(self, file: ToRead) -> None:
+        # Of a library, hours of decoding would be thrown away while the encoder fails.
+        wait = self._recorder.encoder_wait()
+        if wait:
+            self._changes.put_back(file.path, wait)
+        else:
+            self._read(file)
+
     def _encode_anew(self) -> None:
         """With nothing else to do, read photos that lack a vector of this model."""
+        if self._recorder.encoder_wait():
+            return
+        if self._reencoding.is_done and not self._in_work:
+            self._reencoding.look_again()
         while self._room() > 0 and (file := self._reencoding.take()) is not None:
             if file.path not in self._in_work:
                 self._read(file)
@@ -247,3 +266,8 @@ class Indexer:
         for path in self._touched:
             if path not in self._in_work or path in self._landed:
                 self._changes.put_back(path, _DISK_WAIT_SECONDS)
+        self._reencoding.restart()
+
+
+def _nothing() -> None:
+    """Record nothing: a decoded picture waits for its vector."""

@@ -37,6 +37,7 @@ class Recorder:
         self.encoded = 0
         self.problem = ""
         self._wait = _ENCODER_WAITS[0]
+        self._retry_at = 0.0  # time.monotonic(); no picture is worth decoding before
         self._lately: deque[tuple[float, int]] = deque()  # (time.monotonic(), photos encoded)
 
     def known(self, file: ToRead, decoded: Decoded) -> None:
@@ -80,7 +81,7 @@ class Recorder:
             else:
                 self._catalog.put_path(ready.root, ready.path, decoded.fingerprint, photo)
         self._count(len(answer.batch))
-        self.problem, self._wait = "", _ENCODER_WAITS[0]
+        self.problem, self._wait, self._retry_at = "", _ENCODER_WAITS[0], 0.0
         _log.info("encoded %d photos", len(answer.batch))
 
     def not_encoded(self, answer: NotEncoded) -> None:
@@ -88,9 +89,14 @@ class Recorder:
         if not self.problem:
             _log.error("%s; trying again in %.0f s", answer.error, self._wait)
         self.problem = str(answer.error)
+        self._retry_at = time.monotonic() + self._wait
         for ready in answer.batch:
             self._again(ready.path, self._wait)
         self._wait = min(2 * self._wait, _ENCODER_WAITS[1])
+
+    def encoder_wait(self) -> float:
+        """Return for how many seconds a failing encoder is to be left alone; 0 when it works."""
+        return max(0.0, self._retry_at - time.monotonic())
 
     def rate(self) -> float:
         """Return the photos encoded per second over the last half minute."""

@@ -1,4 +1,4 @@
-"""Photos that the model in use has not seen yet: after a change of model, or of mind."""
+"""Photos that the model in use has not seen yet: after a change of model, an undo, a repair."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _PAGE = 500
 
 
 class Reencoding:
-    """One pass over the live photos without a vector of the model. The indexer's thread only.
+    """Passes over the live photos without a vector of the model. The indexer's thread only.
 
     Photos under a root that is away are passed over; ``restart`` begins anew when it is back.
+    ``is_done`` may be asked from any thread.
     """
 
     def __init__(self, catalog: Catalog, model: int, roots: Roots) -> None:
@@ -24,12 +25,26 @@ class Reencoding:
         self._page: deque[ToRead] = deque()
         self._after = 0
         self._is_done = False
+        self._left: int | None = None  # photos that the last pass could do nothing about
 
     def restart(self) -> None:
         """Begin a new pass at the first photo."""
         self._page.clear()
         self._after = 0
         self._is_done = False
+        self._left = None
+
+    def look_again(self) -> None:
+        """Begin a new pass if photos have come to lack a vector since the last one.
+
+        A photo that was away while the model changed comes back by an undo or a rename, and
+        a repair drops vectors. To be called when a pass is over and nothing is being encoded.
+        """
+        lacking = self._catalog.count_without_vector(self._model)
+        if self._left is not None and lacking > self._left:
+            self.restart()
+        else:
+            self._left = lacking
 
     @property
     def is_done(self) -> bool:

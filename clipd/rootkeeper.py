@@ -32,7 +32,7 @@ class RootKeeper:
 
     def root_changed(self, change: RootChange) -> None:
         """Take note of a root that came, went, or is another folder than before."""
-        self._inbox.call(lambda: self._record(change))
+        self._inbox.tell(lambda: self._record(change))
 
     def _record(self, change: RootChange) -> None:
         try:

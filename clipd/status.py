@@ -57,7 +57,12 @@ class StatusBoard:
         self._pool = pool
         self._hold = hold
         self._notes = tuple(notes)
+        self._complaint = ""
         self._started = time.time()
+
+    def complain(self, sentence: str) -> None:
+        """Show a sentence about the configuration; "" for none."""
+        self._complaint = sentence
 
     def line(self) -> str:
         """Say in a few words what goes on, for systemd."""
@@ -72,7 +77,7 @@ class StatusBoard:
         progress = self._indexer.progress()
         if self._hold.is_paused:
             return "paused"
-        has_work = bool(progress.waiting or progress.working)
+        has_work = bool(progress.waiting or progress.working or progress.is_encoding_anew)
         if has_work and self._hold.is_resting:
             return "resting"
         if self._watcher.is_scanning:
@@ -147,7 +152,7 @@ class StatusBoard:
         return {"landlock": now.landlock, "seccomp": now.seccomp, "reason": now.reason}
 
     def _problems(self, progress: Progress) -> Sequence[str]:
-        found = [*self._notes, progress.problem, *self._watcher.state().problems]
+        found = [*self._notes, self._complaint, progress.problem, *self._watcher.state().problems]
         found += [
             f"{shown(root.path)}: {self._states.state(root.id).reason}"
             for root in self._roots

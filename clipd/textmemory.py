@@ -25,7 +25,7 @@ class TextMemory:
 
     def remember(self, text: str, vector: NDArray[np.float32]) -> None:
         """Keep the vector of a text; soon, not at once."""
-        self._inbox.call(lambda: self._write(text, vector))
+        self._inbox.tell(lambda: self._write(text, vector))
 
     def _write(self, text: str, vector: NDArray[np.float32]) -> None:
         try:

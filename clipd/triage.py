@@ -60,11 +60,8 @@ class Triage:
             info = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return self._absent(root, path)
-        except OSError:
-            # The folder above cannot be entered. Its own look will say so; what is known
-            # in it stays.
-            if path != root.path:
-                self._backlog.folder(os.path.dirname(path), deep=False)
+        except OSError as error:
+            self._out_of_reach(root, path, error)
             return None
         is_folder = stat.S_ISDIR(info.st_mode)
         if not is_wanted(self._rules, root, path, is_folder=is_folder):
@@ -78,10 +75,23 @@ class Triage:
             self._link_or_other(root, path)
         return None
 
+    def _out_of_reach(self, root: Root, path: bytes, error: OSError) -> None:
+        above = os.path.dirname(path)
+        if not is_wanted(self._rules, root, path):
+            self._forget(path)  # such as behind a link that leads to itself
+        elif path == root.path:
+            return  # its state tells
+        elif folder_trouble(above) is not None:
+            # The look at the folder will say so; what is known in it stays.
+            self._backlog.folder(above, deep=False)
+        elif not self._is_live(path):
+            reason = f"the system cannot look at it: {error.strerror}"
+            self._catalog.put_failure(root.id, path, None, "unreadable", reason, _now())
+
     def _folder(self, root: Root, path: bytes) -> None:
         trouble = folder_trouble(path)
         if trouble is None:
-            self._catalog.drop_failure(path)
+            self._forget(path)  # the file that may have had this name, or an earlier trouble
             self._backlog.folder(path, deep=True)
         elif path != root.path:  # of a root, its state tells
             reason = f"the folder cannot be read: {trouble}"
@@ -105,7 +115,9 @@ class Triage:
         if not at_rest(path, info) and not self._backlog.has_waited_out(path):
             self._backlog.put_back(path, _UNREST_SECONDS)
             return None
-        moved = self._catalog.moved_from(seen)
+        # Where inodes are made up, that of one photo is soon that of another, and cameras
+        # write many of one size in one tick of such a file system's clock: the hash tells.
+        moved = self._catalog.moved_from(seen) if _is_inode_true(path, seen) else None
         if moved is not None:
             self._catalog.put_path(root.id, path, seen, moved.photo)
             return None
@@ -115,7 +127,7 @@ class Triage:
         """Whether the catalog already tells the truth about this file, or now does."""
         failure = self._catalog.failure(path)
         if failure is not None and failure.fingerprint is not None:
-            verdict = self._compare(path, failure.fingerprint, seen)
+            verdict = _compare(path, failure.fingerprint, seen)
             if verdict == "refresh":
                 self._catalog.put_failure(
                     root.id, path, seen, failure.kind, failure.reason, failure.since
@@ -124,18 +136,16 @@ class Triage:
         row = self._catalog.path(path)
         if row is None:
             return False
-        verdict = self._compare(path, row.fingerprint, seen)
+        verdict = _compare(path, row.fingerprint, seen)
         if verdict == "changed":
             return False
         if verdict == "refresh" or row.gone_at is not None:
             self._catalog.put_path(root.id, path, seen, row.photo)
         return True
 
-    def _compare(
-        self, path: bytes, known: Fingerprint, seen: Fingerprint
-    ) -> Literal["same", "refresh", "changed"]:
-        stable = _has_stable_inodes(os.path.dirname(path), seen.device)
-        return same(known, seen, stable_inodes=stable)
+    def _is_live(self, path: bytes) -> bool:
+        row = self._catalog.path(path)
+        return row is not None and row.gone_at is None
 
     def _absent(self, root: Root, path: bytes) -> Iterator[bytes] | None:
         row = self._catalog.path(path)
@@ -143,10 +153,7 @@ class Triage:
             if self._roots.is_proof(root, path, row.fingerprint.device):
                 self._forget(path)
             return None
-        failure = self._catalog.failure(path)
-        if failure is not None:
-            self._catalog.drop_failure(path)  # nothing is lost with it: no proof is needed
-            return self._known_below(path)
+        self._catalog.drop_failure(path)  # nothing is lost with it: no proof is needed
         return self._known_below(path)
 
     def _known_below(self, folder: bytes) -> Iterator[bytes]:
@@ -160,6 +167,16 @@ class Triage:
         if failure is None or failure.kind != "skipped":
             reason = skip_reason(os.path.basename(path))
             self._catalog.put_failure(root.id, path, seen, "skipped", reason, _now())
+
+
+def _compare(
+    path: bytes, known: Fingerprint, seen: Fingerprint
+) -> Literal["same", "refresh", "changed"]:
+    return same(known, seen, stable_inodes=_is_inode_true(path, seen))
+
+
+def _is_inode_true(path: bytes, seen: Fingerprint) -> bool:
+    return _has_stable_inodes(os.path.dirname(path), seen.device)
 
 
 @lru_cache(maxsize=64)

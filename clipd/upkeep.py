@@ -15,6 +15,7 @@ _log = logging.getLogger(__name__)
 _PURGE_EVERY_SECONDS = 3600.0
 _SNAPSHOT_EVERY_SECONDS = 600.0
 _PURGE_SLICE = 2000
+_SAVED_AT_STOP = 200_000  # photos; more of them are left to the snapshots in between
 
 
 class Upkeep:
@@ -45,35 +46,39 @@ class Upkeep:
     def run(self, is_idle: bool) -> None:
         """Do what is due; the heavy parts only when nothing else waits."""
         now = time.monotonic()
-        try:
-            if now >= self._purge_due and is_idle:
-                self._purge(now)
-            if now >= self._snapshot_due and self._follower.is_stale():
-                self._snapshot_due = now + _SNAPSHOT_EVERY_SECONDS
-                self._save()
-            if is_idle and time.time() >= self._backup_due:
-                self._backup_due = time.time() + self._config.backup_every
-                self._back_up()
-        except StorageFullError as error:
-            _log.warning("%s", error)
+        if is_idle and now >= self._purge_due:
+            _as_far_as_there_is_room(self._purge)
+        if now >= self._snapshot_due and self._follower.is_stale():
+            self._snapshot_due = now + _SNAPSHOT_EVERY_SECONDS
+            _as_far_as_there_is_room(self._save)
+        if is_idle and time.time() >= self._backup_due:
+            self._backup_due = time.time() + self._config.backup_every
+            _as_far_as_there_is_room(self._back_up)
 
     def finish(self) -> None:
         """Leave a snapshot behind, so that the next start is quick."""
-        try:
-            self._save()
-        except StorageFullError as error:
-            _log.warning("%s", error)
+        # Of a million photos it is a gigabyte, for which a slow disk needs longer than there
+        # is to stop; what changed since the last one is soon replayed.
+        if len(self._follower.index) <= _SAVED_AT_STOP:
+            _as_far_as_there_is_room(self._save)
 
-    def _purge(self, now: float) -> None:
+    def _purge(self) -> None:
+        self._purge_due = time.monotonic() + _PURGE_EVERY_SECONDS
         before = int(time.time() - self._config.keep)
         with self._catalog.writing():
             removed = self._catalog.purge(before, _PURGE_SLICE)
         if removed:
+            self._purge_due = 0.0  # there may be more
             _log.info("purged %d rows of files that went away long ago", removed)
-        else:
-            self._purge_due = now + _PURGE_EVERY_SECONDS
 
     def _save(self) -> None:
         covered = self._follower.save()
         with self._catalog.writing():
             self._catalog.trim_journal(covered)
+
+
+def _as_far_as_there_is_room(duty: Callable[[], object]) -> None:
+    try:
+        duty()
+    except StorageFullError as error:
+        _log.warning("%s", error)

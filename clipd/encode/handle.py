@@ -33,6 +33,7 @@ _HANG_SECONDS = 900.0
 _MAX_ANSWER_BYTES = 1 << 30
 _IMAGES, _QUERIES = 0, 1
 _TRIES = 2
+_CLOSED = "the encoder is closed: clipd is stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class Encoder:
         with self._changed:
             self._changed.wait_for(lambda: not self._is_starting)
             if self._is_closed:
-                raise EncodeError("the encoder is closed: clipd is stopping")
+                raise EncodeError(_CLOSED)
             if self._child is not None:
                 return self._child
             self._is_starting = True
@@ -191,9 +192,16 @@ class Encoder:
         if self._rest is not None:
             self._rest.join()  # it may still be ending the child before
         started = time.monotonic()
-        child = Child("clipd.encode.worker", lanes=2, environment=self._environment())
+        try:
+            child = Child("clipd.encode.worker", lanes=2, environment=self._environment())
+        except OSError as error:  # no memory or no process left
+            raise self._failed(f"the encoder cannot be started: {error.strerror}") from error
         with self._changed:
-            self._child = child  # so that close() can end it while it starts
+            is_closed = self._is_closed  # since _awake looked
+            self._child = None if is_closed else child  # so that close() can end it meanwhile
+        if is_closed:
+            child.kill()
+            raise EncodeError(_CLOSED)
         for lane in child.lanes:
             lane.set_timeout(_HANG_SECONDS)
         try:

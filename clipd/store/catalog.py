@@ -116,10 +116,19 @@ class Catalog(PathWriter):
             TEXT_VECTORS_KEPT,
         )
 
+    def count_without_vector(self, model: int) -> int:
+        """Return how many live photos lack the model's vector, in constant time."""
+        row = self._first(
+            "SELECT total(value * CASE what WHEN 'photos' THEN 1 ELSE -1 END) FROM tallies"
+            " WHERE what = 'photos' OR (what = 'vectors' AND id = ?)",
+            model,
+        )
+        return int(row[0]) if row else 0
+
     def photos_without_vector(self, model: int, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Return live photos that lack the model's vector, by id, each with one live path."""
         # To look for what is not there takes half a second at a million photos.
-        if not self._lacking(model):
+        if not self.count_without_vector(model):
             return []
         rows = self._fetch(
             "SELECT photos.id, folder, name FROM photos JOIN paths ON paths.id ="
@@ -176,14 +185,6 @@ class Catalog(PathWriter):
         self._write("DELETE FROM tallies")
         self._write(f"INSERT INTO tallies {schema.RECOUNT}")
         return len(damaged)
-
-    def _lacking(self, model: int) -> int:
-        row = self._first(
-            "SELECT total(value * CASE what WHEN 'photos' THEN 1 ELSE -1 END) FROM tallies"
-            " WHERE what = 'photos' OR (what = 'vectors' AND id = ?)",
-            model,
-        )
-        return int(row[0]) if row else 0
 
     def _checked(self, model: int, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         dim = self._dim(model)

@@ -13,8 +13,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from clipd.watch.root import is_within
+
+Reach = Literal["paths", "fresh", "all"]
 
 MAX_PATHS = 50_000  # beyond, paths become their folders
 MAX_FOLDERS = 20_000  # beyond, folders become their root
@@ -114,18 +117,19 @@ class Backlog:
                 self._fold_into_roots(moment)
             self._notify_if_before(due)
 
-    def take(self, limit: int, timeout: float) -> Work:
+    def take(self, limit: int, timeout: float, reach: Reach = "all") -> Work:
         """Wait for settled work and take it out.
 
         Args:
             limit: at most so many paths, or folders that expect about so many.
             timeout: seconds to wait; an empty Work when nothing is due by then.
+            reach: what to take: only paths; the folders that events tell of as well; or all.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
                 now = time.monotonic()
-                work = self._due_work(limit, now)
+                work = self._due_work(limit, now, reach)
                 if work.paths or work.folders or self._woken or now >= deadline:
                     self._woken = False
                     return work
@@ -256,11 +260,12 @@ class Backlog:
             due = now + self._settle
             self._add_folder(self._scanned, root, due, True, max(1, expected // len(roots)))
 
-    def _due_work(self, limit: int, now: float) -> Work:
+    def _due_work(self, limit: int, now: float, reach: Reach) -> Work:
         paths = self._due_paths(limit, now)
-        if paths:
+        if paths or reach == "paths":
             return Work(paths=paths)
-        return Work(folders=self._due_folders(limit, now))
+        lanes = (self._hinted,) if reach == "fresh" else (self._hinted, self._scanned)
+        return Work(folders=self._due_folders(lanes, limit, now))
 
     def _due_paths(self, limit: int, now: float) -> tuple[bytes, ...]:
         taken: list[bytes] = []
@@ -276,18 +281,19 @@ class Backlog:
             taken.append(path)
         return tuple(taken)
 
-    def _due_folders(self, limit: int, now: float) -> tuple[Folder, ...]:
+    def _due_folders(
+        self, lanes: Sequence[OrderedDict[bytes, _Pending]], limit: int, now: float
+    ) -> tuple[Folder, ...]:
         taken: list[Folder] = []
         room = limit
-        for folders in (self._hinted, self._scanned):
-            for path, pending in folders.items():
+        for folders in lanes:
+            for path, pending in list(folders.items()):
                 if room <= 0:
                     break
                 if pending.due <= now:
                     room -= pending.expected
                     taken.append(Folder(path, pending.deep, pending.expected))
-            for folder in taken:
-                folders.pop(folder.path, None)
+                    del folders[path]
         self._expected -= sum(folder.expected for folder in taken)
         return tuple(taken)
 

@@ -254,3 +254,14 @@ def test_a_config_that_cannot_be_used_is_refused_before_ready(
         daemon.start()
 
     assert daemon.process.returncode == 2
+
+
+def test_what_was_paused_is_paused_after_a_reload(
+    daemons: Daemons, seed: FirstCrawl, root: Path
+) -> None:
+    daemon = daemons.new([root], seed=seed).start()
+    daemon.ctl("pause")
+    daemon.reload()
+    assert daemon.status()["state"] == "paused"
+    daemon.ctl("resume")
+    daemon.wait_idle()

@@ -175,3 +175,14 @@ def test_many_hints_take_bounded_memory_and_lose_nothing(monkeypatch: pytest.Mon
     paths, folders = take_all(backlog)
     covered = {path.rsplit(b"/", 1)[0] for path in paths} | {folder.path for folder in folders}
     assert b"/p" in covered or covered == hinted
+
+
+def test_a_folder_that_events_and_a_scan_tell_of_is_taken_for_both() -> None:
+    backlog = Backlog(settle_seconds=0, settle_max_seconds=30)
+    backlog.folder(b"/p/x", deep=True, expected=5, now=True)
+    for number in range(300):  # a storm, which fills the first helping
+        backlog.hint(b"/p/x/%d.jpg" % number)
+    first = backlog.take(256, 10)
+    assert first.folders == (Folder(b"/p/x", deep=False, expected=300),)
+    assert backlog.take(256, 10).folders == (Folder(b"/p/x", deep=True, expected=5),)
+    assert len(backlog) == 0

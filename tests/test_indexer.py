@@ -1,0 +1,190 @@
+"""The loop of the write path, with real decoders, a real catalog and an encoder that fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipd import indexer as indexer_module
+from clipd.batches import Batches
+from clipd.changes import Changes
+from clipd.config import DecoderConfig, EncoderConfig, StoreConfig
+from clipd.decode.pool import DecoderPool
+from clipd.encode.handle import Encoder
+from clipd.inbox import Inbox, Read
+from clipd.indexer import Indexer
+from clipd.recorder import Recorder
+from clipd.reencode import Reencoding
+from clipd.store.follow import IndexFollower
+from clipd.upkeep import Upkeep
+from clipd.watch.scan import folder_steps
+from tests.writepath import WritePath, write_path
+
+BATCH = 2
+DEADLINE_SECONDS = 60.0
+
+
+class Running:
+    """An indexer at work on a write path; its encoder is closed, so that every batch fails."""
+
+    def __init__(self, house: WritePath, running: ExitStack) -> None:
+        self.house = house
+        self.inbox = Inbox(house.backlog.wake)
+        encoder = Encoder(house.spec, EncoderConfig(), house.state)
+        encoder.close()
+        batches = running.enter_context(Batches(encoder, BATCH, self.inbox.post))
+        pool = running.enter_context(
+            DecoderPool(
+                DecoderConfig(processes=1),
+                house.spec.preprocess,
+                lambda content_hash: house.reader.has_vector(house.model, content_hash),
+                lambda job, outcome: self.inbox.post(Read(job, outcome)),
+            )
+        )
+        self.follower = IndexFollower(house.reader, house.model, house.spec, "fp16", house.state)
+        self.follower.start()
+        self.reencoding = Reencoding(house.catalog, house.model, house.roots)
+        self.held = threading.Event()
+        self.indexer = Indexer(
+            catalog=house.catalog,
+            follower=self.follower,
+            changes=Changes(
+                house.backlog,
+                lambda folder: folder_steps(
+                    house.reader, house.rules, house.root, folder.path, folder.deep
+                ),
+            ),
+            triage=house.triage,
+            inbox=self.inbox,
+            pool=pool,
+            batches=batches,
+            recorder=Recorder(house.catalog, house.model, house.backlog.put_back),
+            reencoding=self.reencoding,
+            upkeep=Upkeep(
+                StoreConfig(), house.catalog, self.follower, lambda: None, last_backup=time.time()
+            ),
+            is_held=self.held.is_set,
+        )
+        self.indexer.start()
+        running.callback(self.indexer.stop)
+
+    def wait_until(self, claim: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not claim():
+            assert time.monotonic() < deadline, self.indexer.progress()
+            threading.Event().wait(0.01)
+
+    def write(self, work: Callable[[], object]) -> None:
+        """Do something to the catalog on the one thread that may."""
+        self.inbox.call(work).result(DEADLINE_SECONDS)
+
+    def is_calm(self) -> bool:
+        now = self.indexer.progress()
+        return not now.working and not now.waiting and not now.is_encoding_anew
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[WritePath]:
+    with write_path(tmp_path) as house:
+        yield house
+
+
+@pytest.fixture
+def running(house: WritePath) -> Iterator[Running]:
+    with ExitStack() as stack:
+        yield Running(house, stack)
+
+
+def _save_pictures(house: WritePath, count: int) -> None:
+    random = np.random.default_rng(5)
+    for number in range(count):
+        picture = Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8))
+        picture.save(house.photos / f"{number}.png")
+
+
+def _set(house: WritePath, pragma: str, value: int) -> None:
+    house.catalog._connection.execute(f"PRAGMA {pragma} = {value}").fetchone()
+
+
+def test_a_full_disk_loses_no_answer_of_a_decoder(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer_module, "_DISK_WAIT_SECONDS", 0.2)
+    house = running.house
+    long_name = "x" * 200  # a few fill a page
+    for number in range(100):
+        house.save(f"{long_name}{number:03}.jpg", b"no picture %d" % number)
+    running.write(lambda: _set(house, "max_page_count", 1))  # SQLite takes what there is
+    house.backlog.folder(house.root.path, deep=True)
+    running.wait_until(lambda: bool(running.indexer.progress().problem))
+
+    running.write(lambda: _set(house, "max_page_count", 1_000_000))
+    running.wait_until(lambda: house.reader.counts(house.model).errors == 100)
+    running.wait_until(running.is_calm)
+    assert running.indexer.progress().problem == ""
+
+
+def test_an_encoder_that_fails_does_not_have_the_whole_library_decoded(running: Running) -> None:
+    house = running.house
+    _save_pictures(house, 40)
+    house.backlog.folder(house.root.path, deep=True)
+    running.wait_until(lambda: bool(running.indexer.progress().problem))
+    running.wait_until(lambda: not running.indexer.progress().working)
+
+    now = running.indexer.progress()
+    assert now.decoded <= 4 * BATCH
+    assert now.waiting > 0
+    assert "closed" in now.problem
+
+
+def test_a_known_photo_whose_encoding_failed_is_not_given_up(running: Running) -> None:
+    house = running.house
+    _save_pictures(house, 1)
+    running.write(lambda: house.record("0.png", 1, vector=False))
+    running.write(running.reencoding.restart)
+    running.wait_until(lambda: bool(running.indexer.progress().problem))
+    running.wait_until(lambda: not running.indexer.progress().working)
+
+    assert running.indexer.progress().is_encoding_anew
+    assert house.lies_at("0.png") is not None
+
+
+def test_nothing_is_looked_at_while_work_is_held(running: Running) -> None:
+    house = running.house
+    running.held.set()
+    house.save("bad.jpg")
+    house.backlog.hint(house.path("bad.jpg"))
+    began = running.indexer.progress().beat
+    running.wait_until(lambda: running.indexer.progress().beat > began + 1)
+    assert house.reader.counts(house.model).errors == 0
+
+    running.held.clear()
+    running.inbox.post(None)
+    running.wait_until(lambda: house.reader.counts(house.model).errors == 1)
+
+
+def test_what_is_told_runs_on_the_indexers_thread(running: Running) -> None:
+    name = running.inbox.call(lambda: threading.current_thread().name).result(DEADLINE_SECONDS)
+    assert name == "clipd-indexer"
+
+
+def test_a_deleted_folder_is_work_until_all_of_it_is_gone(running: Running) -> None:
+    house = running.house
+    running.held.set()
+    trip = [house.save(f"trip/{number}.jpg") for number in range(2000)]
+    running.write(lambda: house.index(trip))
+    for path in house.on_disk():
+        (house.photos / path.decode()).unlink()
+    (house.photos / "trip").rmdir()
+    house.backlog.folder(house.path("trip"), deep=True)
+    running.held.clear()
+    running.wait_until(lambda: not running.indexer.progress().waiting)
+    running.wait_until(lambda: not running.indexer.progress().working)
+    assert house.reader.counts(house.model).paths == 0

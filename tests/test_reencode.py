@@ -1,0 +1,98 @@
+"""Photos without a vector of the model in use: found once, and found again when there are more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clipd.reencode import Reencoding
+from tests.store.stock import a_vector
+from tests.writepath import WritePath, write_path
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[WritePath]:
+    with write_path(tmp_path) as house:
+        yield house
+
+
+def _pass(reencoding: Reencoding) -> set[bytes]:
+    found = set()
+    while (file := reencoding.take()) is not None:
+        found.add(os.path.basename(file.path))
+    assert reencoding.is_done
+    reencoding.look_again()
+    return found
+
+
+def _photos(house: WritePath, count: int, vector: bool) -> list[int]:
+    return [house.photo(f"{number}.jpg", number, vector) for number in range(count)]
+
+
+def test_a_pass_hands_out_every_photo_without_a_vector_once(house: WritePath) -> None:
+    _photos(house, 3, vector=False)
+    house.photo("done.jpg", 7)
+    reencoding = Reencoding(house.catalog, house.model, house.roots)
+    assert _pass(reencoding) == {b"0.jpg", b"1.jpg", b"2.jpg"}
+    assert reencoding.take() is None
+    reencoding.look_again()
+    assert reencoding.is_done
+
+
+def test_photos_of_a_root_that_is_away_are_handed_out_when_it_is_back(house: WritePath) -> None:
+    _photos(house, 2, vector=False)
+    reencoding = Reencoding(house.catalog, house.model, house.roots)
+    away = house.photos.with_name("away")
+    house.photos.rename(away)
+    house.see_roots()
+    assert _pass(reencoding) == set()
+
+    away.rename(house.photos)
+    house.see_roots()
+    reencoding.restart()
+    assert _pass(reencoding) == {b"0.jpg", b"1.jpg"}
+
+
+def test_a_photo_that_comes_back_after_a_change_of_model_is_handed_out(house: WritePath) -> None:
+    house.photo("a.jpg", 1, vector=False)
+    os.rename(house.path("a.jpg"), house.path(".a.jpg"))
+    house.look("a.jpg")
+    reencoding = Reencoding(house.catalog, house.model, house.roots)
+    assert _pass(reencoding) == set()
+
+    os.rename(house.path(".a.jpg"), house.path("b.jpg"))
+    assert house.look("b.jpg") is None
+    reencoding.look_again()
+    assert _pass(reencoding) == {b"b.jpg"}
+
+
+def test_a_repair_has_the_photos_it_took_vectors_from_handed_out(house: WritePath) -> None:
+    photos = _photos(house, 2, vector=True)
+    reencoding = Reencoding(house.catalog, house.model, house.roots)
+    assert _pass(reencoding) == set()
+    with house.catalog.writing():
+        house.catalog._write(
+            "UPDATE vectors SET vector = zeroblob(3) WHERE photo_id = ?", photos[1]
+        )
+        house.catalog.repair()
+
+    reencoding.look_again()
+    assert _pass(reencoding) == {b"1.jpg"}
+    with house.catalog.writing():
+        house.catalog.put_vector(house.model, photos[1], a_vector(1))
+    reencoding.look_again()
+    assert reencoding.is_done
+
+
+def test_a_photo_that_nothing_can_be_done_about_is_not_handed_out_for_ever(
+    house: WritePath,
+) -> None:
+    _photos(house, 1, vector=False)
+    reencoding = Reencoding(house.catalog, house.model, house.roots)
+    assert _pass(reencoding) == {b"0.jpg"}
+    for _ in range(5):
+        reencoding.look_again()
+        assert reencoding.is_done

@@ -1,0 +1,121 @@
+"""Snapshots, backups and purges, each when it is due, on real stores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clipd import upkeep as upkeep_module
+from clipd.config import StoreConfig
+from clipd.store.backup import backed_up_at, backup
+from clipd.store.follow import IndexFollower
+from clipd.upkeep import Upkeep
+from tests.store.stock import Stock
+
+
+@pytest.fixture
+def stock(tmp_path: Path) -> Iterator[Stock]:
+    with Stock(tmp_path) as stock:
+        yield stock
+
+
+def _upkeep(
+    stock: Stock, follower: IndexFollower, last_backup: float = float("inf"), keep: float = 3600
+) -> Upkeep:
+    return Upkeep(
+        StoreConfig(keep=keep),
+        stock.catalog,
+        follower,
+        back_up=lambda: backup(stock.file, stock.folder),
+        last_backup=last_backup,
+    )
+
+
+def _forget_all(stock: Stock, count: int) -> None:
+    with stock.catalog.writing():
+        for number in range(count):
+            stock.catalog.forget_path(b"/photos/%06d.jpg" % number, 1000)
+
+
+def _refuse_writes(stock: Stock) -> None:
+    """Have SQLite refuse as it does on a disk that was remounted read-only."""
+    stock.catalog._connection.execute("PRAGMA query_only = 1").fetchone()
+
+
+def test_long_gone_photos_are_purged_slice_by_slice_when_nothing_else_waits(
+    stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep_module, "_PURGE_SLICE", 4)
+    stock.fill(10)
+    _forget_all(stock, 9)
+    upkeep = _upkeep(stock, stock.follower())
+    upkeep.run(is_idle=False)
+    assert stock.catalog.path(b"/photos/000000.jpg") is not None
+
+    for _ in range(6):
+        upkeep.run(is_idle=True)
+    assert [stock.catalog.path(b"/photos/%06d.jpg" % n) is None for n in range(10)] == [
+        *[True] * 9,
+        False,
+    ]
+
+
+def test_a_photo_that_went_a_moment_ago_is_kept(stock: Stock) -> None:
+    stock.fill(1)
+    with stock.catalog.writing():
+        stock.catalog.forget_path(b"/photos/000000.jpg", int(time.time()))
+    _upkeep(stock, stock.follower()).run(is_idle=True)
+    assert stock.catalog.path(b"/photos/000000.jpg") is not None
+
+
+def test_a_backup_is_made_when_the_last_one_is_old_and_then_not_again(stock: Stock) -> None:
+    upkeep = _upkeep(stock, stock.follower(), last_backup=0)
+    upkeep.run(is_idle=False)
+    assert backed_up_at(stock.folder) is None
+    upkeep.run(is_idle=True)
+    assert backed_up_at(stock.folder) is not None
+
+    (stock.folder / "backup.sqlite").unlink()
+    upkeep.run(is_idle=True)
+    assert backed_up_at(stock.folder) is None
+
+
+def test_a_purge_that_the_disk_refuses_keeps_no_backup_from_being_made(
+    stock: Stock, caplog: pytest.LogCaptureFixture
+) -> None:
+    stock.fill(10)
+    _forget_all(stock, 10)
+    upkeep = _upkeep(stock, stock.follower(), last_backup=0)
+    _refuse_writes(stock)
+    for _ in range(5):
+        upkeep.run(is_idle=True)
+    assert backed_up_at(stock.folder) is not None
+    assert len([each for each in caplog.records if "read-only" in each.message]) == 1
+
+
+def test_a_stop_leaves_a_snapshot_and_a_short_journal(stock: Stock) -> None:
+    follower = stock.follower()
+    follower.start()
+    stock.fill(10)
+    follower.catch_up()
+    _upkeep(stock, follower).finish()
+
+    floor, head = stock.reader.journal_span()
+    assert floor == head
+    resumed = stock.follower()
+    assert "0 changes after the snapshot" in resumed.start()
+
+
+def test_a_stop_does_not_write_a_huge_snapshot(
+    stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep_module, "_SAVED_AT_STOP", 5)
+    follower = stock.follower()
+    follower.start()
+    stock.fill(10)
+    follower.catch_up()
+    _upkeep(stock, follower).finish()
+    assert not list(stock.folder.rglob("index-*"))
