@@ -22,6 +22,7 @@ from clipd.configfile import load
 from clipd.errors import ClipdError
 from clipd.health import Health
 from clipd.instance import single_instance
+from clipd.logs import write_logs
 from clipd.notify import (
     notify_ready,
     notify_reloading,
@@ -83,8 +84,7 @@ def run(config_file: Path | None) -> int:
     Raises:
         ClipdError: it cannot start.
     """
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("clipd").setLevel(logging.INFO)
+    write_logs()
     signals = Signals()
     signals.install()
     paths = Paths.of()

@@ -82,7 +82,11 @@ class Recorder:
                 self._catalog.put_path(ready.root, ready.path, decoded.fingerprint, photo)
         self._count(len(answer.batch))
         self.problem, self._wait, self._retry_at = "", _ENCODER_WAITS[0], 0.0
-        _log.info("encoded %d photos", len(answer.batch))
+        _log.log(
+            logging.INFO if len(answer.batch) > 1 else logging.DEBUG,
+            "encoded %d photos",
+            len(answer.batch),
+        )
 
     def not_encoded(self, answer: NotEncoded) -> None:
         """Have the photos of a failed batch tried again, later each time."""

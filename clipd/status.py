@@ -70,7 +70,8 @@ class StatusBoard:
         counts = self._reader.counts(self._model)
         backlog = progress.waiting + progress.working
         waiting = f", {backlog} waiting" if backlog else ""
-        return f"{self.state()}: {counts.photos} photos{waiting}"
+        trouble = " - has problems, see: clipctl status" if self._problems(progress) else ""
+        return f"{self.state()}: {counts.photos} photos{waiting}{trouble}"
 
     def state(self) -> str:
         """Return the one word for what goes on."""

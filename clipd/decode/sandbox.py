@@ -136,7 +136,10 @@ def _landlock() -> str:
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_CREATE_RULESET_VERSION)
     if version < 1:
-        return "the kernel has no Landlock"
+        reason = ctypes.get_errno()
+        if reason in (errno.ENOSYS, errno.EOPNOTSUPP):
+            return "the kernel has no Landlock"
+        return f"Landlock cannot be used here: {os.strerror(reason)}"
     bits = _FILE_ACCESS_BITS[min(version, len(_FILE_ACCESS_BITS)) - 1]
     rules = _Ruleset(
         (1 << bits) - 1, _NET_ACCESS if version >= 4 else 0, _SCOPES if version >= 6 else 0

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 # No answer in this time means that the child hangs: a batch of 256 pictures through the largest
 # model on one slow core, or reading 5 GB from a sleeping disk, take less.
 _HANG_SECONDS = 900.0
+_QUERY_HANG_SECONDS = 60.0  # a query waits for one slice of a batch at most
 _MAX_ANSWER_BYTES = 1 << 30
 _IMAGES, _QUERIES = 0, 1
 _TRIES = 2
@@ -104,7 +105,8 @@ class Encoder:
     def status(self) -> EncoderStatus:
         """Return how the encoder is; never waits."""
         with self._changed:
-            state = "starting" if self._is_starting else "ready" if self._child else "asleep"
+            is_there = self._child is not None and self._child.is_alive()
+            state = "starting" if self._is_starting else "ready" if is_there else "asleep"
             told = {key: str(self._told.get(key, "")) for key in ("device", "precision", "reason")}
             return EncoderStatus(state=state, model=self._spec.name, error=self._error, **told)  # type: ignore[arg-type]
 
@@ -214,7 +216,12 @@ class Encoder:
             self._bury(child, None)
             raise self._failed(str(answer.header.get("error")))
         self._learn(answer)
-        log.info("encoder ready after %.1f s: %s", time.monotonic() - started, answer.header)
+        child.lanes[_QUERIES].set_timeout(_QUERY_HANG_SECONDS)
+        now = self.status()
+        log.info(
+            "encoder ready after %.1f s: %s on %s, %s",
+            *(time.monotonic() - started, now.model, now.device, now.precision),
+        )
         self._rest = threading.Thread(
             target=self._let_rest, args=(child,), name="clipd-encoder-rest"
         )
@@ -263,7 +270,7 @@ class Encoder:
                 self._child = None
             self._changed.notify_all()
         status = child.stop(0) if is_hung else child.stop()
-        return f"did not answer in {_HANG_SECONDS:.0f} s" if is_hung else _ending(status)
+        return "did not answer in time" if is_hung else _ending(status)
 
     def _let_rest(self, child: Child) -> None:
         """End the child when no call has come for ``idle_unload``."""

@@ -7,7 +7,6 @@ fights a batch for the cores: between two slices of a batch it looks at the quer
 from __future__ import annotations
 
 import json
-import logging
 import os
 import select
 import socket
@@ -20,6 +19,7 @@ from clipd.channel import Channel, JsonValue, Message
 from clipd.encode.description import from_json
 from clipd.encode.engine import Engine, Wish
 from clipd.errors import ClipdError
+from clipd.logs import write_logs
 from clipd.photo import Vectors
 
 MAX_BODY_BYTES = 4 << 30
@@ -73,8 +73,7 @@ def state_of(engine: Engine) -> dict[str, JsonValue]:
 
 def main() -> None:
     """Load the model that the first message names; say so; serve."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("clipd").setLevel(logging.INFO)
+    write_logs()
     images, queries = (Channel(socket.socket(fileno=int(fd))) for fd in sys.argv[1:3])
     order = images.receive(MAX_BODY_BYTES)
     if order is None:
