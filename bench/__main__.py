@@ -116,7 +116,7 @@ def everyday(folder: Path) -> None:
     took = time.perf_counter() - began
     decodes = after["decoded"] - before["decoded"]
     _say(f"a folder of {_SMALL} renamed", f"{took:.1f} s, {decodes} decodes")
-    daemon.wait_until(lambda: daemon.status()["encoder"]["state"] == "asleep", 120)
+    daemon.wait_until(lambda: not daemon.family(), 120)
     children = len(daemon.family())
     _say("resting", f"{_resident_mib(daemon.pid):.0f} MiB resident, {children} children")
     daemon.stop()
