@@ -14,6 +14,7 @@
     |   +-- ModelMissingError    its weights are not on this machine
     |   +-- FetchError           its weights could not be fetched
     +-- EncodeError          the encoder failed on work that it should do
+    |   +-- EncoderClosedError   it was ended, because clipd stops
     +-- PictureError         a file that cannot be made into pixels, with its kind
     +-- ChildError           a child process died, hung or spoke nonsense
     +-- RequestError         a request that cannot be answered, with its code
@@ -85,6 +86,13 @@ class FetchError(ModelError):
 
 class EncodeError(ClipdError):
     """The encoder failed on work that it should be able to do."""
+
+
+class EncoderClosedError(EncodeError):
+    """The encoder was ended, because clipd stops or reads its configuration again."""
+
+    def __init__(self) -> None:
+        super().__init__("the encoder is closed: clipd is stopping")
 
 
 class PictureError(ClipdError):

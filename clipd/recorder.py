@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from clipd.errors import EncodeError
+from clipd.errors import EncodeError, EncoderClosedError
 from clipd.inbox import Encoded, NotEncoded, Ready
 from clipd.photo import Decoded, Fingerprint, Refused
 from clipd.store.catalog import Catalog
@@ -90,6 +90,8 @@ class Recorder:
 
     def not_encoded(self, answer: NotEncoded) -> None:
         """Have the photos of a failed batch tried again, later each time."""
+        if isinstance(answer.error, EncoderClosedError):
+            return  # no failure: the next start finds what is left
         if not self.problem:
             _log.error("%s; trying again in %.0f s", answer.error, self._wait)
         self.problem = str(answer.error)

@@ -63,7 +63,18 @@ class Reencoding:
             self._is_done = True
             return
         self._after = found[-1][0]
-        for _, path in found:
-            root = self._roots.of(path)
-            if root is not None and self._roots.state(root.id).state != "offline":
-                self._page.append(ToRead(path, root.id))
+        for photo, path in found:
+            file = self._in_reach(path) or self._elsewhere(photo)
+            if file is not None:
+                self._page.append(file)
+
+    def _in_reach(self, path: bytes) -> ToRead | None:
+        root = self._roots.of(path)
+        if root is None or self._roots.state(root.id).state == "offline":
+            return None
+        return ToRead(path, root.id)
+
+    def _elsewhere(self, photo: int) -> ToRead | None:
+        """Find a path of a photo that lies under a root that is not away."""
+        files = map(self._in_reach, self._catalog.paths_of(photo))
+        return next((file for file in files if file is not None), None)

@@ -78,12 +78,15 @@ class StatusBoard:
         progress = self._indexer.progress()
         if self._hold.is_paused:
             return "paused"
-        has_work = bool(progress.waiting or progress.working or progress.is_encoding_anew)
+        has_work = bool(progress.waiting or progress.working or self._lacks_vectors(progress))
         if has_work and self._hold.is_resting:
             return "resting"
         if self._watcher.is_scanning:
             return "scanning"
         return "indexing" if has_work else "idle"
+
+    def _lacks_vectors(self, progress: Progress) -> bool:
+        return progress.is_encoding_anew and self._reader.counts(self._model).without_vector > 0
 
     def status(self) -> dict[str, JsonValue]:
         """Return all figures; keys are only ever added."""

@@ -1,7 +1,8 @@
-"""The loop of the write path, with real decoders, a real catalog and an encoder that fails."""
+"""The loop of the write path, with real decoders and a real catalog."""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,15 +33,15 @@ DEADLINE_SECONDS = 60.0
 
 
 class Running:
-    """An indexer at work on a write path; its encoder is closed, so that every batch fails."""
+    """An indexer at work on a write path, whose encoder has not been started yet."""
 
     def __init__(self, house: WritePath, running: ExitStack) -> None:
         self.house = house
         self.inbox = Inbox(house.backlog.wake)
         encoder = Encoder(house.spec, EncoderConfig(), house.state)
-        encoder.close()
+        running.callback(encoder.close)
         batches = running.enter_context(Batches(encoder, BATCH, self.inbox.post))
-        pool = running.enter_context(
+        self.pool = running.enter_context(
             DecoderPool(
                 DecoderConfig(processes=1),
                 house.spec.preprocess,
@@ -63,7 +64,7 @@ class Running:
             ),
             triage=house.triage,
             inbox=self.inbox,
-            pool=pool,
+            pool=self.pool,
             batches=batches,
             recorder=Recorder(house.catalog, house.model, house.backlog.put_back),
             reencoding=self.reencoding,
@@ -94,6 +95,14 @@ class Running:
 def house(tmp_path: Path) -> Iterator[WritePath]:
     with write_path(tmp_path) as house:
         yield house
+
+
+@pytest.fixture
+def broken_encoder(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no encoder start, as when Python was upgraded below a running daemon."""
+    Image.new("RGB", (32, 32)).save(tmp_path / "first.png")
+    running.pool.decode_now(bytes(tmp_path / "first.png"))  # the decoder runs already
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
 
 
 @pytest.fixture
@@ -131,6 +140,7 @@ def test_a_full_disk_loses_no_answer_of_a_decoder(
     assert running.indexer.progress().problem == ""
 
 
+@pytest.mark.usefixtures("broken_encoder")
 def test_an_encoder_that_fails_does_not_have_the_whole_library_decoded(running: Running) -> None:
     house = running.house
     _save_pictures(house, 40)
@@ -141,9 +151,10 @@ def test_an_encoder_that_fails_does_not_have_the_whole_library_decoded(running: 
     now = running.indexer.progress()
     assert now.decoded <= 4 * BATCH
     assert now.waiting > 0
-    assert "closed" in now.problem
+    assert "cannot be started" in now.problem
 
 
+@pytest.mark.usefixtures("broken_encoder")
 def test_a_known_photo_whose_encoding_failed_is_not_given_up(running: Running) -> None:
     house = running.house
     _save_pictures(house, 1)

@@ -96,3 +96,18 @@ def test_a_photo_that_nothing_can_be_done_about_is_not_handed_out_for_ever(
     for _ in range(5):
         reencoding.look_again()
         assert reencoding.is_done
+
+
+def test_a_photo_with_a_path_in_reach_is_read_there(tmp_path: Path) -> None:
+    with write_path(tmp_path / "one") as house:
+        gone = house.photos.with_name("drive")
+        with house.catalog.writing():
+            other = house.catalog.root(os.fsencode(gone))
+        photo = house.photo("a.jpg", 1, vector=False)
+        seen = house.catalog.path(house.path("a.jpg"))
+        assert seen is not None
+        with house.catalog.writing():  # the path that is away is the older one
+            house.catalog.put_path(other, os.fsencode(gone / "b.jpg"), seen.fingerprint, photo)
+            house.catalog._write("UPDATE paths SET id = id + 10 WHERE root_id = ?", house.root.id)
+        reencoding = Reencoding(house.catalog, house.model, house.roots)
+        assert _pass(reencoding) == {b"a.jpg"}

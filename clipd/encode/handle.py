@@ -22,7 +22,7 @@ from clipd.config import EncoderConfig
 from clipd.encode.cores import threads_for
 from clipd.encode.description import as_json, tokenizer_folder
 from clipd.encode.offers import OFFLINE
-from clipd.errors import ChildError, EncodeError
+from clipd.errors import ChildError, EncodeError, EncoderClosedError
 from clipd.photo import ModelSpec, Pixels, Vectors
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ _QUERY_HANG_SECONDS = 60.0  # a query waits for one slice of a batch at most
 _MAX_ANSWER_BYTES = 1 << 30
 _IMAGES, _QUERIES = 0, 1
 _TRIES = 2
-_CLOSED = "the encoder is closed: clipd is stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +156,7 @@ class Encoder:
                     answer = _ask(child.lanes[lane], order, body)
                 except (ChildError, OSError) as error:  # OSError: the other lane buried it just now
                     why = self._bury(child, error)
+                    self._insist_on_open()
                     log.warning("the encoder %s (try %d of %d)", why, attempt, _TRIES)
                 else:
                     return self._vectors(answer)
@@ -179,7 +179,7 @@ class Encoder:
         with self._changed:
             self._changed.wait_for(lambda: not self._is_starting)
             if self._is_closed:
-                raise EncodeError(_CLOSED)
+                raise EncoderClosedError
             if self._child is not None:
                 return self._child
             self._is_starting = True
@@ -203,15 +203,15 @@ class Encoder:
             self._child = None if is_closed else child  # so that close() can end it meanwhile
         if is_closed:
             child.kill()
-            raise EncodeError(_CLOSED)
+            raise EncoderClosedError
         for lane in child.lanes:
             lane.set_timeout(_HANG_SECONDS)
         try:
             answer = _ask(child.lanes[_IMAGES], self._first_order())
         except (ChildError, OSError) as error:
-            raise self._failed(
-                f"the encoder {self._bury(child, error)} while it started"
-            ) from error
+            why = self._bury(child, error)
+            self._insist_on_open()
+            raise self._failed(f"the encoder {why} while it started") from error
         if "ready" not in answer.header:
             self._bury(child, None)
             raise self._failed(str(answer.header.get("error")))
@@ -251,6 +251,12 @@ class Encoder:
         if shape is None:
             raise self._failed(str(answer.header.get("error")))
         return np.frombuffer(answer.body, np.float32).reshape(shape)  # type: ignore[arg-type]
+
+    def _insist_on_open(self) -> None:
+        """What became of a child that we ended ourselves is no failure."""
+        with self._changed:
+            if self._is_closed:
+                raise EncoderClosedError
 
     def _learn(self, answer: Message) -> None:
         with self._changed:

@@ -43,6 +43,11 @@ class PathWriter(Writer):
         row = self._first(sql, *split(path))
         return path_row(row) if row else None
 
+    def paths_of(self, photo: int) -> list[bytes]:
+        """Return the live paths of a photo."""
+        sql = "SELECT folder, name FROM paths WHERE photo_id = ? AND gone_at IS NULL"
+        return [os.path.join(*row) for row in self._fetch(sql, photo)]
+
     def moved_from(self, fp: Fingerprint) -> PathRow | None:
         """Return a row, live or a tombstone, with the inode, size and mtime of ``fp``.
 

@@ -10,6 +10,9 @@ from clipd.photo import Fingerprint
 from clipd.watch.root import Root, is_within
 from clipd.watch.rules import Rules
 
+# Stands for a file that is there but cannot be looked at; no file has it.
+UNSEEN = Fingerprint(-1, -1, -1, -1, -1)
+
 
 @dataclass(slots=True)
 class Listing:
@@ -35,7 +38,7 @@ def list_folder(rules: Rules, root: Root, folder: bytes) -> Listing:
             if is_folder:
                 found.folders.append(entry.name)
             elif entry.is_file(follow_symlinks=False):
-                _add_file(found, entry)
+                _add_file(found, folder, entry)
     found.files.sort(key=lambda file: file[0])
     found.folders.sort()
     return found
@@ -75,14 +78,24 @@ def folder_trouble(folder: bytes) -> str | None:
     """Say why a folder cannot be read, as the system says it; None when it can."""
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                entry.stat(follow_symlinks=False)  # needs the right to enter, not only to list
-                break
+            names = [entry.path for entry in entries]
+        for path in names[:1]:
+            _insist_on_entering(path)
     except FileNotFoundError:
         return None  # the folder or its first file just went away: not a trouble of rights
     except OSError as error:
         return error.strerror or str(error)
     return None
+
+
+def _insist_on_entering(path: bytes) -> None:
+    """Raise PermissionError where a folder can be listed but not entered."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        raise
+    except OSError:
+        return  # a trouble of this one file
 
 
 def _is_folder(rules: Rules, root: Root, entry: os.DirEntry[bytes]) -> bool:
@@ -91,11 +104,17 @@ def _is_folder(rules: Rules, root: Root, entry: os.DirEntry[bytes]) -> bool:
     return entry.is_dir(follow_symlinks=False)
 
 
-def _add_file(found: Listing, entry: os.DirEntry[bytes]) -> None:
+def _add_file(found: Listing, folder: bytes, entry: os.DirEntry[bytes]) -> None:
     try:
         stat = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return  # went away since the folder was opened
+    except OSError:
+        if folder_trouble(folder) is not None:
+            raise
+        # One inode that the disk has lost must not hide all the others in its folder.
+        found.files.append((entry.name, UNSEEN))
+        return
     if modes.S_ISREG(stat.st_mode):
         found.files.append((entry.name, Fingerprint.of(stat)))
 

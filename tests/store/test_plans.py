@@ -32,6 +32,7 @@ READS: dict[str, Callable[[Stock], object]] = {
 WRITES: dict[str, Callable[[Stock], object]] = {
     "put": lambda s: s.put(PATH, 9),
     "path": lambda s: s.catalog.path(PATH),
+    "paths_of": lambda s: s.catalog.paths_of(1),
     "moved_from": lambda s: s.catalog.moved_from(a_print(1)),
     "paths_under": lambda s: s.catalog.paths_under(ROOT, PATH, 10),
     "failure": lambda s: s.catalog.failure(PATH),

@@ -1,0 +1,126 @@
+"""What decoders and the encoder found out, in a real catalog."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipd.errors import EncodeError, EncoderClosedError
+from clipd.inbox import Encoded, NotEncoded, Ready
+from clipd.photo import Decoded, Fingerprint, Refused
+from clipd.recorder import Recorder
+from clipd.triage import ToRead
+from tests.store.stock import DIM, a_hash, a_vector
+from tests.writepath import WritePath, write_path
+
+
+class Desk:
+    """A recorder, and what it wants to have looked at again."""
+
+    def __init__(self, house: WritePath) -> None:
+        self.house = house
+        self.again: dict[bytes, float] = {}
+        self.recorder = Recorder(house.catalog, house.model, self.again.__setitem__)
+
+    def decoded(self, name: str, content: int, pixels: bool = True) -> Decoded:
+        seen = Fingerprint.of(os.lstat(self.house.path(name)))
+        picture = np.zeros((32, 32, 3), np.uint8) if pixels else None
+        return Decoded(a_hash(content), seen, 4, 3, "JPEG", "", picture)
+
+    def ready(self, name: str, content: int) -> Ready:
+        self.house.save(name, b"content %d" % content)
+        return Ready(self.house.path(name), self.house.root.id, self.decoded(name, content), 0.0)
+
+    def file(self, name: str) -> ToRead:
+        return ToRead(self.house.path(name), self.house.root.id)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with write_path(tmp_path) as house, house.catalog.writing():
+        yield Desk(house)
+
+
+def _kinds(desk: Desk) -> dict[bytes, str]:
+    names = (b"a.jpg", b"b.jpg", b"c.jpg")
+    rows = {name: desk.house.catalog.failure(desk.house.path(name)) for name in names}
+    return {name: row.kind for name, row in rows.items() if row}
+
+
+def _photos(desk: Desk) -> dict[bytes, int]:
+    rows = [desk.house.catalog.path(path) for path in desk.house.catalog.paths_under(b"/")]
+    return {os.path.basename(row.path): row.photo for row in rows if row}
+
+
+def test_one_content_at_two_paths_of_a_batch_is_one_photo(desk: Desk) -> None:
+    batch = (desk.ready("a.jpg", 1), desk.ready("b.jpg", 1), desk.ready("c.jpg", 2))
+    desk.recorder.encoded_batch(Encoded(batch, np.stack([a_vector(1), a_vector(1), a_vector(2)])))
+    photos = _photos(desk)
+    assert photos[b"a.jpg"] == photos[b"b.jpg"] != photos[b"c.jpg"]
+    assert desk.recorder.encoded == 3
+
+
+def test_a_vector_that_is_no_use_costs_its_own_photo_only(desk: Desk) -> None:
+    batch = (desk.ready("a.jpg", 1), desk.ready("b.jpg", 2), desk.ready("c.jpg", 3))
+    bad = np.full(DIM, np.nan, np.float32)
+    desk.recorder.encoded_batch(Encoded(batch, np.stack([a_vector(1), bad, a_vector(3)])))
+    assert _kinds(desk) == {b"b.jpg": "encode"}
+    assert desk.house.catalog.count_without_vector(desk.house.model) == 0
+
+
+def test_a_known_content_gets_its_path_without_a_vector_of_its_own(desk: Desk) -> None:
+    desk.recorder.encoded_batch(Encoded((desk.ready("a.jpg", 1),), a_vector(1)[np.newaxis]))
+    desk.house.save("b.jpg", b"content 1")
+    desk.recorder.known(desk.file("b.jpg"), desk.decoded("b.jpg", 1, pixels=False))
+    assert len(set(_photos(desk).values())) == 1
+
+
+def test_a_known_content_that_was_purged_meanwhile_is_read_again(desk: Desk) -> None:
+    desk.house.save("a.jpg")
+    desk.recorder.known(desk.file("a.jpg"), desk.decoded("a.jpg", 1, pixels=False))
+    assert list(desk.again) == [desk.house.path("a.jpg")]
+
+
+def test_a_bad_file_is_listed_unless_it_has_changed_since(desk: Desk) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        desk.house.save(name)
+        seen = Fingerprint.of(os.lstat(desk.house.path(name)))
+        if name == "b.jpg":
+            desk.house.save(name, b"other bytes")
+        desk.recorder.refused(desk.file(name), Refused("corrupt", "no picture", seen))
+    assert _kinds(desk) == {b"a.jpg": "corrupt"}
+    assert list(desk.again) == [desk.house.path("b.jpg")]
+
+
+def test_a_file_that_cannot_be_read_now_is_tried_again_by_every_scan(desk: Desk) -> None:
+    desk.house.save("a.jpg")
+    seen = Fingerprint.of(os.lstat(desk.house.path("a.jpg")))
+    desk.recorder.refused(desk.file("a.jpg"), Refused("unreadable", "the disk failed", seen))
+    failure = desk.house.catalog.failure(desk.house.path("a.jpg"))
+    assert failure is not None
+    assert failure.fingerprint is None
+
+
+def test_a_failing_encoder_is_left_alone_longer_each_time_until_it_works(desk: Desk) -> None:
+    batch = (desk.ready("a.jpg", 1),)
+    waits = []
+    for _ in range(10):
+        desk.recorder.not_encoded(NotEncoded(batch, EncodeError("no memory")))
+        waits.append(desk.again[batch[0].path])
+    assert waits[:3] == [5, 10, 20]
+    assert waits[-1] == 300
+    assert desk.recorder.problem == "no memory"
+    assert 0 < desk.recorder.encoder_wait() <= 300
+
+    desk.recorder.encoded_batch(Encoded(batch, a_vector(1)[np.newaxis]))
+    assert desk.recorder.problem == ""
+    assert desk.recorder.encoder_wait() == 0
+
+
+def test_an_encoder_that_clipd_ends_is_no_problem(desk: Desk) -> None:
+    desk.recorder.not_encoded(NotEncoded((desk.ready("a.jpg", 1),), EncoderClosedError()))
+    assert desk.recorder.problem == ""
