@@ -16,7 +16,7 @@ from tests.daemon.wire import path_of
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def photos(shared: Daemon, folder: Path) -> Path:
     """The seed pictures, copied into the shared library and found."""
     shared.wait_found(album.fill(folder), album.SEED)
@@ -48,7 +48,7 @@ def test_a_query_that_is_not_text_is_refused(shared: Daemon) -> None:
     _refusal(shared, "search", b"\xff\xfe\xfd")
 
 
-def test_a_query_in_any_script_is_answered(shared: Daemon) -> None:
+def test_a_query_in_any_script_is_answered(shared: Daemon, photos: Path) -> None:
     for query in ("日の出", "закат", "\U0001f305", "sunset " * 100, "'; drop table photos; --"):
         assert shared.ctl("search", "-n", "3", query).stdout.count(b"\n") == 3
 
@@ -69,7 +69,9 @@ def test_a_query_picture_over_the_pixel_limit_is_refused(shared: Daemon, tmp_pat
     assert "max_pixels" in _refusal(shared, "similar", str(big))
 
 
-def test_a_query_picture_outside_every_root_is_answered(shared: Daemon, tmp_path: Path) -> None:
+def test_a_query_picture_outside_every_root_is_answered(
+    shared: Daemon, photos: Path, tmp_path: Path
+) -> None:
     asked = album.save(tmp_path / "asked.png", album.picture("a cat", format="PNG"))
 
     answer = json.loads(shared.ctl("similar", "--json", "-n", "1", str(asked)).stdout)
@@ -78,7 +80,7 @@ def test_a_query_picture_outside_every_root_is_answered(shared: Daemon, tmp_path
     assert shared.found(tmp_path) == set()  # asked about, not taken in
 
 
-def test_more_hits_than_photos_are_fewer_hits(shared: Daemon) -> None:
+def test_more_hits_than_photos_are_fewer_hits(shared: Daemon, photos: Path) -> None:
     hits = shared.search("sunset", n=10_000)
 
     assert len(hits) == shared.status()["photos"]
