@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -134,7 +135,7 @@ class _Demo:
     def play(self) -> None:
         """Search, save, rename and delete, and check what comes back."""
         with self.step(f"{_PHOTOS} photos can be found"):
-            self._show("clipctl", "status", "--wait")
+            self._show("clipctl status --wait")
         for query in _QUERIES:
             self._search(query)
         new, renamed = "new.jpg", "renamed.jpg"
@@ -193,7 +194,7 @@ class _Demo:
 
     def _search(self, query: str) -> None:
         with self.step(f'searched for "{query}"'):
-            self._show("clipctl", "search", query, "-n", str(_TOP))
+            self._show(f'clipctl search "{query}" -n {_TOP}')
         names = self._names(query, _TOP)
         scene = query.removeprefix("a ")
         right = sum(scene in name for name in names)
@@ -225,12 +226,13 @@ class _Demo:
         status: dict[str, object] = json.loads(self._ctl("status", "--json").stdout)
         return status
 
-    def _show(self, *words: str) -> None:
-        """Run a command of clipctl as the reader would, its output for all to see."""
-        print("$ " + " ".join(f'"{word}"' if " " in word else word for word in words), flush=True)
-        done = subprocess.run(self._client(*words[1:]), env=self._environment, check=False)
+    def _show(self, line: str) -> None:
+        """Run a line of clipctl as the reader would, its output for all to see."""
+        print(f"$ {line}", flush=True)
+        words = shlex.split(line)[1:]
+        done = subprocess.run(self._client(*words), env=self._environment, check=False)
         if done.returncode:
-            raise DemoError(f"{' '.join(words)} ended with status {done.returncode}")
+            raise DemoError(f"{line} ended with status {done.returncode}")
 
     def _ctl(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(

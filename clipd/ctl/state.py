@@ -55,7 +55,7 @@ def errors(with_skipped: bool, as_json: bool) -> None:
     emit_lines(columns(one["kind"], one["path"], one["reason"]) for one in failures)
     skipped = 0 if with_skipped else number(client.get("/v1/status"), "skipped")
     if skipped:
-        say(f"{skipped:,} files skipped by their names; list them with: clipctl errors --all")
+        say(f"{_files(skipped)} skipped by name; list them with: clipctl errors --all")
     if not failures and not skipped:
         say("no errors")
 
@@ -99,4 +99,8 @@ def _state_lines(state: Object) -> Iterator[str]:
     for problem in problems if isinstance(problems, list) else []:
         yield one_line(f"problem  {problem}")
     if count := number(state, "errors"):
-        yield f"errors   {count:,} files could not be read; list them with: clipctl errors"
+        yield f"errors   {_files(count)} could not be read; list them with: clipctl errors"
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
