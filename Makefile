@@ -13,7 +13,7 @@ test: .venv/ready          ## all tests
 	$(BIN)/python -m pytest
 
 test-fast: .venv/ready     ## the tests that start neither the model nor the daemon
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2
 
 check: .venv/ready         ## format, lint, types, tests
 	$(BIN)/ruff format --check .

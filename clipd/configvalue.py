@@ -32,12 +32,15 @@ def read_value(value: object, key: Key) -> Value:
     return read
 
 
+_MOST_SHOWN = 300  # characters: a long path is shown whole
+
+
 def shown(value: object) -> str:
     """Show a value as the user may have written it, on one line and not too long."""
     if isinstance(value, datetime.date | datetime.time):
         return str(value)
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 
 
 def _check_range(number: float, key: Key) -> None:

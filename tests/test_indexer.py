@@ -143,13 +143,13 @@ def test_a_full_disk_loses_no_answer_of_a_decoder(
 @pytest.mark.usefixtures("broken_encoder")
 def test_an_encoder_that_fails_does_not_have_the_whole_library_decoded(running: Running) -> None:
     house = running.house
-    _save_pictures(house, 40)
+    _save_pictures(house, 100)
     house.backlog.folder(house.root.path, deep=True)
     running.wait_until(lambda: bool(running.indexer.progress().problem))
     running.wait_until(lambda: not running.indexer.progress().working)
 
     now = running.indexer.progress()
-    assert now.decoded <= 4 * BATCH
+    assert now.decoded < 50  # what was on its way, and a try or two
     assert now.waiting > 0
     assert "cannot be started" in now.problem
 
