@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.daemon import album
-from tests.daemon.conftest import Daemons
 from tests.daemon.commands import REPOSITORY
+from tests.daemon.conftest import Daemons
 from tests.daemon.harness import Daemon
 
 README = (REPOSITORY / "README.md").read_text()
