@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.daemon import album
+from tests.daemon.commands import REPOSITORY
 from tests.daemon.conftest import Daemons
-from tests.daemon.harness import REPOSITORY, Daemon
+from tests.daemon.harness import Daemon
 
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)

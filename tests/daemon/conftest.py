@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.daemon import album
-from tests.daemon.harness import REPOSITORY, Daemon
+from tests.daemon.commands import REPOSITORY
+from tests.daemon.harness import Daemon
 
 QUERIES = ("sunset", "a cat", "snowy mountains")
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests import processes
+from tests.daemon.commands import program, unit_command
 from tests.daemon.wire import (
     PATIENCE_SECONDS,
     Notifications,
@@ -24,8 +23,6 @@ from tests.daemon.wire import (
     wait_until,
 )
 
-REPOSITORY = Path(__file__).parents[2]
-UNIT = REPOSITORY / "systemd" / "clipd.service"
 _FOREIGN = ("XDG_", "CLIPD_", "NOTIFY_", "WATCHDOG_", "CUDA_")
 
 
@@ -85,7 +82,7 @@ class Daemon:
         self.notes.seen.clear()
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.prefix, *_command(), "--config", str(self.file)],
+                [*self.prefix, *unit_command(), "--config", str(self.file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -298,18 +295,3 @@ class Daemon:
             "XDG_RUNTIME_DIR": self.runtime,
         }
         return kept | {name: str(folder) for name, folder in folders.items()} | self.environment
-
-
-def program(module: str) -> list[str]:
-    """Return the command that the console script of a module's `main` stands for."""
-    return [sys.executable, "-P", "-c", f"import sys, {module} as m; sys.exit(m.main())"]
-
-
-def _command() -> list[str]:
-    """Return the unit's own command, with this environment's clipd as the program."""
-    for line in UNIT.read_text().splitlines():
-        if line.startswith("ExecStart="):
-            words = shlex.split(line.removeprefix("ExecStart="))
-            names = [os.path.basename(word) for word in words]
-            return [*program("clipd.command"), *words[names.index("clipd") + 1 :]]
-    raise LookupError(f"{UNIT} has no ExecStart")

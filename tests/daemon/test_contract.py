@@ -11,8 +11,9 @@ import pytest
 
 from tests import processes
 from tests.daemon import album
+from tests.daemon.commands import program
 from tests.daemon.conftest import FirstCrawl
-from tests.daemon.harness import Daemon, program
+from tests.daemon.harness import Daemon
 from tests.daemon.wire import path_of, wait_until
 
 pytestmark = pytest.mark.slow
