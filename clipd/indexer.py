@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -154,14 +155,15 @@ class Indexer:
         """Take in answers and look at changes, in one transaction; then let the index follow."""
         # No failing disk may undo that work has come back: it would be waited for for ever.
         records = [self._take_in(message) for message in messages]
+        changes = self._catalog.changes
         try:
             with self._catalog.writing():
                 for record in records:
                     record()
                 if not self._stop.is_set() and not self._must_wait():
                     self._look()
-            if self._touched:
-                self._disk_problem = ""
+            if self._catalog.changes > changes:
+                self._disk_problem = ""  # what looks only does not show that there is room
             self._follower.catch_up()
         except StorageFullError as error:
             self._wait_for_room(error)
@@ -262,6 +264,8 @@ class Indexer:
         if not self._disk_problem:
             _log.error("%s", error)
         self._disk_problem = str(error)
+        with suppress(StorageFullError):  # gives back what the write-ahead log holds
+            self._catalog.checkpoint()
         self._disk_retry = time.monotonic() + _DISK_WAIT_SECONDS
         for path in self._touched:
             if path not in self._in_work or path in self._landed:

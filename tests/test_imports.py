@@ -17,7 +17,7 @@ MAP = {
     "torch": ("encode/", "tiny/"),
     "open_clip": ("encode/", "tiny/"),
     "torchvision": (),
-    "huggingface_hub": ("encode/fetch",),
+    "huggingface_hub": (),
     "PIL": ("decode/", "tiny/"),
     "pillow_heif": ("decode/",),
     "rawpy": ("decode/",),

@@ -74,6 +74,11 @@ class Writer:
                 self._run("ROLLBACK")
             raise
 
+    @property
+    def changes(self) -> int:
+        """How many rows were changed since the start; grows with every write that counts."""
+        return self._connection.total_changes
+
     def checkpoint(self) -> None:
         """Move the WAL into the catalog and cut it to nothing, as far as no reader is in it."""
         self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -25,7 +25,9 @@ class LostEvents:
         now = time.monotonic()
         news = now - self._last > _QUIET_SECONDS
         level = logging.WARNING if news else logging.DEBUG
-        log.log(level, "file events were lost, as the kernel's queue overflowed; scanning instead")
+        log.log(
+            level, "file events were lost, as when the kernel's queue overflows; scanning instead"
+        )
         self._last = now
         self.is_waiting = True
 
