@@ -3,23 +3,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast check bench fmt run tiny tiny-report clean
+.PHONY: demo test test-fast check lint bench fmt run tiny tiny-report clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
 	$(BIN)/clipd demo
 
 test: .venv/ready          ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m alone
 
 test-fast: .venv/ready     ## the tests that start neither the model nor the daemon
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow and not alone" -n 2
 
-check: .venv/ready         ## format, lint, types, tests
+check: lint test           ## format, lint, types, tests
+
+lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
 
 bench: .venv/ready         ## what docs/performance.md states, measured again
 	$(BIN)/python -m bench

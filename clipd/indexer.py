@@ -165,6 +165,8 @@ class Indexer:
             if self._catalog.changes > changes:
                 self._disk_problem = ""  # what looks only does not show that there is room
             self._follower.catch_up()
+            # Only now can they be found.
+            self._recorder.count(sum(len(m.batch) for m in messages if isinstance(m, Encoded)))
         except StorageFullError as error:
             self._wait_for_room(error)
         # Only now can it be found, and only now is it no work any more.

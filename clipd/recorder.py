@@ -80,7 +80,6 @@ class Recorder:
                 self._not_usable(ready, error)
             else:
                 self._catalog.put_path(ready.root, ready.path, decoded.fingerprint, photo)
-        self._count(len(answer.batch))
         self.problem, self._wait, self._retry_at = "", _ENCODER_WAITS[0], 0.0
         _log.log(
             logging.INFO if len(answer.batch) > 1 else logging.DEBUG,
@@ -113,7 +112,10 @@ class Recorder:
             return 0.0
         return sum(count for _, count in recent) / max(1.0, now - recent[0][0])
 
-    def _count(self, photos: int) -> None:
+    def count(self, photos: int) -> None:
+        """Count photos whose vectors are committed and in the index."""
+        if not photos:
+            return
         now = time.monotonic()
         self.encoded += photos
         self._lately.append((now, photos))

@@ -54,6 +54,13 @@ def _descriptors() -> Iterator[tuple[int, str]]:
         yield int(name), target
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that change a setting of the kernel: they run with no other beside them."""
+    for item in items:
+        if "inotify_setting" in getattr(item, "fixturenames", ()):
+            item.add_marker("alone")
+
+
 @pytest.fixture(autouse=True)
 def _nothing_leaks() -> Iterator[None]:
     """Fail a test that leaves a thread, a child process or an open descriptor behind."""

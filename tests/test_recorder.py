@@ -61,7 +61,15 @@ def test_one_content_at_two_paths_of_a_batch_is_one_photo(desk: Desk) -> None:
     desk.recorder.encoded_batch(Encoded(batch, np.stack([a_vector(1), a_vector(1), a_vector(2)])))
     photos = _photos(desk)
     assert photos[b"a.jpg"] == photos[b"b.jpg"] != photos[b"c.jpg"]
-    assert desk.recorder.encoded == 3
+
+
+def test_photos_count_as_encoded_when_they_are_committed_and_not_before(desk: Desk) -> None:
+    batch = (desk.ready("a.jpg", 1),)
+    desk.recorder.encoded_batch(Encoded(batch, np.stack([a_vector(1)])))
+    assert desk.recorder.encoded == 0
+    desk.recorder.count(len(batch))
+    assert desk.recorder.encoded == 1
+    assert desk.recorder.rate() > 0
 
 
 def test_a_vector_that_is_no_use_costs_its_own_photo_only(desk: Desk) -> None:
