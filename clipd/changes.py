@@ -42,10 +42,11 @@ class Changes:
         self._slow: deque[_Expansion] = deque()
 
     def __len__(self) -> int:
+        # In the order in which changes move on, so that none is passed over on its way.
+        waiting = len(self._backlog) + len(self._paths)
         # One that is open has something to do, if only to find out that it has not.
         expanding = [*self._fresh, *self._slow]
-        expected = sum(max(1, expansion.expected) for expansion in expanding)
-        return len(self._backlog) + len(self._paths) + expected
+        return waiting + sum(max(1, expansion.expected) for expansion in expanding)
 
     def has_more(self) -> bool:
         """Whether ``next`` would look further than the backlog's future."""

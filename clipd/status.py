@@ -75,13 +75,15 @@ class StatusBoard:
 
     def state(self) -> str:
         """Return the one word for what goes on."""
+        # Asked first: what a scan has found is in the backlog before the scan is over.
+        is_scanning = self._watcher.is_scanning
         progress = self._indexer.progress()
         if self._hold.is_paused:
             return "paused"
         has_work = bool(progress.waiting or progress.working or self._lacks_vectors(progress))
         if has_work and self._hold.is_resting:
             return "resting"
-        if self._watcher.is_scanning:
+        if is_scanning:
             return "scanning"
         return "indexing" if has_work else "idle"
 
