@@ -162,8 +162,9 @@ class Indexer:
                     record()
                 if not self._stop.is_set() and not self._must_wait():
                     self._look()
-            if self._catalog.changes > changes:
-                self._disk_problem = ""  # what looks only does not show that there is room
+            # What looks only does not show that there is room, nor does a small write in between.
+            if self._catalog.changes > changes and time.monotonic() >= self._disk_retry:
+                self._disk_problem = ""
             self._follower.catch_up()
             # Only now can they be found.
             self._recorder.count(sum(len(m.batch) for m in messages if isinstance(m, Encoded)))
