@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as CallTimeoutError
 
-from clipd.channel import JsonValue
 from clipd.errors import RequestError
 from clipd.hold import Hold
 from clipd.inbox import Inbox
+from clipd.process.channel import JsonValue
 from clipd.query import Answer, Query, Verdict
 from clipd.search import Search
 from clipd.status import StatusBoard

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 
 from clipd import __version__
-from clipd.channel import JsonValue
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.hold import Hold
 from clipd.indexer import Indexer, Progress
 from clipd.pathtext import path_fields, shown
 from clipd.photo import ModelSpec
+from clipd.process.channel import JsonValue
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
 from clipd.watch.root import Root

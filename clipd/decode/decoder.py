@@ -12,12 +12,12 @@ from typing import Final, get_args
 
 import numpy as np
 
-from clipd.channel import Channel, JsonValue, Message
-from clipd.child import Child
 from clipd.decode.sandbox import SandboxState
 from clipd.decode.settings import Settings
 from clipd.errors import ChildError, PictureError
 from clipd.photo import Decoded, FailureKind, Fingerprint
+from clipd.process.channel import Channel, JsonValue, Message
+from clipd.process.child import Child
 
 _START_SECONDS: Final = 60.0
 # A slow disk or network is no fault of the file: reading gets this much longer per byte.

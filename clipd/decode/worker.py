@@ -17,7 +17,6 @@ import sys
 import warnings
 from typing import BinaryIO, Final
 
-from clipd.channel import Channel, JsonValue
 from clipd.decode.codecs import load_codecs
 from clipd.decode.picture import Picture, read_picture
 from clipd.decode.raw import read_raw
@@ -25,6 +24,7 @@ from clipd.decode.reasons import picture_error
 from clipd.decode.sandbox import allow_seconds, seal
 from clipd.decode.settings import Settings
 from clipd.errors import ChildError
+from clipd.process.channel import Channel, JsonValue
 
 _CHUNK_BYTES: Final = 1 << 20
 _READ_BUFFER_BYTES: Final = 1 << 16

@@ -9,11 +9,11 @@ import os
 import socket
 import sys
 
-from clipd.channel import Channel, JsonValue
 from clipd.encode import openclip
 from clipd.encode.description import from_json
 from clipd.encode.precision import probe_pictures
 from clipd.errors import ClipdError, ModelError
+from clipd.process.channel import Channel, JsonValue
 
 
 def main() -> None:

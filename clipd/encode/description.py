@@ -10,10 +10,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from clipd.channel import JsonValue
 from clipd.durable import write_durably
 from clipd.errors import ModelError
 from clipd.photo import ModelSpec, Preprocess
+from clipd.process.channel import JsonValue
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from clipd.channel import JsonValue
 from clipd.config import ModelConfig
 from clipd.encode.description import (
     as_json,
@@ -23,6 +22,7 @@ from clipd.encode.offers import Architecture, ask, load_offers, sided
 from clipd.encode.presets import TINY
 from clipd.errors import FetchError, ModelError, ModelMissingError
 from clipd.photo import ModelSpec, Preprocess
+from clipd.process.channel import JsonValue
 
 _ADDRESS = "https://huggingface.co"
 _CONFIG = "open_clip_config.json"

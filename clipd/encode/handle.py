@@ -15,14 +15,14 @@ from typing import Literal
 
 import numpy as np
 
-from clipd.channel import Channel, JsonValue, Message
-from clipd.child import Child
 from clipd.config import EncoderConfig
 from clipd.encode.cores import threads_for
 from clipd.encode.description import as_json, tokenizer_folder
 from clipd.encode.offers import OFFLINE
 from clipd.errors import ChildError, EncodeError, EncoderClosedError
 from clipd.photo import ModelSpec, Pixels, Vectors
+from clipd.process.channel import Channel, JsonValue, Message
+from clipd.process.child import Child
 
 log = logging.getLogger(__name__)
 

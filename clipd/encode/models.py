@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import clipd
-from clipd.channel import JsonValue
 from clipd.config import ModelConfig
 from clipd.encode.description import (
     as_json,
@@ -22,6 +21,7 @@ from clipd.encode.offers import Architecture, Offer, Offers, ask, load_offers
 from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
 from clipd.errors import ModelError, ModelMissingError
 from clipd.photo import ModelSpec, Preprocess
+from clipd.process.channel import JsonValue
 
 DESCRIPTION = "model.json"
 HUB = "hf-hub:"

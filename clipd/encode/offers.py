@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from clipd.channel import JsonValue
-from clipd.child import Child
 from clipd.encode.description import number, preprocess_from, read_json, remember
 from clipd.encode.presets import PRESETS, QUICK, nearest
 from clipd.errors import ChildError, ModelError
 from clipd.photo import Preprocess
+from clipd.process.channel import JsonValue
+from clipd.process.child import Child
 
 # The libraries that a child loads could fetch on their own; only `fetch` lets them.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clipd.channel import JsonValue
 from clipd.encode.description import read_json, remember
 from clipd.encode.openclip import DTYPES, Model
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels, Vectors
+from clipd.process.channel import JsonValue
 
 log = logging.getLogger(__name__)
 

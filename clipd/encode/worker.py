@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clipd.channel import Channel, JsonValue, Message
 from clipd.encode.description import from_json
 from clipd.encode.engine import Engine, Wish
 from clipd.errors import ClipdError
 from clipd.logs import write_logs
 from clipd.photo import Vectors
+from clipd.process.channel import Channel, JsonValue, Message
 
 MAX_BODY_BYTES = 4 << 30
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
 
-from clipd.channel import JsonValue
 from clipd.errors import (
     ChildError,
     ClipdError,
@@ -20,6 +19,7 @@ from clipd.errors import (
 )
 from clipd.pathtext import path_fields
 from clipd.photo import Hit
+from clipd.process.channel import JsonValue
 from clipd.query import Answer, Failure, Verdict
 
 _BUSY = (ModelError, EncodeError, ChildError)  # may well succeed later

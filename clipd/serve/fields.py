@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from typing import NoReturn
 from urllib.parse import parse_qsl
 
-from clipd.channel import JsonValue
 from clipd.errors import RequestError
+from clipd.process.channel import JsonValue
 from clipd.query import MAX_TEXT_CHARACTERS
 
 Object = dict[str, JsonValue]

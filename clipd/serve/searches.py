@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clipd.channel import JsonValue
 from clipd.errors import RequestError
+from clipd.process.channel import JsonValue
 from clipd.query import MAX_LIMIT, MAX_TERMS, MAX_WEIGHT, Query, Term
 from clipd.serve import fields
 

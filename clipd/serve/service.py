@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from clipd.channel import JsonValue
+from clipd.process.channel import JsonValue
 from clipd.query import Answer, Failure, Query, Verdict
 
 

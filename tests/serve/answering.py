@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipd.channel import JsonValue
 from clipd.config import ServeConfig
 from clipd.errors import RequestError
 from clipd.photo import FailureKind, Hit
+from clipd.process.channel import JsonValue
 from clipd.query import Answer, Query, Verdict
 from clipd.serve.server import serving
 

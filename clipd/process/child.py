@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from clipd.channel import Channel
+from clipd.process.channel import Channel
 
 
 class Child:

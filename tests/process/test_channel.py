@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from clipd.channel import Channel
 from clipd.errors import ChildError
+from clipd.process.channel import Channel
 
 
 @pytest.fixture

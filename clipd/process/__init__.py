@@ -1,0 +1,1 @@
+"""Messages to children, and children that end for certain."""
