@@ -18,7 +18,7 @@ from bench.inputs import (
     small_photos,
     twelve_megapixels,
 )
-from clipd.config import ModelConfig
+from clipd.config.options import ModelConfig
 from clipd.encode.models import resolve
 from clipd.tiny.scenes import draw
 from tests.daemon.harness import Daemon

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from clipd.batches import Batches
 from clipd.changes import Changes, Found
-from clipd.config import Config
+from clipd.config.folders import Paths
+from clipd.config.options import Config
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
@@ -40,7 +41,6 @@ from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
 from clipd.watch.scan import folder_steps
 from clipd.watch.watcher import watching
-from clipd.xdg import Paths
 
 _log = logging.getLogger(__name__)
 _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch

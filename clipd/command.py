@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 
-from clipd import __version__, configfile, configtext
+from clipd import __version__
+from clipd.config import load as configfile
+from clipd.config import render as configtext
+from clipd.config.folders import Paths
 from clipd.configoption import config_option
 from clipd.errors import ClipdError, ConfigError
 from clipd.modelcommand import get_model, model
 from clipd.setup import Wish, set_up, suggested_folder
-from clipd.xdg import Paths
 
 
 class _Group(click.Group):

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import FrameType
 
 from clipd.assembly import Running, assembled
-from clipd.config import Config
-from clipd.configfile import load
+from clipd.config.folders import Paths
+from clipd.config.load import load
+from clipd.config.options import Config
 from clipd.errors import ClipdError
 from clipd.health import Health
 from clipd.instance import single_instance
@@ -32,7 +33,6 @@ from clipd.notify import (
     watchdog_interval,
 )
 from clipd.serve.listener import listening
-from clipd.xdg import Paths
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS = 5.0

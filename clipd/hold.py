@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from clipd.config import PowerConfig
+from clipd.config.options import PowerConfig
 from clipd.power import on_battery
 
 _LOOK_EVERY_SECONDS = 15.0

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipd import configedit, configfile, configtext
-from clipd.config import Config, ModelConfig, RootConfig
+from clipd.config import edit as configedit
+from clipd.config import load as configfile
+from clipd.config import render as configtext
+from clipd.config.folders import Paths, make_private
+from clipd.config.options import Config, ModelConfig, RootConfig
 from clipd.durable import write_durably
 from clipd.errors import ConfigError, SetupError
 from clipd.unit import UNIT, UserManager, install
-from clipd.xdg import Paths, make_private
 
 Say = Callable[[str], None]
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
+from clipd.config.folders import BASE_FOLDERS, Paths, base_folder
 from clipd.errors import SetupError
-from clipd.xdg import BASE_FOLDERS, Paths, base_folder
 
 UNIT = "clipd.service"
 _NAMESPACED = ("PrivateUsers", "ProtectSystem", "ProtectHome", "PrivateTmp")

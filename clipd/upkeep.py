@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from clipd.config import StoreConfig
+from clipd.config.options import StoreConfig
 from clipd.errors import StorageFullError
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower

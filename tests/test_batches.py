@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from clipd.batches import Batches
-from clipd.config import EncoderConfig
+from clipd.config.options import EncoderConfig
 from clipd.encode.handle import Encoder
 from clipd.inbox import Encoded, NotEncoded, Ready
 from clipd.photo import Decoded, Fingerprint

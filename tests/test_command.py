@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clipd import __version__, configfile
+from clipd import __version__
+from clipd.config import load as configfile
 
 REPOSITORY = Path(__file__).parents[1]
 

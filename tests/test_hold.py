@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clipd.config import PowerConfig
+from clipd.config.options import PowerConfig
 from clipd.hold import Hold
 
 

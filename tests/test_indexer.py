@@ -16,7 +16,7 @@ from PIL import Image
 from clipd import indexer as indexer_module
 from clipd.batches import Batches
 from clipd.changes import Changes
-from clipd.config import DecoderConfig, EncoderConfig, StoreConfig
+from clipd.config.options import DecoderConfig, EncoderConfig, StoreConfig
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.inbox import Inbox, Read

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from clipd.config import PowerConfig
+from clipd.config.options import PowerConfig
 from clipd.hold import Hold
 from clipd.power import on_battery
 

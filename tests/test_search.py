@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clipd.config import DecoderConfig, EncoderConfig, SearchConfig
+from clipd.config.options import DecoderConfig, EncoderConfig, SearchConfig
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import EncodeError, RequestError

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from clipd import configfile
 from clipd.command import main
+from clipd.config import load as configfile
 from clipd.photo import Fingerprint
 
 REPOSITORY = Path(__file__).parents[1]

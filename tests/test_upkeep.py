@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clipd import upkeep as upkeep_module
-from clipd.config import StoreConfig
+from clipd.config.options import StoreConfig
 from clipd.store.backup import backed_up_at, backup
 from clipd.store.follow import IndexFollower
 from clipd.upkeep import Upkeep

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clipd.config import WatchConfig
+from clipd.config.options import WatchConfig
 from clipd.photo import Fingerprint
 from clipd.store.backup import CATALOG
 from clipd.store.catalog import Catalog

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long, socket_path
 from clipd.errors import NotRunningError, RequestError
-from clipd.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long, socket_path
 
 JsonValue: TypeAlias = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"] | None
 Object = dict[str, JsonValue]

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
-from clipd.config import DecoderConfig
+from clipd.config.options import DecoderConfig
 from clipd.decode.sandbox import SandboxState
 from clipd.decode.settings import Settings, Target
 from clipd.decode.station import Source, Station, Wanted

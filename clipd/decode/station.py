@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from clipd.config import DecoderConfig
+from clipd.config.options import DecoderConfig
 from clipd.decode.decoder import Decoder
 from clipd.decode.opening import identify, open_photo
 from clipd.decode.sandbox import SandboxState

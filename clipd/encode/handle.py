@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from clipd.config import EncoderConfig
+from clipd.config.options import EncoderConfig
 from clipd.encode.cores import threads_for
 from clipd.encode.description import as_json, tokenizer_folder
 from clipd.encode.offers import OFFLINE

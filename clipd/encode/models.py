@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import clipd
-from clipd.config import ModelConfig
+from clipd.config.options import ModelConfig
 from clipd.encode.description import (
     as_json,
     fingerprinted,

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import clipd
-from clipd.config import ServeConfig
+from clipd.config.options import ServeConfig
 from clipd.errors import ClipdError
 from clipd.query import Query
 from clipd.serve import answers, fields, searches

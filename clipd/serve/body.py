@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.requests import Request
 
-from clipd.config import ServeConfig
+from clipd.config.options import ServeConfig
 from clipd.errors import RequestError
 
 SMALL_BYTES = 64 << 10

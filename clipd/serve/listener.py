@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long
 from clipd.errors import AlreadyRunningError, ConfigError
-from clipd.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long
 
 _BACKLOG = 128
 

@@ -14,7 +14,7 @@ from typing import cast
 
 import uvicorn
 
-from clipd.config import ServeConfig
+from clipd.config.options import ServeConfig
 from clipd.errors import ClipdError
 from clipd.serve.app import MAX_HEADER_BYTES, app
 from clipd.serve.connection import Connection, Limits

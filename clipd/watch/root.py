@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clipd.config import RootConfig
+from clipd.config.options import RootConfig
 
 
 @dataclass(frozen=True, slots=True)

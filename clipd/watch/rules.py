@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from pathspec import GitIgnoreSpec
 
-from clipd.config import WatchConfig
+from clipd.config.options import WatchConfig
 from clipd.errors import ConfigError
 from clipd.watch.root import Root
 

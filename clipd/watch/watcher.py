@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipd.config import WatchConfig
+from clipd.config.options import WatchConfig
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
 from clipd.watch.bell import Bell, Stopped

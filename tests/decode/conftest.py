@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from clipd.config import DecoderConfig
+from clipd.config.options import DecoderConfig
 from clipd.decode.pool import DecoderPool
 from clipd.photo import Decoded, Preprocess, Refused
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.config import DecoderConfig
+from clipd.config.options import DecoderConfig
 from clipd.decode.formats import is_picture_name
 from clipd.decode.pool import DecodeJob, DecoderPool
 from clipd.photo import Decoded, Preprocess, Refused

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clipd.config import DecoderConfig
+from clipd.config.options import DecoderConfig
 from clipd.decode.pool import DecodeJob, DecoderPool
 from clipd.errors import ChildError
 from clipd.photo import Decoded, Preprocess, Refused

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from clipd.config import ModelConfig
+from clipd.config.options import ModelConfig
 from clipd.encode.models import resolve
 from clipd.photo import ModelSpec, Pixels
 

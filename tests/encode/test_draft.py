@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipd.config import EncoderConfig, ModelConfig
+from clipd.config.options import EncoderConfig, ModelConfig
 from clipd.decode.picture import read_picture
 from clipd.decode.resize import to_square
 from clipd.decode.settings import Target

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipd.config import EncoderConfig
+from clipd.config.options import EncoderConfig
 from clipd.encode.handle import Encoder
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels
@@ -145,7 +145,7 @@ def test_a_killed_parent_leaves_no_child_behind(spec: ModelSpec, cache: Path) ->
     code = f"""
 import sys
 from pathlib import Path
-from clipd.config import EncoderConfig
+from clipd.config.options import EncoderConfig
 from clipd.encode.handle import Encoder
 from clipd.photo import ModelSpec, Preprocess
 encoder = Encoder({spec!r}, EncoderConfig(precision="fp32"), Path({str(cache)!r}))

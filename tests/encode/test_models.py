@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.config import ModelConfig
+from clipd.config.options import ModelConfig
 from clipd.encode.fetch import fetch
 from clipd.encode.models import info, listing, resolve
 from clipd.encode.presets import PRESETS, architectures_for, nearest, preset_named

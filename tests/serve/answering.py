@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipd.config import ServeConfig
+from clipd.config.options import ServeConfig
 from clipd.errors import RequestError
 from clipd.photo import FailureKind, Hit
 from clipd.process.channel import JsonValue

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipd.config import ServeConfig
+from clipd.config.options import ServeConfig
 from clipd.serve.body import LARGE_AT_ONCE
 from tests.serve.answering import GivenService, running
 from tests.serve.talking import ask, connected, is_closed_by_server, read_reply, say_bytes, warm_up

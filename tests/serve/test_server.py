@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.config import ServeConfig
+from clipd.config.options import ServeConfig
 from clipd.errors import AlreadyRunningError, ConfigError
 from clipd.serve.listener import listening
 from tests.serve.answering import GivenService, running

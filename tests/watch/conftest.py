@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pytest
 
-from clipd.config import WatchConfig
+from clipd.config.options import WatchConfig
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader
 from tests.watch.library import Library

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipd.config import RootConfig, WatchConfig
+from clipd.config.options import RootConfig, WatchConfig
 from clipd.photo import Fingerprint
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader

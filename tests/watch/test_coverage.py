@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clipd.config import RootConfig, WatchConfig
+from clipd.config.options import RootConfig, WatchConfig
 from clipd.watch.backlog import Backlog
 from clipd.watch.clock import SleepClock
 from clipd.watch.coverage import Coverage, is_limit_reached, watch_limit

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.config import RootConfig, WatchConfig
+from clipd.config.options import RootConfig, WatchConfig
 from clipd.errors import ConfigError
 from clipd.watch.root import Root
 from clipd.watch.rules import RootRules, Rules

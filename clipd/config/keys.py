@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from clipd.config import Config, Duration, Size
+from clipd.config.options import Config, Duration, Size
 
 Kind: TypeAlias = Literal[
     "text", "path", "texts", "flag", "whole", "number", "duration", "size", "choice"

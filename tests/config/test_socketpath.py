@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.socketpath import is_too_long, socket_path
+from clipd.config.socketpath import is_too_long, socket_path
 
 
 def test_the_environment_names_the_socket() -> None:

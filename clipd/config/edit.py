@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from clipd.configtext import root_section, text_literal
+from clipd.config.render import root_section, text_literal
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(?:#.*)?")
 

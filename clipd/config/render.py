@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from clipd.config import Config, RootConfig
-from clipd.configkeys import Key, Kind, Value, keys_of, tables
-from clipd.units import write_duration, write_size
+from clipd.config.keys import Key, Kind, Value, keys_of, tables
+from clipd.config.options import Config, RootConfig
+from clipd.config.units import write_duration, write_size
 
 _EXAMPLE_HEAD = """\
 # clipd's configuration: every key, its default, and why it is there.

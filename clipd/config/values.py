@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from clipd.configkeys import Key, Kind, Value
-from clipd.configtext import literal
-from clipd.units import DURATION_FORM, SIZE_FORM, parse_duration, parse_size
+from clipd.config.keys import Key, Kind, Value
+from clipd.config.render import literal
+from clipd.config.units import DURATION_FORM, SIZE_FORM, parse_duration, parse_size
 
 
 class WrongValueError(ValueError):

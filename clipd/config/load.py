@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipd.config import Config, RootConfig
-from clipd.configedit import line_of
-from clipd.configkeys import Key, keys_of, tables
-from clipd.configtext import text_literal
-from clipd.configvalue import WrongValueError, read_value, shown
+from clipd.config.edit import line_of
+from clipd.config.folders import Paths
+from clipd.config.keys import Key, keys_of, tables
+from clipd.config.options import Config, RootConfig
+from clipd.config.render import text_literal
+from clipd.config.units import write_duration
+from clipd.config.values import WrongValueError, read_value, shown
 from clipd.errors import ConfigError
-from clipd.units import write_duration
-from clipd.xdg import Paths
 
 _Table = Mapping[str, object]
 

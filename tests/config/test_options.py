@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from clipd import configfile, configtext
-from clipd.config import Config, EncoderConfig, ModelConfig, RootConfig, WatchConfig
-from clipd.configkeys import keys_of, tables
+from clipd.config import load as configfile
+from clipd.config import render as configtext
+from clipd.config.folders import Paths
+from clipd.config.keys import keys_of, tables
+from clipd.config.options import Config, EncoderConfig, ModelConfig, RootConfig, WatchConfig
+from clipd.config.units import parse_duration, parse_size, write_duration, write_size
 from clipd.errors import ClipdError, ConfigError
-from clipd.units import parse_duration, parse_size, write_duration, write_size
-from clipd.xdg import Paths
 
 REPOSITORY = Path(__file__).parents[1]
 FILE = Path("/somewhere/config.toml")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipd.config.socketpath import socket_path
 from clipd.errors import ClipdError
-from clipd.socketpath import socket_path
 
 # Each variable, and what stands for it below the home folder.
 BASE_FOLDERS = {

@@ -1,0 +1,1 @@
+"""TOML -> a frozen Config; where clipd's files lie."""
