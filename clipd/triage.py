@@ -22,7 +22,7 @@ from clipd.watch.backlog import Backlog
 from clipd.watch.compare import same
 from clipd.watch.filesystems import filesystem_of
 from clipd.watch.listing import folder_trouble, is_wanted, may_follow
-from clipd.watch.rest import at_rest
+from clipd.watch.open_files import at_rest
 from clipd.watch.root import Root
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 from clipd.config.options import WatchConfig
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
-from clipd.watch.bell import Bell, Stopped
-from clipd.watch.clock import SleepClock
 from clipd.watch.coverage import watch_limit
 from clipd.watch.events import Events
 from clipd.watch.filesystems import mounts_of
+from clipd.watch.full_scan import Findings, Patrol
 from clipd.watch.listing import folder_trouble
-from clipd.watch.lost import LostEvents
-from clipd.watch.patrol import Findings, Patrol
+from clipd.watch.mailbox import Bell, Stopped
+from clipd.watch.overflow import LostEvents
 from clipd.watch.root import Root, RootChange
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
+from clipd.watch.suspend import SleepClock
 
 if TYPE_CHECKING:
     from clipd.store.reader import CatalogReader

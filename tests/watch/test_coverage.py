@@ -5,11 +5,11 @@ from pathlib import Path
 
 from clipd.config.options import RootConfig, WatchConfig
 from clipd.watch.backlog import Backlog
-from clipd.watch.clock import SleepClock
 from clipd.watch.coverage import Coverage, is_limit_reached, watch_limit
 from clipd.watch.events import Events
 from clipd.watch.root import Root
 from clipd.watch.rules import Rules
+from clipd.watch.suspend import SleepClock
 from tests.watch.conftest import InotifySetting
 from tests.watch.library import Library
 

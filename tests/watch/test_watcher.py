@@ -18,7 +18,7 @@ from tests.watch.library import Library
 @pytest.fixture(autouse=True)
 def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipd.watch.watcher.CHECK_SECONDS", 0.1)
-    monkeypatch.setattr("clipd.watch.patrol._GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("clipd.watch.full_scan._GRACE_SECONDS", 0.1)
 
 
 def test_what_was_there_before_is_found_at_the_start(library: Library) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.watch.rest import at_rest
+from clipd.watch.open_files import at_rest
 
 
 def rests(path: Path, settle_seconds: float = 0.3) -> bool:
