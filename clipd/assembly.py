@@ -10,20 +10,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
-from clipd.batches import Batches
-from clipd.changes import Changes, Found
 from clipd.config.folders import Paths
 from clipd.config.options import Config
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
-from clipd.hold import Hold
-from clipd.inbox import Inbox, Read
-from clipd.indexer import Indexer
+from clipd.ingest.backfill import Reencoding
+from clipd.ingest.batches import Batches
+from clipd.ingest.changes import Changes, Found
+from clipd.ingest.inbox import Inbox, Read
+from clipd.ingest.indexer import Indexer
+from clipd.ingest.pause import Hold
+from clipd.ingest.recorder import Recorder
+from clipd.ingest.rootkeeper import RootKeeper
+from clipd.ingest.textmemory import TextMemory
+from clipd.ingest.triage import Triage
+from clipd.ingest.upkeep import Upkeep
 from clipd.photo import ModelSpec
-from clipd.recorder import Recorder
-from clipd.reencode import Reencoding
-from clipd.rootkeeper import RootKeeper
 from clipd.search import Search
 from clipd.serve.server import serving_on
 from clipd.service import Daemon
@@ -32,9 +35,6 @@ from clipd.store.backup import CATALOG, backed_up_at, backup, open_catalog
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
-from clipd.textmemory import TextMemory
-from clipd.triage import Triage
-from clipd.upkeep import Upkeep
 from clipd.watch.backlog import Backlog, Folder
 from clipd.watch.root import Root
 from clipd.watch.roots import Roots

@@ -8,7 +8,7 @@ import socket
 import time
 from pathlib import Path
 
-from clipd.indexer import Indexer
+from clipd.ingest.indexer import Indexer
 
 _log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 5.0

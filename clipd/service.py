@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as CallTimeoutError
 
 from clipd.errors import RequestError
-from clipd.hold import Hold
-from clipd.inbox import Inbox
+from clipd.ingest.inbox import Inbox
+from clipd.ingest.pause import Hold
 from clipd.process.channel import JsonValue
 from clipd.query import Answer, Query, Verdict
 from clipd.search import Search

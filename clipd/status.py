@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from clipd import __version__
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
-from clipd.hold import Hold
-from clipd.indexer import Indexer, Progress
+from clipd.ingest.indexer import Indexer, Progress
+from clipd.ingest.pause import Hold
 from clipd.pathtext import path_fields, shown
 from clipd.photo import ModelSpec
 from clipd.process.channel import JsonValue

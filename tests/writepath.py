@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clipd.config.options import WatchConfig
+from clipd.ingest.triage import ToRead, Triage
 from clipd.photo import Fingerprint
 from clipd.store.backup import CATALOG
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader
-from clipd.triage import ToRead, Triage
 from tests.store.stock import a_hash, a_model, a_vector
 from tests.watch.library import Library
 

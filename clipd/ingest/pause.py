@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from clipd.config.options import PowerConfig
-from clipd.power import on_battery
+from clipd.ingest.power import on_battery
 
 _LOOK_EVERY_SECONDS = 15.0
 

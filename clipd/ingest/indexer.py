@@ -15,18 +15,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from clipd.batches import Batches
-from clipd.changes import Changes
 from clipd.decode.pool import DecodeJob, DecoderPool
 from clipd.errors import StorageFullError
-from clipd.inbox import Encoded, Inbox, Message, NotEncoded, Read, Ready
+from clipd.ingest.backfill import Reencoding
+from clipd.ingest.batches import Batches
+from clipd.ingest.changes import Changes
+from clipd.ingest.inbox import Encoded, Inbox, Message, NotEncoded, Read, Ready
+from clipd.ingest.recorder import Recorder
+from clipd.ingest.triage import ToRead, Triage
+from clipd.ingest.upkeep import Upkeep
 from clipd.photo import Refused
-from clipd.recorder import Recorder
-from clipd.reencode import Reencoding
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
-from clipd.triage import ToRead, Triage
-from clipd.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
 _LOOKS_A_TURN = 256  # paths triaged in one transaction

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from clipd.changes import Changes
+from clipd.ingest.changes import Changes
 from clipd.watch.backlog import Backlog, Folder
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clipd.inbox import Inbox
-from clipd.rootkeeper import RootKeeper
+from clipd.ingest.inbox import Inbox
+from clipd.ingest.rootkeeper import RootKeeper
 from tests.writepath import WritePath, write_path
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipd.batches import Batches
 from clipd.config.options import EncoderConfig
 from clipd.encode.handle import Encoder
-from clipd.inbox import Encoded, NotEncoded, Ready
+from clipd.ingest.batches import Batches
+from clipd.ingest.inbox import Encoded, NotEncoded, Ready
 from clipd.photo import Decoded, Fingerprint
 from tests.store.stock import a_hash, a_model
 

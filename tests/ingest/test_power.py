@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from clipd.config.options import PowerConfig
-from clipd.hold import Hold
-from clipd.power import on_battery
+from clipd.ingest.pause import Hold
+from clipd.ingest.power import on_battery
 
 
 def supply(folder: Path, name: str, **facts: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipd.errors import StorageFullError
-from clipd.inbox import Inbox
+from clipd.ingest.inbox import Inbox
 from clipd.store.catalog import Catalog
 
 _log = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from clipd import upkeep as upkeep_module
 from clipd.config.options import StoreConfig
+from clipd.ingest import upkeep as upkeep_module
+from clipd.ingest.upkeep import Upkeep
 from clipd.store.backup import backed_up_at, backup
 from clipd.store.follow import IndexFollower
-from clipd.upkeep import Upkeep
 from tests.store.stock import Stock
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from clipd.errors import StorageFullError
-from clipd.inbox import Inbox
+from clipd.ingest.inbox import Inbox
 from clipd.store.catalog import Catalog
 from clipd.watch.root import RootChange
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from clipd.ingest.triage import ToRead
 from clipd.store.catalog import Catalog
-from clipd.triage import ToRead
 from clipd.watch.roots import Roots
 
 _PAGE = 500

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.reencode import Reencoding
+from clipd.ingest.backfill import Reencoding
 from tests.store.stock import a_vector
 from tests.writepath import WritePath, write_path
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from clipd.errors import EncodeError, EncoderClosedError
-from clipd.inbox import Encoded, NotEncoded, Ready
+from clipd.ingest.inbox import Encoded, NotEncoded, Ready
+from clipd.ingest.recorder import Recorder
+from clipd.ingest.triage import ToRead
 from clipd.photo import Decoded, Fingerprint, Refused
-from clipd.recorder import Recorder
-from clipd.triage import ToRead
 from tests.store.stock import DIM, a_hash, a_vector
 from tests.writepath import WritePath, write_path
 

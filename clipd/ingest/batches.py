@@ -12,7 +12,7 @@ import numpy as np
 
 from clipd.encode.handle import Encoder
 from clipd.errors import EncodeError
-from clipd.inbox import Encoded, NotEncoded, Ready
+from clipd.ingest.inbox import Encoded, NotEncoded, Ready
 
 _COMPANY_SECONDS = 0.25  # how long a lone picture waits for others that are being decoded
 _AHEAD = 2  # batches given to the encoder's thread: one at work, one at hand

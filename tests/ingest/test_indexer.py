@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipd import indexer as indexer_module
-from clipd.batches import Batches
-from clipd.changes import Changes
 from clipd.config.options import DecoderConfig, EncoderConfig, StoreConfig
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
-from clipd.inbox import Inbox, Read
-from clipd.indexer import Indexer
-from clipd.recorder import Recorder
-from clipd.reencode import Reencoding
+from clipd.ingest import indexer as indexer_module
+from clipd.ingest.backfill import Reencoding
+from clipd.ingest.batches import Batches
+from clipd.ingest.changes import Changes
+from clipd.ingest.inbox import Inbox, Read
+from clipd.ingest.indexer import Indexer
+from clipd.ingest.recorder import Recorder
+from clipd.ingest.upkeep import Upkeep
 from clipd.store.follow import IndexFollower
-from clipd.upkeep import Upkeep
 from clipd.watch.scan import folder_steps
 from tests.writepath import WritePath, write_path
 

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable
 
 from clipd.errors import EncodeError, EncoderClosedError
-from clipd.inbox import Encoded, NotEncoded, Ready
+from clipd.ingest.inbox import Encoded, NotEncoded, Ready
+from clipd.ingest.triage import ToRead
 from clipd.photo import Decoded, Fingerprint, Refused
 from clipd.store.catalog import Catalog
-from clipd.triage import ToRead
 
 _log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 0.5  # a file that changed while it was read is looked at again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clipd.config.options import PowerConfig
-from clipd.hold import Hold
+from clipd.ingest.pause import Hold
 
 
 def test_a_pause_holds_until_it_is_taken_back() -> None:

@@ -1,0 +1,1 @@
+"""THE WRITE PATH: changes on disk -> rows in the catalog -> the index."""
