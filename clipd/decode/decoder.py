@@ -40,7 +40,7 @@ class Decoder:
     """
 
     def __init__(
-        self, settings: Settings, timeout_seconds: float, module: str = "clipd.decode.worker"
+        self, settings: Settings, timeout_seconds: float, module: str = "clipd.decode.decode_worker"
     ) -> None:
         """Start the child and wait until it is sealed.
 

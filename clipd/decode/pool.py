@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from clipd.config.options import DecoderConfig
+from clipd.decode.attempts import Source, Station, Wanted
 from clipd.decode.sandbox import SandboxState
 from clipd.decode.settings import Settings, Target
-from clipd.decode.station import Source, Station, Wanted
 from clipd.errors import ChildError
 from clipd.photo import Decoded, Preprocess, Refused
 

@@ -1,6 +1,6 @@
 """A decoder: one sandboxed process that turns passed descriptors into pixels.
 
-Started as ``python -m clipd.decode.worker FD SETTINGS``. For every file:
+Started as ``python -m clipd.decode.decode_worker FD SETTINGS``. For every file:
 clipd sends its format and the open file; the answer is the hash of the bytes;
 clipd says whether it wants the picture; the answer is the picture, or why there is none.
 """
