@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError, URLError
 
-from clipd.encode.description import read_json, sha256_of, write_json
+from clipd.encode.model_json import read_json, sha256_of, write_json
 from clipd.errors import FetchError
 
 Progress = Callable[[int, int], None]  # bytes here, bytes in all

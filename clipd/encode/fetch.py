@@ -9,17 +9,17 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from clipd.config.options import ModelConfig
-from clipd.encode.description import (
+from clipd.encode.download import Fetched, NotThereError, Progress, UnreachableError, download
+from clipd.encode.model_json import (
     as_json,
     fingerprinted,
     read_json,
     tokenizer_folder,
     write_json,
 )
-from clipd.encode.download import Fetched, NotThereError, Progress, UnreachableError, download
 from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, resolve, slug
-from clipd.encode.offers import Architecture, ask, load_offers, sided
 from clipd.encode.presets import TINY
+from clipd.encode.registry import Architecture, ask, load_offers, sided
 from clipd.errors import FetchError, ModelError, ModelMissingError
 from clipd.photo import ModelSpec, Preprocess
 from clipd.process.channel import JsonValue

@@ -17,8 +17,8 @@ import numpy as np
 
 from clipd.config.options import EncoderConfig
 from clipd.encode.cores import threads_for
-from clipd.encode.description import as_json, tokenizer_folder
-from clipd.encode.offers import OFFLINE
+from clipd.encode.model_json import as_json, tokenizer_folder
+from clipd.encode.registry import OFFLINE
 from clipd.errors import ChildError, EncodeError, EncoderClosedError
 from clipd.photo import ModelSpec, Pixels, Vectors
 from clipd.process.channel import Channel, JsonValue, Message
@@ -189,7 +189,7 @@ class Encoder:
             self._rest.join()  # it may still be ending the child before
         started = time.monotonic()
         try:
-            child = Child("clipd.encode.worker", lanes=2, environment=self._environment())
+            child = Child("clipd.encode.encode_worker", lanes=2, environment=self._environment())
         except OSError as error:  # no memory or no process left
             raise self._failed(f"the encoder cannot be started: {error.strerror}") from error
         with self._changed:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import clipd
 from clipd.config.options import ModelConfig
-from clipd.encode.description import (
+from clipd.encode.model_json import (
     as_json,
     fingerprinted,
     from_json,
@@ -17,8 +17,8 @@ from clipd.encode.description import (
     remember,
     sha256_of,
 )
-from clipd.encode.offers import Architecture, Offer, Offers, ask, load_offers
 from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
+from clipd.encode.registry import Architecture, Offer, Offers, ask, load_offers
 from clipd.errors import ModelError, ModelMissingError
 from clipd.photo import ModelSpec, Preprocess
 from clipd.process.channel import JsonValue

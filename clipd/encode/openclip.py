@@ -15,7 +15,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import clipd
-from clipd.encode.description import read_json
+from clipd.encode.model_json import read_json
 from clipd.errors import EncodeError, ModelError
 from clipd.photo import ModelSpec, Pixels, Vectors
 from clipd.process.channel import JsonValue

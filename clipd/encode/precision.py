@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clipd.encode.description import read_json, remember
+from clipd.encode.model_json import read_json, remember
 from clipd.encode.openclip import DTYPES, Model
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels, Vectors

@@ -44,7 +44,10 @@ def workers(parent: int) -> list[int]:
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             words = (status.parent / "cmdline").read_bytes().split(b"\0")
-            if f"\nPPid:\t{parent}\n" in status.read_text() and b"clipd.encode.worker" in words:
+            if (
+                f"\nPPid:\t{parent}\n" in status.read_text()
+                and b"clipd.encode.encode_worker" in words
+            ):
                 found.append(int(status.parent.name))
         except (FileNotFoundError, ProcessLookupError):
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from clipd.encode.description import number, preprocess_from, read_json, remember
+from clipd.encode.model_json import number, preprocess_from, read_json, remember
 from clipd.encode.presets import PRESETS, QUICK, nearest
 from clipd.errors import ChildError, ModelError
 from clipd.photo import Preprocess
@@ -148,7 +148,7 @@ def ask(
     Raises:
         ModelError: it said why not, died, or took too long.
     """
-    with Child("clipd.encode.describe", environment=environment) as child:
+    with Child("clipd.encode.inspect_worker", environment=environment) as child:
         channel = child.lanes[0]
         channel.set_timeout(_ANSWER_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""The child that answers one question about models: ``python -m clipd.encode.describe FD``.
+"""The child that answers one question about models: ``python -m clipd.encode.inspect_worker FD``.
 
 What does open_clip offer? Does this model load, and do its vectors have this length?
 """
@@ -10,7 +10,7 @@ import socket
 import sys
 
 from clipd.encode import openclip
-from clipd.encode.description import from_json
+from clipd.encode.model_json import from_json
 from clipd.encode.precision import probe_pictures
 from clipd.errors import ClipdError, ModelError
 from clipd.process.channel import Channel, JsonValue

@@ -1,4 +1,4 @@
-"""The child that holds the model: ``python -m clipd.encode.worker IMAGES_FD QUERIES_FD``.
+"""The child that holds the model: ``python -m clipd.encode.encode_worker IMAGES_FD QUERIES_FD``.
 
 One thread does everything, so that torch has one team of OpenMP threads and a query never
 fights a batch for the cores: between two slices of a batch it looks at the queries' lane.
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clipd.encode.description import from_json
 from clipd.encode.engine import Engine, Wish
+from clipd.encode.model_json import from_json
 from clipd.errors import ClipdError
 from clipd.logs import write_logs
 from clipd.photo import Vectors
