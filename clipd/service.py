@@ -17,7 +17,7 @@ from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
 from clipd.store.rows import FailureRow
-from clipd.verify import verify
+from clipd.store.verify import verify
 from clipd.watch.roots import Roots
 from clipd.watch.watcher import Watcher
 

@@ -10,7 +10,7 @@ import pytest
 
 from clipd.query import Verdict
 from clipd.store.follow import IndexFollower
-from clipd.verify import verify
+from clipd.store.verify import verify
 from tests.store.stock import DIM, Stock, a_vector
 
 
