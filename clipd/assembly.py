@@ -27,7 +27,7 @@ from clipd.ingest.textmemory import TextMemory
 from clipd.ingest.triage import Triage
 from clipd.ingest.upkeep import Upkeep
 from clipd.photo import ModelSpec
-from clipd.search import Search
+from clipd.search.search import Search
 from clipd.serve.server import serving_on
 from clipd.service import Daemon
 from clipd.status import StatusBoard

@@ -10,8 +10,8 @@ from clipd.errors import RequestError
 from clipd.ingest.inbox import Inbox
 from clipd.ingest.pause import Hold
 from clipd.process.channel import JsonValue
-from clipd.query import Answer, Query, Verdict
-from clipd.search import Search
+from clipd.search.query import Answer, Query, Verdict
+from clipd.search.search import Search
 from clipd.status import StatusBoard
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
@@ -51,7 +51,7 @@ class Daemon:
         self._hold = hold
 
     def search(self, query: Query) -> Answer:
-        """Find photos; see :meth:`clipd.search.Search.answer`."""
+        """Find photos; see :meth:`clipd.search.search.Search.answer`."""
         return self._search.answer(query)
 
     def status(self) -> Mapping[str, JsonValue]:

@@ -20,7 +20,7 @@ from clipd.errors import (
 from clipd.pathtext import path_fields
 from clipd.photo import Hit
 from clipd.process.channel import JsonValue
-from clipd.query import Answer, Failure, Verdict
+from clipd.search.query import Answer, Failure, Verdict
 
 _BUSY = (ModelError, EncodeError, ChildError)  # may well succeed later
 

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import clipd
 from clipd.config.options import ServeConfig
 from clipd.errors import ClipdError
-from clipd.query import Query
+from clipd.search.query import Query
 from clipd.serve import answers, fields, searches
 from clipd.serve.body import BodyReader
 from clipd.serve.service import Service

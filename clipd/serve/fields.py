@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from clipd.errors import RequestError
 from clipd.process.channel import JsonValue
-from clipd.query import MAX_TEXT_CHARACTERS
+from clipd.search.query import MAX_TEXT_CHARACTERS
 
 Object = dict[str, JsonValue]
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from clipd.errors import RequestError
 from clipd.process.channel import JsonValue
-from clipd.query import MAX_LIMIT, MAX_TERMS, MAX_WEIGHT, Query, Term
+from clipd.search.query import MAX_LIMIT, MAX_TERMS, MAX_WEIGHT, Query, Term
 from clipd.serve import fields
 
 _LIMITS = ("limit", "min_score")

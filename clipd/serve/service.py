@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from clipd.process.channel import JsonValue
-from clipd.query import Answer, Failure, Query, Verdict
+from clipd.search.query import Answer, Failure, Query, Verdict
 
 
 class Service(Protocol):

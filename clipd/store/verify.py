@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from clipd.query import Verdict
+from clipd.search.query import Verdict
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader

@@ -9,7 +9,7 @@ import pytest
 
 from clipd.errors import ModelMissingError
 from clipd.photo import Hit
-from clipd.query import Query, Term
+from clipd.search.query import Query, Term
 from tests.ctl.conftest import Ctl
 from tests.serve.answering import HITS, UGLY, GivenService
 

@@ -13,7 +13,7 @@ from clipd.config.options import ServeConfig
 from clipd.errors import RequestError
 from clipd.photo import FailureKind, Hit
 from clipd.process.channel import JsonValue
-from clipd.query import Answer, Query, Verdict
+from clipd.search.query import Answer, Query, Verdict
 from clipd.serve.server import serving
 
 UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clipd.errors import ModelMissingError, StorageFullError
-from clipd.query import Query, Term
+from clipd.search.query import Query, Term
 from clipd.serve.service import Service
 from tests.serve.answering import IDLE, UGLY, GivenFailure, GivenService, running
 from tests.serve.talking import ask, warm_up

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipd.query import Verdict
+from clipd.search.query import Verdict
 from clipd.store.follow import IndexFollower
 from clipd.store.verify import verify
 from tests.store.stock import DIM, Stock, a_vector

@@ -16,8 +16,8 @@ from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import EncodeError, RequestError
 from clipd.photo import Hit
-from clipd.query import Query, Term
-from clipd.search import Search
+from clipd.search.query import Query, Term
+from clipd.search.search import Search
 from clipd.store.follow import IndexFollower
 from tests.store.stock import DIM, a_model
 from tests.writepath import WritePath, write_path

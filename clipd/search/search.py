@@ -15,7 +15,7 @@ from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import RequestError
 from clipd.photo import Hit, Refused
-from clipd.query import Answer, Query, Term
+from clipd.search.query import Answer, Query, Term
 from clipd.store.index import VectorIndex
 from clipd.store.reader import CatalogReader
 from clipd.store.rows import Located

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from clipd.query import Query, Term
+from clipd.search.query import Query, Term
 
 
 def test_a_query_is_written_as_a_person_would() -> None:
