@@ -53,7 +53,7 @@ def main() -> None:
 @config_option
 def run(config_file: Path | None) -> None:
     """Run the daemon in the foreground, as systemd does."""
-    from clipd import daemon
+    from clipd.daemon import run as daemon
 
     raise SystemExit(daemon.run(config_file))
 

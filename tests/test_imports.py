@@ -63,7 +63,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_the_daemon_loads_neither_torch_nor_pillow() -> None:
-    assert not loaded_by("import clipd.daemon").intersection(CHILDREN_ONLY)
+    assert not loaded_by("import clipd.daemon.run").intersection(CHILDREN_ONLY)
 
 
 def test_the_client_loads_click_and_the_standard_library_only() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from clipd.daemon.instance import single_instance
 from clipd.errors import AlreadyRunningError
-from clipd.instance import single_instance
 
 HOLDER = """
 import pathlib, sys
-from clipd.instance import single_instance
+from clipd.daemon.instance import single_instance
 with single_instance(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd import notify
+from clipd.daemon import systemd as notify
 
 
 @pytest.fixture

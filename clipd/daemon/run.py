@@ -16,15 +16,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from clipd.assembly import Running, assembled
 from clipd.config.folders import Paths
 from clipd.config.load import load
 from clipd.config.options import Config
-from clipd.errors import ClipdError
-from clipd.health import Health
-from clipd.instance import single_instance
-from clipd.logs import write_logs
-from clipd.notify import (
+from clipd.daemon.assembly import Running, assembled
+from clipd.daemon.health import Health
+from clipd.daemon.instance import single_instance
+from clipd.daemon.systemd import (
     notify_ready,
     notify_reloading,
     notify_status,
@@ -32,6 +30,8 @@ from clipd.notify import (
     notify_watchdog,
     watchdog_interval,
 )
+from clipd.errors import ClipdError
+from clipd.logs import write_logs
 from clipd.serve.listener import listening
 
 _log = logging.getLogger(__name__)

@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as CallTimeoutError
 
+from clipd.daemon.status import StatusBoard
 from clipd.errors import RequestError
 from clipd.ingest.inbox import Inbox
 from clipd.ingest.pause import Hold
 from clipd.process.channel import JsonValue
 from clipd.search.query import Answer, Query, Verdict
 from clipd.search.search import Search
-from clipd.status import StatusBoard
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
@@ -55,7 +55,7 @@ class Daemon:
         return self._search.answer(query)
 
     def status(self) -> Mapping[str, JsonValue]:
-        """Return the state of the daemon; see :meth:`clipd.status.StatusBoard.status`."""
+        """Return the state of the daemon; see :meth:`clipd.daemon.status.StatusBoard.status`."""
         return self._board.status()
 
     def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[FailureRow]:

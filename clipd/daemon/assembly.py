@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from clipd.config.folders import Paths
 from clipd.config.options import Config
+from clipd.daemon.service import Daemon
+from clipd.daemon.status import StatusBoard
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
@@ -29,8 +31,6 @@ from clipd.ingest.upkeep import Upkeep
 from clipd.photo import ModelSpec
 from clipd.search.search import Search
 from clipd.serve.server import serving_on
-from clipd.service import Daemon
-from clipd.status import StatusBoard
 from clipd.store.backup import CATALOG, backed_up_at, backup, open_catalog
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower

@@ -1,0 +1,1 @@
+"""Everything that starts and stops, and what the API can ask of it."""
