@@ -1,5 +1,5 @@
 """``python -m clipd`` is ``clipd``."""
 
-from clipd.command import main
+from clipd.cli.command import main
 
 main()

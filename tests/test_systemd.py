@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd import unit
+from clipd.cli import unit
 
 REPOSITORY = Path(__file__).parents[1]
 SHIPPED = REPOSITORY / "systemd/clipd.service"

@@ -22,5 +22,5 @@ def unit_command() -> list[str]:
         if line.startswith("ExecStart="):
             words = shlex.split(line.removeprefix("ExecStart="))
             names = [os.path.basename(word) for word in words]
-            return [*program("clipd.command"), *words[names.index("clipd") + 1 :]]
+            return [*program("clipd.cli.command"), *words[names.index("clipd") + 1 :]]
     raise LookupError(f"{UNIT} has no ExecStart")

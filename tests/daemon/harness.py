@@ -215,7 +215,7 @@ class Daemon:
     def clipd(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """Run another `clipd` command in the same home."""
         return subprocess.run(
-            [*program("clipd.command"), *arguments],
+            [*program("clipd.cli.command"), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_SECONDS,

@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from clipd.progress import Progress
+from clipd.cli.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clipd.cli.unit import UNIT, UserManager, install
 from clipd.config import edit as configedit
 from clipd.config import load as configfile
 from clipd.config import render as configtext
@@ -15,7 +16,6 @@ from clipd.config.folders import Paths, make_private
 from clipd.config.options import Config, ModelConfig, RootConfig
 from clipd.durable import write_durably
 from clipd.errors import ConfigError, SetupError
-from clipd.unit import UNIT, UserManager, install
 
 Say = Callable[[str], None]
 

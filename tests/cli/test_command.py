@@ -96,8 +96,8 @@ def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
 def test_a_configuration_is_checked_without_importing_what_is_heavy(tmp_path: Path) -> None:
     config_of(tmp_path, '[[roots]]\npath = "~/Pictures"\n')
     program = (
-        "import sys, clipd.command\n"
-        "clipd.command.main(['config', 'check'], standalone_mode=False)\n"
+        "import sys, clipd.cli.command\n"
+        "clipd.cli.command.main(['config', 'check'], standalone_mode=False)\n"
         "print(sorted({'torch', 'faiss', 'PIL', 'numpy', 'sqlite_utils', 'starlette'}"
         " & set(sys.modules)))\n"
     )

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clipd.cli.options import config_option
+from clipd.cli.progress import Progress
 from clipd.config import load as configfile
 from clipd.config.folders import Paths
 from clipd.config.options import ModelConfig
-from clipd.configoption import config_option
 from clipd.errors import ModelMissingError
-from clipd.progress import Progress
 
 if TYPE_CHECKING:
     from clipd.encode.models import Listed

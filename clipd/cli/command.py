@@ -13,13 +13,13 @@ from typing import Any
 import click
 
 from clipd import __version__
+from clipd.cli.model import get_model, model
+from clipd.cli.options import config_option
+from clipd.cli.setup import Wish, set_up, suggested_folder
 from clipd.config import load as configfile
 from clipd.config import render as configtext
 from clipd.config.folders import Paths
-from clipd.configoption import config_option
 from clipd.errors import ClipdError, ConfigError
-from clipd.modelcommand import get_model, model
-from clipd.setup import Wish, set_up, suggested_folder
 
 
 class _Group(click.Group):
@@ -102,7 +102,7 @@ main.add_command(model)
 @click.option("--keep", is_flag=True, help="Leave the daemon and its folder for playing.")
 def demo(keep: bool) -> None:
     """Show clipd at work on pictures that it draws itself, in a throw-away folder."""
-    from clipd import demo as show
+    from clipd.cli import demo as show
 
     raise SystemExit(show.main(keep))
 

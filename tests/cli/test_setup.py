@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from clipd.command import main
+from clipd.cli.command import main
 from clipd.config import load as configfile
 from clipd.photo import Fingerprint
 

@@ -1,0 +1,1 @@
+"""The ``clipd`` command, for whoever sets clipd up."""
