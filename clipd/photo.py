@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -42,10 +42,13 @@ class Fingerprint:
     ctime_ns: int
     inode: int
     device: int
+    # When the inode was given to this file, 0 where that is not known: stat(2) does not tell,
+    # statx(2) does. It tells a renamed file from a new one that was given a dead one's inode.
+    born_ns: int = field(default=0, compare=False)
 
     @classmethod
     def of(cls, stat: os.stat_result) -> Fingerprint:
-        """Take the fingerprint from a stat result."""
+        """Take the fingerprint from a stat result; its time of birth stays unknown."""
         return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
 
 

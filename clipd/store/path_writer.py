@@ -83,10 +83,11 @@ class PathWriter(Writer):
         """Say that a photo lies at a path; any tombstone or failure there is over."""
         self._write(
             f"INSERT INTO paths (root_id, folder, name, photo_id, {FINGERPRINT})"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET"
             " root_id = excluded.root_id, photo_id = excluded.photo_id, gone_at = NULL,"
             " size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,"
-            " ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device",
+            " ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device,"
+            " born_ns = excluded.born_ns",
             *(root, *split(path), photo, *fingerprint_columns(fp)),
         )
         self.drop_failure(path)
@@ -106,17 +107,32 @@ class PathWriter(Writer):
         kind: FailureKind,
         reason: str,
         now: int,
+        *,
+        world: str = "",
+        tries: int = 1,
+        retry_at: int | None = None,
     ) -> None:
-        """Say why the file at a path is no photo; a live photo there becomes a tombstone."""
+        """Say why the file at a path is no photo; a live photo there becomes a tombstone.
+
+        Args:
+            world: what the refusal depended on besides the file; another world tries again.
+            tries: how often the file was tried in this world.
+            retry_at: when to try again though nothing changed, seconds since the epoch.
+        """
         self._bury(path, now)
         self._write(
-            f"INSERT INTO failures (folder, name, root_id, kind, reason, since, {FINGERPRINT})"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET"
+            "INSERT INTO failures (folder, name, root_id, kind, reason, since, world, tries,"
+            f" retry_at, {FINGERPRINT})"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (folder, name) DO UPDATE SET"
             " since = CASE WHEN kind = excluded.kind THEN since ELSE excluded.since END,"
             " root_id = excluded.root_id, kind = excluded.kind, reason = excluded.reason,"
             " size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,"
-            " ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device",
-            *(*split(path), root, kind, as_text(reason), now, *fingerprint_columns(fp)),
+            " ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device,"
+            " born_ns = excluded.born_ns, world = excluded.world, tries = excluded.tries,"
+            " retry_at = excluded.retry_at",
+            *(*split(path), root, kind, as_text(reason), now, world, tries, retry_at),
+            *fingerprint_columns(fp),
         )
 
     def failure(self, path: bytes) -> FailureRow | None:

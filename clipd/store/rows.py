@@ -10,7 +10,7 @@ from typing import Any, cast
 from clipd.photo import FailureKind, Fingerprint
 
 # The columns of a fingerprint, in the order of its fields.
-FINGERPRINT = "size_bytes, mtime_ns, ctime_ns, inode, device"
+FINGERPRINT = "size_bytes, mtime_ns, ctime_ns, inode, device, born_ns"
 
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
@@ -38,6 +38,9 @@ class FailureRow:
     kind: FailureKind
     reason: str
     since: int
+    world: str = ""  # what the refusal depended on besides the file: limits, codecs, extras
+    tries: int = 1  # how often the file was tried in this world
+    retry_at: int | None = None  # seconds since the epoch; None: only when file or world change
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,8 @@ def as_text(text: str) -> str:
 def fingerprint_columns(fp: Fingerprint | None) -> tuple[Stored | None, ...]:
     """Return a fingerprint as the values of the ``FINGERPRINT`` columns."""
     if fp is None:
-        return (None,) * 5
-    numbers = (fp.size_bytes, fp.mtime_ns, fp.ctime_ns, fp.inode, fp.device)
+        return (None,) * 6
+    numbers = (fp.size_bytes, fp.mtime_ns, fp.ctime_ns, fp.inode, fp.device, fp.born_ns)
     return tuple(stored(number) for number in numbers)
 
 
@@ -102,12 +105,13 @@ def fingerprint_of(columns: Sequence[Any]) -> Fingerprint | None:
     """Return the fingerprint in the ``FINGERPRINT`` columns of a row; None when unknown."""
     if columns[0] is None:
         return None
-    size_bytes, mtime_ns, ctime_ns, inode, device = (int(column) for column in columns)
-    return Fingerprint(size_bytes, mtime_ns, ctime_ns, inode, device)
+    return Fingerprint(*(int(column or 0) for column in columns))
 
 
 PATH_COLUMNS = f"folder, name, root_id, photo_id, gone_at, {FINGERPRINT}"
-FAILURE_COLUMNS = f"folder, name, root_id, kind, reason, since, {FINGERPRINT}"
+FAILURE_COLUMNS = (
+    f"folder, name, root_id, kind, reason, since, world, tries, retry_at, {FINGERPRINT}"
+)
 
 
 def path_row(row: Sequence[Any]) -> PathRow:
@@ -119,6 +123,7 @@ def path_row(row: Sequence[Any]) -> PathRow:
 
 def failure_row(row: Sequence[Any]) -> FailureRow:
     """Make a value of the ``FAILURE_COLUMNS``."""
-    folder, name, root, kind, reason, since, *columns = row
+    folder, name, root, kind, reason, since, world, tries, retry_at, *columns = row
     path = os.path.join(folder, name)
-    return FailureRow(path, root, fingerprint_of(columns), kind, reason, since)
+    fingerprint = fingerprint_of(columns)
+    return FailureRow(path, root, fingerprint, kind, reason, since, world, tries, retry_at)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 
-SCHEMA = 1  # PRAGMA user_version of a catalog that this code writes
+SCHEMA = 2  # PRAGMA user_version of a catalog that this code writes
 
 # Numbers of a file that may not fit in SQLite's signed 64 bits (inodes of some file systems,
 # times after 2262) are stored as text in a BLOB, which an INTEGER column leaves alone.
@@ -108,6 +108,17 @@ _TABLES = (
     # another line of history is not to be trusted, even where its numbers fit.
     "CREATE TABLE lineage (token TEXT NOT NULL)",
     "INSERT INTO lineage VALUES (lower(hex(randomblob(16))))",
+)
+
+_SECOND = (
+    # The time of birth tells a renamed file from another that was given its inode; NULL: unknown.
+    "ALTER TABLE paths ADD COLUMN born_ns INTEGER",
+    "ALTER TABLE failures ADD COLUMN born_ns INTEGER",
+    # A refusal holds only in the world in which it was made: its limits, codecs, memory.
+    "ALTER TABLE failures ADD COLUMN world TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE failures ADD COLUMN tries INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE failures ADD COLUMN retry_at INTEGER",
+    "CREATE INDEX failures_due ON failures(retry_at) WHERE retry_at IS NOT NULL",
 )
 
 _NOW = "CAST(strftime('%s', 'now') AS INTEGER)"
@@ -220,5 +231,11 @@ def _migrations() -> Migrations:
         for statement in (*_TABLES, *_TRIGGERS):
             db.execute(statement)
         db.execute("PRAGMA user_version = 1")
+
+    @migrations()
+    def second(db: Database) -> None:
+        for statement in _SECOND:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 2")
 
     return migrations
