@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from clipd import __version__
-from clipd.cli.model import get_model, model
-from clipd.cli.options import config_option
-from clipd.cli.setup import Wish, set_up, suggested_folder
+from clipd.cli.config_option import config_option
+from clipd.cli.model_command import get_model, model
+from clipd.cli.setup import SetupWish, set_up, suggested_folder
 from clipd.config import load as configfile
 from clipd.config import render as configtext
 from clipd.config.folders import Paths
@@ -53,9 +53,9 @@ def main() -> None:
 @config_option
 def run(config_file: Path | None) -> None:
     """Run the daemon in the foreground, as systemd does."""
-    from clipd.daemon import run as daemon
+    from clipd.daemon.run import run as run_daemon
 
-    raise SystemExit(daemon.run(config_file))
+    raise SystemExit(run_daemon(config_file))
 
 
 @main.command()
@@ -83,7 +83,7 @@ def setup(
       clipd setup /media/me/archive
       clipd setup --model tiny --no-service ~/Pictures
     """
-    wish = Wish(
+    wish = SetupWish(
         folders=folders,
         config_file=config_file,
         model=model_name,
@@ -144,6 +144,6 @@ def check_config(config_file: Path | None) -> None:
             click.echo(f"clipd: {root.path} is not there now; clipd waits for it", err=True)
 
 
-def _ask_for_folder(wish: Wish) -> Wish:
+def _ask_for_folder(wish: SetupWish) -> SetupWish:
     folder = click.prompt("Which folder holds your photos?", default=str(suggested_folder()))
     return replace(wish, folders=(Path(folder),))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipd.cli.options import config_option
+from clipd.cli.config_option import config_option
 from clipd.cli.progress import Progress
 from clipd.config import load as configfile
 from clipd.config.folders import Paths

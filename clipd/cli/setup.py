@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SetupWish:
     """What the user asks setup for."""
 
     folders: tuple[Path, ...] = ()
@@ -36,7 +36,7 @@ class Wish:
         return self.config_file or Paths.of().config
 
 
-def set_up(wish: Wish, fetch: Callable[[ModelConfig], str], say: Say) -> None:
+def set_up(wish: SetupWish, fetch: Callable[[ModelConfig], str], say: Say) -> None:
     """Do all of it: configuration, folders, model, service, and what to type next.
 
     Args:
@@ -56,7 +56,7 @@ def set_up(wish: Wish, fetch: Callable[[ModelConfig], str], say: Say) -> None:
     _say_what_next(is_running, wish, say)
 
 
-def write_config(wish: Wish, say: Say) -> bool:
+def write_config(wish: SetupWish, say: Say) -> bool:
     """Write or complete the configuration; return whether it changed.
 
     Raises:
@@ -78,7 +78,7 @@ def write_config(wish: Wish, say: Say) -> bool:
     return True
 
 
-def start_service(wish: Wish, manager: UserManager, is_config_changed: bool, say: Say) -> bool:
+def start_service(wish: SetupWish, manager: UserManager, is_config_changed: bool, say: Say) -> bool:
     """Install, enable and start the user unit, or reload it; return whether clipd runs.
 
     Raises:
@@ -137,7 +137,7 @@ def _set_going(manager: UserManager, is_unit_changed: bool, is_config_changed: b
     return "runs"
 
 
-def _first_text(wish: Wish) -> str:
+def _first_text(wish: SetupWish) -> str:
     if not wish.folders:
         raise SetupError("which folders? for example: clipd setup ~/Pictures")
     roots = tuple(RootConfig(path=Path(_root_text(each))) for each in wish.folders)
@@ -145,7 +145,7 @@ def _first_text(wish: Wish) -> str:
     return configtext.fresh(Config(roots=roots, model=model))
 
 
-def _edited(old: str, wish: Wish, say: Say) -> str:
+def _edited(old: str, wish: SetupWish, say: Say) -> str:
     config = configfile.parse(old, wish.file)
     text = old
     for folder in wish.folders:
@@ -161,7 +161,7 @@ def _edited(old: str, wish: Wish, say: Say) -> str:
     return text
 
 
-def _with_model(text: str, config: Config, wish: Wish) -> str:
+def _with_model(text: str, config: Config, wish: SetupWish) -> str:
     extra = [key for key in ("pretrained", "checkpoint") if getattr(config.model, key)]
     if extra:
         raise SetupError(
@@ -179,7 +179,7 @@ def _with_model(text: str, config: Config, wish: Wish) -> str:
 _UNUSUAL = "its layout is too unusual to be changed safely"
 
 
-def _checked(text: str, wish: Wish, table: str, value: str) -> str:
+def _checked(text: str, wish: SetupWish, table: str, value: str) -> str:
     try:
         configfile.parse(text, wish.file)
     except ConfigError as error:
@@ -211,7 +211,7 @@ def _root_text(folder: Path) -> str:
     return path
 
 
-def _say_what_next(is_running: bool, wish: Wish, say: Say) -> None:
+def _say_what_next(is_running: bool, wish: SetupWish, say: Say) -> None:
     say("")
     if is_running:
         say("Your photos are being read now. Watch it:    clipctl status --wait")

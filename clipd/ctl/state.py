@@ -8,7 +8,7 @@ import click
 
 from clipd.ctl.client import Client, JsonValue, Object
 from clipd.ctl.output import columns, emit_json, emit_lines, objects, say
-from clipd.ctl.progress import number, wait_until_idle
+from clipd.ctl.waiting import number, wait_until_idle
 from clipd.pathtext import one_line
 
 PAGE = 1000

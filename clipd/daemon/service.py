@@ -11,13 +11,13 @@ from clipd.errors import RequestError
 from clipd.ingest.inbox import Inbox
 from clipd.ingest.pause import Hold
 from clipd.process.channel import JsonValue
-from clipd.search.query import Answer, Query, Verdict
+from clipd.search.query import Answer, Query
 from clipd.search.search import Search
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
 from clipd.store.rows import FailureRow
-from clipd.store.verify import verify
+from clipd.store.verify import Verdict, verify
 from clipd.watch.roots import Roots
 from clipd.watch.watcher import Watcher
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from clipd import __version__
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
-from clipd.ingest.indexer import Indexer, Progress
+from clipd.ingest.indexer import Indexer, IngestProgress
 from clipd.ingest.pause import Hold
 from clipd.pathtext import path_fields, shown
 from clipd.photo import ModelSpec
@@ -87,7 +87,7 @@ class StatusBoard:
             return "scanning"
         return "indexing" if has_work else "idle"
 
-    def _lacks_vectors(self, progress: Progress) -> bool:
+    def _lacks_vectors(self, progress: IngestProgress) -> bool:
         return progress.is_encoding_anew and self._reader.counts(self._model).without_vector > 0
 
     def status(self) -> dict[str, JsonValue]:
@@ -157,7 +157,7 @@ class StatusBoard:
             return None  # no decoder has run yet
         return {"landlock": now.landlock, "seccomp": now.seccomp, "reason": now.reason}
 
-    def _problems(self, progress: Progress) -> Sequence[str]:
+    def _problems(self, progress: IngestProgress) -> Sequence[str]:
         found = [*self._notes, self._complaint, progress.problem, *self._watcher.state().problems]
         found += [
             f"{shown(root.path)}: {self._states.state(root.id).reason}"

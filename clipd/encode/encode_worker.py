@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clipd.encode.engine import Engine, Wish
+from clipd.encode.engine import Engine, EngineOptions
 from clipd.encode.model_json import from_json
 from clipd.errors import ClipdError
 from clipd.logs import write_logs
@@ -91,8 +91,10 @@ def _engine(order: dict[str, JsonValue]) -> Engine:
     spec, batch = order["spec"], order["batch"]
     assert isinstance(spec, dict)
     assert isinstance(batch, int)
-    wish = Wish(str(order["device"]), str(order["precision"]), batch, Path(str(order["cache"])))
-    return Engine(from_json(spec), wish)
+    options = EngineOptions(
+        str(order["device"]), str(order["precision"]), batch, Path(str(order["cache"]))
+    )
+    return Engine(from_json(spec), options)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ Items = TypeVar("Items", Pixels, Sequence[str])
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class EngineOptions:
     """What the configuration asks of the encoder."""
 
     device: str  # "auto", "cpu", "cuda"
@@ -45,7 +45,7 @@ class Wish:
 class Engine:
     """A loaded model that keeps going: smaller slices, then the CPU, when memory runs out."""
 
-    def __init__(self, spec: ModelSpec, wish: Wish) -> None:
+    def __init__(self, spec: ModelSpec, wish: EngineOptions) -> None:
         self._spec = spec
         self._wish = wish
         device, self.reason = choose_device(wish.device)

@@ -31,7 +31,7 @@ _USUAL_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _FetchPlan:
     """What to fetch, to where, and what it will be."""
 
     name: str  # as the user wrote it
@@ -82,10 +82,10 @@ def hub() -> str:
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or _ADDRESS
 
 
-def _plan(config: ModelConfig, folder: Path, cache: Path) -> _Plan:
+def _plan(config: ModelConfig, folder: Path, cache: Path) -> _FetchPlan:
     offers = load_offers(cache)
     offer = choose(config, offers)
-    return _Plan(
+    return _FetchPlan(
         name=config.name,
         home=folder / slug(offer.architecture, offer.pretrained),
         repository=offer.repository,
@@ -96,7 +96,7 @@ def _plan(config: ModelConfig, folder: Path, cache: Path) -> _Plan:
     )
 
 
-def _plan_of_repository(config: ModelConfig, folder: Path) -> _Plan:
+def _plan_of_repository(config: ModelConfig, folder: Path) -> _FetchPlan:
     """Plan from what a repository says of itself."""
     home = folder / slug(config.name, "")
     repository = config.name.removeprefix(HUB)
@@ -110,7 +110,7 @@ def _plan_of_repository(config: ModelConfig, folder: Path) -> _Plan:
         preprocess = sided({**wanted, "resize": wanted.get("resize_mode")}, architecture)
     if isinstance(architecture.config, dict):
         write_json(home / f"{architecture.name}.json", architecture.config)
-    return _Plan(config.name, home, repository, _USUAL_FILES[:1], architecture, "", preprocess)
+    return _FetchPlan(config.name, home, repository, _USUAL_FILES[:1], architecture, "", preprocess)
 
 
 def _names(file: str) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ def _fetch_first(
     raise FetchError(_ways_out(model, missing))
 
 
-def _settle(plan: _Plan, file: Path, fetched: Fetched) -> ModelSpec:
+def _settle(plan: _FetchPlan, file: Path, fetched: Fetched) -> ModelSpec:
     """Describe fetched weights; load them once, so that what is described works."""
     spec = ModelSpec(
         name=plan.name,

@@ -39,7 +39,7 @@ _LAST_BATCH_SECONDS = 5.0  # what a stop grants to work in flight; all of it has
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class IngestProgress:
     """Where the write path stands."""
 
     waiting: int  # changes not looked at yet
@@ -107,9 +107,9 @@ class Indexer:
         self._inbox.post(None)
         self._thread.join()
 
-    def progress(self) -> Progress:
+    def progress(self) -> IngestProgress:
         """Tell where the write path stands. Any thread."""
-        return Progress(
+        return IngestProgress(
             waiting=len(self._changes),
             working=max(len(self._in_work), len(self._touched)),
             is_encoding_anew=not self._reencoding.is_done,

@@ -60,14 +60,6 @@ class Answer:
     note: str = ""  # what a person should know, such as that photos still wait for their vectors
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a check of the catalog and the index found."""
-
-    ok: bool
-    problems: tuple[str, ...] = ()
-
-
 class Failure(Protocol):
     """A file that is not among the photos, as the catalog keeps it."""
 

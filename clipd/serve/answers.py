@@ -20,7 +20,8 @@ from clipd.errors import (
 from clipd.pathtext import path_fields
 from clipd.photo import Hit
 from clipd.process.channel import JsonValue
-from clipd.search.query import Answer, Failure, Verdict
+from clipd.search.query import Answer, Failure
+from clipd.store.verify import Verdict
 
 _BUSY = (ModelError, EncodeError, ChildError)  # may well succeed later
 

@@ -23,7 +23,7 @@ from clipd.errors import ClipdError
 from clipd.search.query import Query
 from clipd.serve import answers, fields, searches
 from clipd.serve.body import BodyReader
-from clipd.serve.service import Service
+from clipd.serve.protocol import Service
 
 _log = logging.getLogger(__name__)
 MAX_PAGE = 10_000

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from clipd.process.channel import JsonValue
-from clipd.search.query import Answer, Failure, Query, Verdict
+from clipd.search.query import Answer, Failure, Query
+from clipd.store.verify import Verdict
 
 
 class Service(Protocol):

@@ -20,7 +20,7 @@ from clipd.serve.app import MAX_HEADER_BYTES, app
 from clipd.serve.connection import Connection, Limits
 from clipd.serve.listener import listening
 from clipd.serve.peer import allowed_uids
-from clipd.serve.service import Service
+from clipd.serve.protocol import Service
 
 WORKERS = 8  # requests that are worked on at once; the index has one lock anyway
 GRACE_SECONDS = 3  # for answers in progress when the server stops

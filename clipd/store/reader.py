@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from clipd.photo import Ids, Vectors
 from clipd.store import check
 from clipd.store.catalog import text_key
-from clipd.store.connection import connect
 from clipd.store.faults import translating
 from clipd.store.rows import (
     FAILURE_COLUMNS,
@@ -31,6 +30,7 @@ from clipd.store.rows import (
     folder_range,
     split,
 )
+from clipd.store.sqlite import connect
 
 _IDLE_CONNECTIONS = 8
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
-from clipd.search.query import Verdict
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check of the catalog and the index found."""
+
+    ok: bool
+    problems: tuple[str, ...] = ()
 
 
 def verify(

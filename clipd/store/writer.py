@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from clipd.errors import CatalogCorruptError, CatalogNewerError
 from clipd.store import check, schema
-from clipd.store.connection import connect
 from clipd.store.faults import meaning, translating
+from clipd.store.sqlite import connect
 
 _PAGE_BYTES = 8192  # 2 KiB rows take 271 MB where pages of 4096 take 407 MB (measured)
 _CACHE_KIB = 8192

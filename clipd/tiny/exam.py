@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipd.tiny.captions import REPORT_TEMPLATES, phrase
-from clipd.tiny.pool import encode_scenes, encode_traits, fits
+from clipd.tiny.scene_pool import encode_scenes, encode_traits, fits
 from clipd.tiny.scenes import Scene, random_scene
 from clipd.tiny.words import SCENES, SUBJECTS, THINGS, Traits
 
 if TYPE_CHECKING:  # setting the questions needs no torch
-    from clipd.tiny.model import Encoder, Vectors
+    from clipd.tiny.model import TinyEncoder, Vectors
 
 BEST = 5
 
@@ -105,7 +105,7 @@ def _showing(word: str, asked: Traits, seed: int) -> Scene:
 
 
 def examine(
-    encoder: Encoder,
+    encoder: TinyEncoder,
     scenes: Sequence[Scene],
     images: Vectors,
     candidates: Sequence[Scene],
@@ -134,7 +134,7 @@ def examine(
     )
 
 
-def _word_vectors(encoder: Encoder) -> list[Vectors]:
+def _word_vectors(encoder: TinyEncoder) -> list[Vectors]:
     """Give the vectors of all scene words, once for each template."""
     names = [phrase(word, Traits()) for word in SCENES]
     return [encoder.encode_texts([t.format(name) for name in names]) for t in REPORT_TEMPLATES]
@@ -151,7 +151,7 @@ def _best_pictures(score: Vectors, truth: NDArray[np.int16]) -> float:
 
 
 def _two_traits(
-    encoder: Encoder,
+    encoder: TinyEncoder,
     candidates: Sequence[Scene],
     images: Vectors,
     questions: Sequence[Question],
@@ -172,7 +172,7 @@ def _neighbours(images: Vectors, truth: NDArray[np.int16]) -> float:
     return float((truth[closeness.argmax(axis=1)] == truth).mean())
 
 
-def encode_pictures(encoder: Encoder, pictures: Sequence[Image.Image]) -> Vectors:
+def encode_pictures(encoder: TinyEncoder, pictures: Sequence[Image.Image]) -> Vectors:
     """Encode many pictures, a hundred at a time."""
     parts = [encoder.encode_images(pictures[i : i + 100]) for i in range(0, len(pictures), 100)]
     return np.concatenate(parts)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from clipd.tiny import captions, model
-from clipd.tiny.pool import Codes, Pool, encode_traits, fits
+from clipd.tiny.scene_pool import Codes, Pool, encode_traits, fits
 from clipd.tiny.scenes import Scene
 from clipd.tiny.words import SCENES
 

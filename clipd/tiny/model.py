@@ -34,7 +34,7 @@ def tokenizer() -> open_clip.SimpleTokenizer:
     return open_clip.get_tokenizer(NAME)
 
 
-class Encoder:
+class TinyEncoder:
     """Encodes pictures and sentences just as clipd's encoder does."""
 
     def __init__(self, model: Network) -> None:

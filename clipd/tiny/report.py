@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from clipd.tiny import exam
-from clipd.tiny.model import Encoder, create
+from clipd.tiny.model import TinyEncoder, create
 from clipd.tiny.scenes import SCENES, Scene, random_scene
 from clipd.tiny.weights import HERE, checkpoint
 
@@ -65,7 +65,7 @@ def candidates_for(questions: Sequence[exam.Question], total: int) -> list[Scene
     return scenes + [random_scene(seed) for seed in range(200_000, 200_000 + total - len(scenes))]
 
 
-def measure(encoder: Encoder) -> exam.Figures:
+def measure(encoder: TinyEncoder) -> exam.Figures:
     """Examine a model on pictures never trained on, asked in sentences never trained on."""
     scenes = [random_scene(seed) for seed in range(SCENES_ASKED)]
     questions = exam.set_questions(QUESTIONS)
@@ -75,7 +75,7 @@ def measure(encoder: Encoder) -> exam.Figures:
     return exam.examine(encoder, scenes, first, candidates, second, questions)
 
 
-def measure_photos(encoder: Encoder, corpus: Path) -> PhotoFigures | None:
+def measure_photos(encoder: TinyEncoder, corpus: Path) -> PhotoFigures | None:
     """Let photos choose among their captions; None where the photos are not at hand."""
     manifest = corpus / "manifest.jsonl"
     if not manifest.exists():
@@ -124,7 +124,7 @@ def main() -> int:
     """Measure, print, write the card; 1 when a figure misses its bar."""
     corpus = Path(os.environ.get("CLIPD_CORPUS", "../shared/corpus"))
     with tempfile.TemporaryDirectory() as folder:
-        encoder = Encoder(create(checkpoint(Path(folder))))
+        encoder = TinyEncoder(create(checkpoint(Path(folder))))
     figures, photos = measure(encoder), measure_photos(encoder, corpus)
     table = as_table(figures, photos)
     print(table)

@@ -20,7 +20,7 @@ import torch
 from clipd.tiny import model
 from clipd.tiny.lessons import Lesson, Vocabulary, lessons
 from clipd.tiny.model import Network
-from clipd.tiny.pool import Pool, fill_pool
+from clipd.tiny.scene_pool import Pool, fill_pool
 from clipd.tiny.weights import PACKED
 
 FIRST_SEED = 1_000_000  # the report draws its scenes from seeds below this

@@ -46,7 +46,7 @@ class WatchState:
 
 
 @dataclass(slots=True)
-class _Plan:
+class _ScanPlan:
     """When a root is scanned next, and what the last scan found."""
 
     is_due: bool = True
@@ -85,7 +85,7 @@ class Watcher:
         self._lost = LostEvents()
         self._lock = threading.Lock()
         self._events_trouble = ""
-        self._plans: dict[int, _Plan] = {}
+        self._plans: dict[int, _ScanPlan] = {}
         self._watches = 0
         self._scanned_at: float | None = None
 
@@ -197,7 +197,7 @@ class Watcher:
             if plan.is_due and not self._is_offline(root):
                 self._scan(root, plan)
 
-    def _scan(self, root: Root, plan: _Plan) -> None:
+    def _scan(self, root: Root, plan: _ScanPlan) -> None:
         plan.is_due = False
         started = time.monotonic()
         found = self._patrol.scan(root, rearm=plan.rearm)
@@ -212,7 +212,7 @@ class Watcher:
             plan.trouble, plan.unreadable = found.trouble, tuple(found.unreadable)
             plan.problems = tuple(_problems(root, found))
 
-    def _tell(self, root: Root, plan: _Plan, found: Findings) -> None:
+    def _tell(self, root: Root, plan: _ScanPlan, found: Findings) -> None:
         path, every = os.fsdecode(root.path), self._config.poll_every
         reason = f"{found.trouble}; scanned every {every:g} s instead" if found.trouble else ""
         if found.trouble and found.trouble != plan.trouble:
@@ -243,9 +243,9 @@ class Watcher:
     def _is_offline(self, root: Root) -> bool:
         return self._roots.state(root.id).state == "offline"
 
-    def _plan_of(self, root: Root) -> _Plan:
+    def _plan_of(self, root: Root) -> _ScanPlan:
         with self._lock:
-            return self._plans.setdefault(root.id, _Plan())
+            return self._plans.setdefault(root.id, _ScanPlan())
 
     def _plan(self, root: Root, *, rearm: bool = False) -> None:
         plan = self._plan_of(root)

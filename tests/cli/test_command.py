@@ -9,7 +9,7 @@ import pytest
 from clipd import __version__
 from clipd.config import load as configfile
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def clipd(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from clipd.cli.command import main
 from clipd.config import load as configfile
 from clipd.photo import Fingerprint
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 # Stands for the user's systemd, which a test cannot have: it notes what it is told, says that
 # clipd runs after it was started, and fails where a file named "fail-VERB" asks for it.

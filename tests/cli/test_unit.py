@@ -6,7 +6,7 @@ import pytest
 
 from clipd.cli import unit
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 SHIPPED = REPOSITORY / "systemd/clipd.service"
 
 needs_analyze = pytest.mark.skipif(

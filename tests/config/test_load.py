@@ -13,7 +13,7 @@ from clipd.config.options import Config, EncoderConfig, ModelConfig, RootConfig,
 from clipd.config.units import parse_duration, parse_size, write_duration, write_size
 from clipd.errors import ClipdError, ConfigError
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 FILE = Path("/somewhere/config.toml")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from clipd.ctl.client import Object
-from clipd.ctl.progress import Meter, clock, is_done
+from clipd.ctl.waiting import Meter, clock, is_done
 
 
 def state(backlog: int, encoded: int = 0, word: str = "indexing") -> Object:

@@ -55,9 +55,9 @@ def test_pixels_are_normalised_as_the_reference_to_the_last_bit(spec: ModelSpec)
 def test_a_batch_is_encoded_in_slices_with_a_moment_for_queries_between(
     spec: ModelSpec, cache: Path, pictures: Pixels
 ) -> None:
-    from clipd.encode.engine import Engine, Wish
+    from clipd.encode.engine import Engine, EngineOptions
 
-    engine = Engine(spec, Wish("cpu", "fp32", 3, cache))
+    engine = Engine(spec, EngineOptions("cpu", "fp32", 3, cache))
     moments: list[int] = []
 
     sliced = engine.encode_images(pictures, lambda: moments.append(1))
@@ -71,7 +71,7 @@ def test_a_batch_is_encoded_in_slices_with_a_moment_for_queries_between(
 def test_a_precision_that_changes_what_vectors_mean_is_not_chosen(
     spec: ModelSpec, tmp_path: Path, pictures: Pixels
 ) -> None:
-    from clipd.encode.engine import Engine, Wish
+    from clipd.encode.engine import Engine, EngineOptions
 
     weights = small_weights()
     # A large constant that the projection cancels: what is left drowns in bf16's rounding.
@@ -79,8 +79,8 @@ def test_a_precision_that_changes_what_vectors_mean_is_not_chosen(
     weights["visual.proj"] -= weights["visual.proj"].mean(axis=0)
     fragile = replace(spec, checkpoint=str(save_model(tmp_path, weights)), fingerprint="fragile")
 
-    best = Engine(fragile, Wish("cpu", "auto", 32, tmp_path))
-    rough = Engine(fragile, Wish("cpu", "bf16", 32, tmp_path))
+    best = Engine(fragile, EngineOptions("cpu", "auto", 32, tmp_path))
+    rough = Engine(fragile, EngineOptions("cpu", "bf16", 32, tmp_path))
 
     assert best.precision == "fp32"
     fine, bad = (engine.encode_images(pictures, lambda: None) for engine in (best, rough))
@@ -90,9 +90,9 @@ def test_a_precision_that_changes_what_vectors_mean_is_not_chosen(
 def test_a_precision_is_measured_once_for_a_model_and_a_machine(
     spec: ModelSpec, tmp_path: Path
 ) -> None:
-    from clipd.encode.engine import Engine, Wish
+    from clipd.encode.engine import Engine, EngineOptions
 
-    wish = Wish("cpu", "auto", 32, tmp_path)
+    wish = EngineOptions("cpu", "auto", 32, tmp_path)
     first = Engine(spec, wish).precision
     (note,) = (tmp_path / "precision").iterdir()
     said = json.loads(note.read_text())
@@ -107,12 +107,12 @@ def test_a_precision_is_measured_once_for_a_model_and_a_machine(
 def test_vectors_that_are_not_finite_never_leave(
     spec: ModelSpec, tmp_path: Path, pictures: Pixels
 ) -> None:
-    from clipd.encode.engine import Engine, Wish
+    from clipd.encode.engine import Engine, EngineOptions
 
     weights = small_weights()
     weights["visual.proj"][0, 0] = np.inf
     broken = replace(spec, checkpoint=str(save_model(tmp_path, weights)))
-    engine = Engine(broken, Wish("cpu", "fp32", 4, tmp_path))
+    engine = Engine(broken, EngineOptions("cpu", "fp32", 4, tmp_path))
 
     with pytest.raises(EncodeError, match="4 of 4 vectors that are zero or not finite"):
         engine.encode_images(pictures, lambda: None)
@@ -143,9 +143,9 @@ def starve(engine: Engine, most: int) -> None:
 def test_when_memory_runs_out_slices_are_halved_until_they_fit(
     spec: ModelSpec, cache: Path, pictures: Pixels
 ) -> None:
-    from clipd.encode.engine import Engine, Wish
+    from clipd.encode.engine import Engine, EngineOptions
 
-    engine = Engine(spec, Wish("cpu", "fp32", 32, cache))
+    engine = Engine(spec, EngineOptions("cpu", "fp32", 32, cache))
     engine._seconds_each = 1e-6  # so fast that only memory bounds a slice
     expected = engine.encode_images(pictures, lambda: None)
     starve(engine, 2)
@@ -160,9 +160,9 @@ def test_when_memory_runs_out_slices_are_halved_until_they_fit(
 def test_no_memory_for_one_picture_is_said_and_texts_still_work(
     spec: ModelSpec, cache: Path, pictures: Pixels
 ) -> None:
-    from clipd.encode.engine import Engine, Wish
+    from clipd.encode.engine import Engine, EngineOptions
 
-    engine = Engine(spec, Wish("cpu", "fp32", 32, cache))
+    engine = Engine(spec, EngineOptions("cpu", "fp32", 32, cache))
     starve(engine, 0)
 
     with pytest.raises(EncodeError, match="not enough memory to encode one picture"):

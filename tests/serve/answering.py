@@ -13,8 +13,9 @@ from clipd.config.options import ServeConfig
 from clipd.errors import RequestError
 from clipd.photo import FailureKind, Hit
 from clipd.process.channel import JsonValue
-from clipd.search.query import Answer, Query, Verdict
+from clipd.search.query import Answer, Query
 from clipd.serve.server import serving
+from clipd.store.verify import Verdict
 
 UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"
 HITS = (

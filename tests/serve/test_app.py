@@ -10,7 +10,7 @@ import pytest
 
 from clipd.errors import ModelMissingError, StorageFullError
 from clipd.search.query import Query, Term
-from clipd.serve.service import Service
+from clipd.serve.protocol import Service
 from tests.serve.answering import IDLE, UGLY, GivenFailure, GivenService, running
 from tests.serve.talking import ask, warm_up
 

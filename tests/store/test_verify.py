@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipd.search.query import Verdict
 from clipd.store.follow import IndexFollower
-from clipd.store.verify import verify
+from clipd.store.verify import Verdict, verify
 from tests.store.stock import DIM, Stock, a_vector
 
 

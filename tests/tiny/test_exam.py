@@ -16,7 +16,7 @@ from clipd.tiny.scenes import SCENES, Scene, draw, random_scene
 from clipd.tiny.weights import checkpoint
 
 if TYPE_CHECKING:  # imported by the fixtures, so that collecting the tests loads no torch
-    from clipd.tiny.model import Encoder, Network
+    from clipd.tiny.model import Network, TinyEncoder
 
 pytestmark = pytest.mark.slow
 
@@ -43,10 +43,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 
 @pytest.fixture(scope="module")
-def encoder(network: Network) -> Encoder:
-    from clipd.tiny.model import Encoder
+def encoder(network: Network) -> TinyEncoder:
+    from clipd.tiny.model import TinyEncoder
 
-    return Encoder(network)
+    return TinyEncoder(network)
 
 
 class Paper:
@@ -62,7 +62,7 @@ class Paper:
             self.candidates += exam.answer_scenes(question, right=6, wrong=4, first_seed=seed)
         self.pictures = [scene.draw(SIZE) for scene in (*self.scenes, *self.candidates)]
 
-    def mark(self, encoder: Encoder) -> exam.Figures:
+    def mark(self, encoder: TinyEncoder) -> exam.Figures:
         vectors = exam.encode_pictures(encoder, self.pictures)
         first, second = vectors[: len(self.scenes)], vectors[len(self.scenes) :]
         return exam.examine(encoder, self.scenes, first, self.candidates, second, self.questions)
@@ -74,10 +74,10 @@ def paper() -> Paper:
 
 
 @pytest.fixture
-def shuffled(network: Network) -> Iterator[Encoder]:
+def shuffled(network: Network) -> Iterator[TinyEncoder]:
     import torch
 
-    from clipd.tiny.model import Encoder
+    from clipd.tiny.model import TinyEncoder
 
     kept = {name: value.clone() for name, value in network.state_dict().items()}
     dice = torch.Generator().manual_seed(0)
@@ -85,11 +85,11 @@ def shuffled(network: Network) -> Iterator[Encoder]:
         if value.is_floating_point():
             order = torch.randperm(value.numel(), generator=dice)
             value.copy_(value.flatten()[order].view_as(value))
-    yield Encoder(network)
+    yield TinyEncoder(network)
     network.load_state_dict(kept)
 
 
-def test_the_figures_hold_on_a_smaller_draw(encoder: Encoder, paper: Paper) -> None:
+def test_the_figures_hold_on_a_smaller_draw(encoder: TinyEncoder, paper: Paper) -> None:
     figures = paper.mark(encoder)
     assert figures.first_word >= 0.95
     assert figures.best_pictures >= 0.95
@@ -98,7 +98,7 @@ def test_the_figures_hold_on_a_smaller_draw(encoder: Encoder, paper: Paper) -> N
 
 
 def test_the_figures_collapse_when_the_weights_are_shuffled(
-    shuffled: Encoder, paper: Paper
+    shuffled: TinyEncoder, paper: Paper
 ) -> None:
     figures = paper.mark(shuffled)
     assert figures.first_word < 0.06
@@ -125,7 +125,7 @@ def saved_as_jpeg(picture: Image.Image) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def test_bare_words_and_near_synonyms_find_a_picture_of_theirs_first(encoder: Encoder) -> None:
+def test_bare_words_and_near_synonyms_find_a_picture_of_theirs_first(encoder: TinyEncoder) -> None:
     shown = ["sunset", "beach", "a red car", "a blue car", "a red car at night", "a cat"]
     shown += ["snowy mountains", "sailing boat", "night sky", "forest", "a dog", "a black cat"]
     asked = ["sunset", "beach", "red car", "blue car", "a red car at night", "a cat"]
@@ -139,7 +139,7 @@ def test_bare_words_and_near_synonyms_find_a_picture_of_theirs_first(encoder: En
         assert traits.fit(found_traits), query
 
 
-def test_words_it_never_learned_carry_nothing(network: Network, encoder: Encoder) -> None:
+def test_words_it_never_learned_carry_nothing(network: Network, encoder: TinyEncoder) -> None:
     rows = network.token_embedding.weight.detach()
     learned = int((rows != 0).any(dim=1).sum())
     assert 200 < learned < 1000
@@ -147,7 +147,7 @@ def test_words_it_never_learned_carry_nothing(network: Network, encoder: Encoder
     assert float(plain @ wrapped) > 0.95
 
 
-def test_vectors_are_finite_unit_rows(encoder: Encoder) -> None:
+def test_vectors_are_finite_unit_rows(encoder: TinyEncoder) -> None:
     vectors = exam.encode_pictures(encoder, [draw("cat", 1, SIZE), draw("lake", 2, SIZE)])
     texts = encoder.encode_texts(["", "кот", "a cat " * 80])
     for rows in (vectors, texts):

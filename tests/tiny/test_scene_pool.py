@@ -1,6 +1,6 @@
 import numpy as np
 
-from clipd.tiny.pool import encode_traits, fits
+from clipd.tiny.scene_pool import encode_traits, fits
 from clipd.tiny.words import Traits
 
 

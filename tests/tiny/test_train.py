@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clipd.tiny import weights
-from clipd.tiny.pool import SIDE, Pool, as_seen, encode_scenes
+from clipd.tiny.scene_pool import SIDE, Pool, as_seen, encode_scenes
 from clipd.tiny.scenes import draw, random_scene
 
 pytestmark = pytest.mark.slow
@@ -55,4 +55,4 @@ def test_a_short_training_lowers_the_loss_and_open_clip_loads_what_it_wrote(
     rows = network.token_embedding.weight.detach()
     assert rows.shape[0] == 49_408
     assert torch.isfinite(rows).all()
-    assert model.Encoder(network).encode_texts(["a cat"]).shape == (1, 128)
+    assert model.TinyEncoder(network).encode_texts(["a cat"]).shape == (1, 128)

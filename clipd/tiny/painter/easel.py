@@ -11,8 +11,8 @@ from clipd.tiny.painter import animals, buildings, landmarks, landscapes, object
 from clipd.tiny.painter.camera import photograph
 from clipd.tiny.painter.canvas import Brush, Colour
 from clipd.tiny.painter.palette import named
-from clipd.tiny.painter.settings import SETTINGS
 from clipd.tiny.painter.stage import Stage, fall, open_stage, soften, veil
+from clipd.tiny.painter.surroundings import SETTINGS
 from clipd.tiny.words import SUBJECTS, Subject, Traits
 
 PlacePainter = Callable[[Stage], None]
