@@ -31,6 +31,7 @@ MAP = {
     "starlette": ("serve/",),
     "uvicorn": ("serve/",),
     "click": ("ctl/", "cli/"),
+    "tomlkit": ("config/edit",),
 }
 
 # The rooms of the house, the lowest first: a room may import from those before it, never from

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from clipd.cli.unit import UNIT, UserManager, install
@@ -15,7 +15,7 @@ from clipd.config import render as configtext
 from clipd.config.folders import Paths, make_private
 from clipd.config.options import Config, ModelConfig, RootConfig
 from clipd.durable import write_durably
-from clipd.errors import ConfigError, SetupError
+from clipd.errors import SetupError
 
 Say = Callable[[str], None]
 
@@ -152,43 +152,23 @@ def _edited(old: str, wish: SetupWish, say: Say) -> str:
         path = _root_text(folder)
         holder = _holder(folder, config.roots)
         if holder is None:
-            text = _checked(configedit.with_root(text, path), wish, "roots", path)
+            text = configedit.with_root(text, path)
             config = configfile.parse(text, wish.file)
         elif holder.resolve() != folder.resolve():
             say(f"config   {folder} is watched already, as part of {holder}")
     if wish.model and wish.model != config.model.name:
-        text = _with_model(text, config, wish)
+        _check_model_can_change(config, wish)
+        text = configedit.with_text(text, "model", "name", wish.model)
     return text
 
 
-def _with_model(text: str, config: Config, wish: SetupWish) -> str:
+def _check_model_can_change(config: Config, wish: SetupWish) -> None:
     extra = [key for key in ("pretrained", "checkpoint") if getattr(config.model, key)]
     if extra:
         raise SetupError(
             f"{wish.file} sets model.{extra[0]}, which belongs to {config.model.name}; "
             f"edit [model] there to change to {wish.model}"
         )
-    changed = _checked(
-        configedit.with_text(text, "model", "name", wish.model), wish, "model", wish.model
-    )
-    if configfile.parse(changed, wish.file) != replace(config, model=ModelConfig(name=wish.model)):
-        raise SetupError(f"set model.name to {wish.model!r} in {wish.file} yourself: {_UNUSUAL}")
-    return changed
-
-
-_UNUSUAL = "its layout is too unusual to be changed safely"
-
-
-def _checked(text: str, wish: SetupWish, table: str, value: str) -> str:
-    try:
-        configfile.parse(text, wish.file)
-    except ConfigError as error:
-        if "is not valid TOML" not in str(error):
-            raise
-        raise SetupError(
-            f"add {value!r} to [{table}] in {wish.file} yourself: {_UNUSUAL}"
-        ) from error
-    return text
 
 
 def _holder(folder: Path, roots: Sequence[RootConfig]) -> Path | None:

@@ -1,67 +1,64 @@
-"""Change the text of a configuration and keep the user's comments and layout.
-
-``configfile.parse`` judges every result: an edit that does not give what was meant is not used.
-"""
+"""Change the text of a configuration and keep the user's comments and layout."""
 
 from __future__ import annotations
 
 import re
 
+import tomlkit
+from tomlkit.items import AbstractTable, Array, Comment, Table
+
 from clipd.config.render import root_section, text_literal
-
-_HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(?:#.*)?")
-
-
-def line_of(text: str, table: str, key: str, nth: int = 0) -> int | None:
-    """Return the line number of a key, from 1; None where it is written in an unusual way.
-
-    Args:
-        text: the file's.
-        table: the name of the table; "" for the top of the file.
-        key: the key's name, or "" for the table's header.
-        nth: which of the tables of that name, for ``[[roots]]``.
-    """
-    pattern = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=")
-    inside, seen = table == "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.fullmatch(line)
-        if header:
-            is_ours = header[2] == table
-            inside = is_ours and seen == nth
-            seen += is_ours
-            if inside and not key:
-                return number
-        elif inside and key and pattern.match(line):
-            return number
-    return None
 
 
 def with_root(text: str, path: str) -> str:
-    """Return the text with one more root at its end."""
-    return f"{text.rstrip()}\n\n{root_section(path)}".lstrip()
+    """Return the text with one more root.
+
+    Args:
+        text: valid TOML.
+        path: of the root, absolute.
+    """
+    document = tomlkit.parse(text)
+    roots = document.get("roots")
+    if not isinstance(roots, Array):
+        # At the end, not behind the other [[roots]]: there it would come between the next table
+        # and the comment above it.
+        return _with_section(text, root_section(path))
+    root = tomlkit.inline_table()
+    root["path"] = path
+    roots.append(root)
+    return tomlkit.dumps(document)
 
 
 def with_text(text: str, table: str, key: str, value: str) -> str:
-    """Return the text with a key of a table set: in its place, in its table, or at the end."""
-    lines = text.splitlines()
+    """Return the text with a key of a table set to a text: in its place, or where it belongs.
+
+    Args:
+        text: valid TOML.
+        table: a table at the top of the file; it is made where there is none.
+        key: the key.
+        value: its new value.
+    """
+    document = tomlkit.parse(text)
+    holder = document.get(table)
     assignment = f"{key} = {text_literal(value)}"
-    place = line_of(text, table, key)
-    if place is not None:
-        comment = re.search(r"""=\s*(?:"[^"]*"|'[^']*')(\s*#.*)$""", lines[place - 1])
-        lines[place - 1] = assignment + (comment[1] if comment else "")
-    elif (header := line_of(text, table, "")) is not None:
-        _into_table(lines, header, key, assignment)
+    if not isinstance(holder, AbstractTable):
+        return _with_section(text, f"[{table}]\n{assignment}\n")
+    shown = _shown_default(holder, key)
+    if key in holder or shown is None:
+        holder[key] = value
     else:
-        lines += ["", f"[{table}]", assignment]
-    return "\n".join(lines) + "\n"
+        shown.trivia.comment = assignment
+    return tomlkit.dumps(document)
 
 
-def _into_table(lines: list[str], header: int, key: str, assignment: str) -> None:
-    # A fresh configuration shows the default as "#name = ...": that is the place for the value.
-    for at in range(header, len(lines)):
-        if _HEADER.fullmatch(lines[at]):
-            break
-        if re.match(rf"#{re.escape(key)}\s*=", lines[at]):
-            lines[at] = assignment
-            return
-    lines.insert(header, assignment)
+def _shown_default(holder: AbstractTable, key: str) -> Comment | None:
+    """Find the comment that shows a key's default, as a fresh configuration has it."""
+    if not isinstance(holder, Table):
+        return None
+    comments = (item for _, item in holder.value.body if isinstance(item, Comment))
+    form = re.compile(rf"#\s*{re.escape(key)}\s*=")
+    return next((each for each in comments if form.match(each.trivia.comment)), None)
+
+
+def _with_section(text: str, section: str) -> str:
+    return f"{text.rstrip()}\n\n{section}".lstrip()

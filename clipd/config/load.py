@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipd.config.edit import line_of
 from clipd.config.folders import Paths
 from clipd.config.keys import Key, keys_of, tables
+from clipd.config.lines import line_of
 from clipd.config.options import Config, RootConfig
 from clipd.config.render import text_literal
 from clipd.config.units import write_duration
 from clipd.config.values import WrongValueError, read_value, shown
 from clipd.errors import ConfigError
+from clipd.suggest import nearest
 
 _Table = Mapping[str, object]
 
@@ -145,15 +145,14 @@ def _refuse_unknown(source: _Source, table: _Table, known: Collection[str], spot
         if name not in known:
             header = f"[{spot.table}]" if spot.nth is None else f"[[{spot.table}]]"
             where = f"in {header}" if spot.table else "at the top of the file"
-            complaint = f" is not a key {where}{_nearest(name, known)}; valid: {', '.join(known)}"
+            complaint = f" is not a key {where}{_advice(name, known)}; valid: {', '.join(known)}"
             raise source.wrong(spot, name, complaint)
 
 
-def _nearest(name: str, known: Collection[str]) -> str:
+def _advice(name: str, known: Collection[str]) -> str:
+    for near in nearest(name, known):
+        return f"; did you mean {near}?"
     elsewhere = [table for table, kind in tables().items() if name in keys_of(kind)]
-    near = difflib.get_close_matches(name, known, 1, 0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
     return f"; it belongs in [{elsewhere[0]}]" if elsewhere else ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import os
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathspec import GitIgnoreSpec
 from clipd.config.keys import Key, Kind, Value
 from clipd.config.render import literal
 from clipd.config.units import DURATION_FORM, SIZE_FORM, parse_duration, parse_size
+from clipd.suggest import nearest
 
 
 class WrongValueError(ValueError):
@@ -128,8 +128,7 @@ def _with_unit(value: object, parse: Callable[[str], float], form: str) -> float
 def _read_choice(value: object, key: Key) -> str:
     if isinstance(value, str) and value in key.choices:
         return value
-    near = difflib.get_close_matches(str(value), key.choices, 1)
-    guess = f" (did you mean {shown(near[0])}?)" if near else ""
+    guess = "".join(f" (did you mean {shown(near)}?)" for near in nearest(str(value), key.choices))
     raise WrongValueError(" or ".join(shown(each) for each in key.choices) + guess)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 TINY = "tiny"
 QUICK = "-quickgelu"
@@ -44,10 +42,3 @@ def architectures_for(name: str, pretrained: str) -> tuple[str, ...]:
     if name.endswith(QUICK):
         return (name,)
     return (name + QUICK,) if pretrained == "openai" else (name, name + QUICK)
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Return ``: did you mean ...?`` with the nearest of the words, or nothing."""
-    by_lower = {known.lower(): known for known in words}
-    found = get_close_matches(word.lower(), by_lower, n=2, cutoff=0.6)
-    return f": did you mean {' or '.join(repr(by_lower[name]) for name in found)}?" if found else ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from clipd.encode.model_json import number, preprocess_from, read_json, remember
-from clipd.encode.presets import PRESETS, QUICK, nearest
+from clipd.encode.presets import PRESETS, QUICK
 from clipd.errors import ChildError, ModelError
 from clipd.photo import Preprocess
 from clipd.process.channel import JsonValue
 from clipd.process.child import Child
+from clipd.suggest import nearest
 
 # The libraries that a child loads could fetch on their own; only `fetch` lets them.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -82,7 +83,7 @@ class Offers:
         """
         if name not in self._architectures:
             names = [*(preset.name for preset in PRESETS), *self._architectures]
-            raise ModelError(f"there is no model {name!r}{nearest(name, names)}")
+            raise ModelError(f"there is no model {name!r}{_did_you_mean(name, names)}")
         return Architecture.of(name, self._architectures[name])
 
     def find(self, architecture: str, pretrained: str) -> Offer:
@@ -105,7 +106,7 @@ class Offers:
                 f"{architecture} is an architecture, not yet a model: "
                 f"set model.pretrained to one of its weights: {', '.join(tags)}"
             )
-        hint = nearest(pretrained, tags) or f": it has {', '.join(tags)}"
+        hint = _did_you_mean(pretrained, tags) or f": it has {', '.join(tags)}"
         raise ModelError(f"{architecture} has no weights {pretrained!r}{hint}")
 
     def get(self, architecture: str, pretrained: str) -> Offer | None:
@@ -177,6 +178,11 @@ def sided(preprocess: JsonValue, architecture: Architecture) -> Preprocess:
         raise ModelError(
             f"the pictures of {architecture.name} are prepared in an unknown way"
         ) from error
+
+
+def _did_you_mean(word: str, words: Iterable[str]) -> str:
+    near = nearest(word, words, most=2)
+    return f": did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def _parse(data: Mapping[str, JsonValue]) -> Offers:

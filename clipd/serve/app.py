@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
 import os
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from clipd.search.query import Query
 from clipd.serve import answers, fields, searches
 from clipd.serve.body import BodyReader
 from clipd.serve.protocol import Service
+from clipd.suggest import nearest
 
 _log = logging.getLogger(__name__)
 MAX_PAGE = 10_000
@@ -183,7 +183,7 @@ def _unrouted(request: Request, error: HTTPException, paths: list[str]) -> Respo
         allow = (error.headers or {}).get("Allow", "")
         message = f"{path} does not take {request.method}; it takes {allow}"
         return answers.refused("method_not_allowed", message, 405, allow)
-    near = difflib.get_close_matches(path, paths, 1)
+    near = nearest(path, paths)
     advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(paths)}"
     return answers.refused("not_found", f"there is no {path[:100]}; {advice}", 404)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import json
 import math
 import os
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl
 from clipd.errors import RequestError
 from clipd.process.channel import JsonValue
 from clipd.search.query import MAX_TEXT_CHARACTERS
+from clipd.suggest import nearest
 
 Object = dict[str, JsonValue]
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
@@ -69,7 +69,7 @@ def check_keys(values: Collection[str], allowed: Collection[str], what: str) -> 
     """Refuse keys that mean nothing here, with the nearest one that does."""
     for key in values:
         if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, 1)
+            near = nearest(key, allowed)
             advice = (
                 f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(allowed))}"
             )

@@ -12,7 +12,7 @@ import pytest
 from clipd.config.options import ModelConfig
 from clipd.encode.fetch import fetch
 from clipd.encode.models import info, listing, resolve
-from clipd.encode.presets import PRESETS, architectures_for, nearest, preset_named
+from clipd.encode.presets import PRESETS, architectures_for, preset_named
 from clipd.errors import FetchError, ModelError, ModelMissingError
 from clipd.photo import ModelSpec
 from tests.encode.conftest import SIDE, SMALL
@@ -42,11 +42,6 @@ def test_the_classic_names_mean_the_openai_weights_with_their_activation() -> No
         assert preset.architecture.endswith("-quickgelu") == is_openai
     assert preset_named("openai/clip-vit-base-patch32") == preset_named("clip-vit-base-patch32")
     assert architectures_for("ViT-B-32", "openai") == ("ViT-B-32-quickgelu",)
-
-
-def test_a_wrong_word_is_answered_with_the_nearest_right_one() -> None:
-    assert "'ViT-B-32-256'" in nearest("vit-b-32_256", [preset.name for preset in PRESETS])
-    assert nearest("zzz", ["ViT-B-32"]) == ""
 
 
 def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:

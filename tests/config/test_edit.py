@@ -1,0 +1,84 @@
+"""An edit changes what is asked for, and nothing else of the user's text."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clipd.config import load as configfile
+from clipd.config import render as configtext
+from clipd.config.edit import with_root, with_text
+from clipd.config.options import Config, ModelConfig, RootConfig
+
+FILE = Path("/somewhere/config.toml")
+ROOT = '[[roots]]\npath = "/photos"  # the good ones\n'
+STRANGE_PATH = 'a "b" \\c\x7f é'
+
+
+def parsed(text: str) -> Config:
+    return configfile.parse(text, FILE)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ROOT,
+        f'# mine\n{ROOT}\n[watch] # why\nsettle = "1s"\n# the end',
+        'roots = [{ path = "/photos" }]\n[watch]\nsettle = "1s"\n',
+        'roots = [\n    { path = "/photos" },  # the good ones\n]\n',
+        f'model.name = "tiny"\n{ROOT}',
+        f'watch = {{ settle = "1s" }}\n{ROOT}',
+        configtext.fresh(Config(roots=(RootConfig(path=Path("/photos")),))),
+    ],
+)
+def test_a_root_is_added_to_any_layout(before: str) -> None:
+    after = with_root(before, f"/{STRANGE_PATH}")
+
+    roots = (RootConfig(path=Path("/photos")), RootConfig(path=Path(f"/{STRANGE_PATH}")))
+    assert parsed(after) == replace(parsed(before), roots=roots)
+    rest = iter(after.splitlines())
+    assert all(line in rest for line in before.splitlines() if "roots = [{" not in line)
+
+
+def test_a_root_in_a_list_is_written_like_its_neighbours() -> None:
+    before = 'roots = [\n    { path = "/photos" },  # the good ones\n]\n'
+
+    after = with_root(before, "/more")
+
+    assert after == before.replace("]\n", '    {path = "/more"},\n]\n')
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('[model]\nname = "x"  # for now\n', '[model]\nname = "tiny"  # for now\n'),
+        ('[model]\nname = """\nx""" # y\n', '[model]\nname = "tiny" # y\n'),
+        ("[model]\n'name' = 'x'\n", "[model]\n'name' = \"tiny\"\n"),
+        ("model = { name = 'x' } # y\n", 'model = { name = "tiny" } # y\n'),
+        ("model = {}\n", 'model = {name = "tiny"}\n'),
+        ('model . name = "x" # y\n', 'model . name = "tiny" # y\n'),
+        ('[model]\n#name = "x"\n#pretrained = ""\n', '[model]\nname = "tiny"\n#pretrained = ""\n'),
+        ("[model] # y\n", '[model] # y\nname = "tiny"\n'),
+        ('[model]\nname = "x"\r\n', '[model]\nname = "tiny"\r\n'),
+        ('name_of_mine = "x"\n', 'name_of_mine = "x"\n\n[model]\nname = "tiny"\n'),
+        ("", '[model]\nname = "tiny"\n'),
+    ],
+)
+def test_a_text_is_set_in_its_place(before: str, after: str) -> None:
+    assert with_text(before, "model", "name", "tiny") == after
+
+
+def test_the_model_of_a_fresh_configuration_takes_the_place_of_its_default() -> None:
+    fresh = configtext.fresh(Config(roots=(RootConfig(path=Path("/photos")),)))
+
+    chosen = with_text(fresh, "model", "name", "tiny")
+
+    assert chosen == fresh.replace('#name = "ViT-B-32-256"', 'name = "tiny"')
+    assert parsed(chosen).model == ModelConfig(name="tiny")
+
+
+def test_a_value_with_quotes_reads_back_as_itself() -> None:
+    for before in ("", '[model]\nname = "x"\n', '[model]\n#name = "x"\n'):
+        text = with_text(before, "model", "name", STRANGE_PATH)
+
+        assert parsed(text + ROOT).model.name == STRANGE_PATH
