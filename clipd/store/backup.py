@@ -11,9 +11,9 @@ from clipd.durable import put_in_place, sync_folder
 from clipd.errors import CatalogCorruptError, CatalogNewerError
 from clipd.store import check
 from clipd.store.catalog import Catalog
-from clipd.store.durable import translating
 from clipd.store.faults import mark_suspect, suspect_mark
 from clipd.store.faults import translating as translating_sqlite
+from clipd.store.files import translating
 from clipd.store.sqlite import connect, uri_of
 
 _log = logging.getLogger(__name__)

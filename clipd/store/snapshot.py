@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipd.errors import SnapshotError
-from clipd.store.durable import replacing, translating
+from clipd.store.files import replacing, translating
 from clipd.store.index import IndexKind, VectorIndex
 
 _log = logging.getLogger(__name__)

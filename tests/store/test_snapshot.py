@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipd.errors import StorageFullError
-from clipd.store.durable import replacing
+from clipd.store.files import replacing
 from clipd.store.follow import IndexFollower
 from tests.store.stock import Stock, a_model
 
