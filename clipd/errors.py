@@ -17,6 +17,7 @@
     |   +-- EncoderClosedError   it was ended, because clipd stops
     +-- PictureError         a file that cannot be made into pixels, with its kind
     +-- ChildError           a child process died, hung or spoke nonsense
+    +-- StoppingError        asked of a daemon that is ending
     +-- RequestError         a request that cannot be answered, with its code
     +-- NotRunningError      a client finds no daemon at the socket
     +-- SceneError           the painter of the embedded model knows no such scene
@@ -110,6 +111,13 @@ class PictureError(ClipdError):
 
 class ChildError(ClipdError):
     """A child process died, hung, or sent what it should not."""
+
+
+class StoppingError(ClipdError):
+    """What was asked for will not be done, because clipd stops or reads its configuration again."""
+
+    def __init__(self) -> None:
+        super().__init__("clipd is stopping; ask again when it runs: clipctl status")
 
 
 class RequestError(ClipdError):

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -121,6 +121,11 @@ class Indexer:
         )
 
     def _run(self) -> None:
+        # However this thread ends: a call that nobody will run would be waited for in vain.
+        with closing(self._inbox):
+            self._work()
+
+    def _work(self) -> None:
         while not self._stop.is_set():
             self._beat = time.monotonic()
             self._turn(self._wait())

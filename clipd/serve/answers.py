@@ -15,6 +15,7 @@ from clipd.errors import (
     EncodeError,
     ModelError,
     RequestError,
+    StoppingError,
     StorageFullError,
 )
 from clipd.pathtext import path_fields
@@ -23,7 +24,7 @@ from clipd.process.channel import JsonValue
 from clipd.search.query import Answer, Failure
 from clipd.store.verify import Verdict
 
-_BUSY = (ModelError, EncodeError, ChildError)  # may well succeed later
+_BUSY = (ModelError, EncodeError, ChildError, StoppingError)  # may well succeed later
 
 
 def answered(

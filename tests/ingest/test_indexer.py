@@ -16,6 +16,7 @@ from PIL import Image
 from clipd.config.options import DecoderConfig, EncoderConfig, StoreConfig
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
+from clipd.errors import StoppingError
 from clipd.ingest import indexer as indexer_module
 from clipd.ingest.backfill import Reencoding
 from clipd.ingest.batches import Batches
@@ -199,3 +200,9 @@ def test_a_deleted_folder_is_work_until_all_of_it_is_gone(running: Running) -> N
     running.wait_until(lambda: not running.indexer.progress().waiting)
     running.wait_until(lambda: not running.indexer.progress().working)
     assert house.reader.counts(house.model).paths == 0
+
+
+def test_a_call_to_an_indexer_that_has_ended_fails_at_once(running: Running) -> None:
+    running.indexer.stop()
+    with pytest.raises(StoppingError):
+        running.inbox.call(lambda: None).result(0)
