@@ -23,7 +23,7 @@ MAP = {
     "PIL": ("decode/", "tiny/"),
     "pillow_heif": ("decode/",),
     "rawpy": ("decode/",),
-    "pyseccomp": ("decode/",),
+    "pyseccomp": ("process/call_filter",),
     "faiss": ("store/index",),
     "sqlite_utils": ("store/",),
     "watchdog": ("watch/events",),

@@ -12,13 +12,11 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long, socket_path
 from clipd.errors import NotRunningError, RequestError
-
-JsonValue: TypeAlias = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"] | None
-Object = dict[str, JsonValue]
+from clipd.json_types import JsonObject
 
 START = "start it with: systemctl --user start clipd"
 _PIECE_BYTES = 1 << 16
@@ -34,15 +32,15 @@ class Client:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or socket_path()
 
-    def get(self, route: str, query: Object | None = None) -> Object:
+    def get(self, route: str, query: JsonObject | None = None) -> JsonObject:
         """Ask for something."""
         return self._ask("GET", _address(route, query))
 
-    def post(self, route: str, value: Object | None = None) -> Object:
+    def post(self, route: str, value: JsonObject | None = None) -> JsonObject:
         """Ask for something to be done, or with more than an address can say."""
         return self._ask("POST", route, json.dumps(value or {}).encode("ascii"))
 
-    def upload(self, route: str, file: BinaryIO, query: Object) -> Object:
+    def upload(self, route: str, file: BinaryIO, query: JsonObject) -> JsonObject:
         """Ask with a picture's bytes, to the size that the file has now."""
         return self._ask("POST", _address(route, query), file, "application/octet-stream")
 
@@ -52,7 +50,7 @@ class Client:
         address: str,
         body: bytes | BinaryIO = b"",
         kind: str = "application/json",
-    ) -> Object:
+    ) -> JsonObject:
         size = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
         head = (
             f"{method} {address} HTTP/1.0\r\nHost: clipd\r\n"
@@ -91,7 +89,7 @@ class Client:
         return sock
 
 
-def _address(route: str, query: Object | None) -> str:
+def _address(route: str, query: JsonObject | None) -> str:
     if not query:
         return route
     from urllib.parse import urlencode  # here, because it takes 2 ms and few commands need it
@@ -114,7 +112,7 @@ def _read_to_end(sock: socket.socket) -> bytes:
     return bytes(answer)
 
 
-def _value(answer: bytes) -> Object:
+def _value(answer: bytes) -> JsonObject:
     """Take an answer apart: ``HTTP/1.1 200 OK``, headers, JSON."""
     head, _, body = answer.partition(b"\r\n\r\n")
     try:
@@ -129,7 +127,7 @@ def _value(answer: bytes) -> Object:
     return value
 
 
-def _refusal(value: Object, status: int) -> Exception:
+def _refusal(value: JsonObject, status: int) -> Exception:
     error = value.get("error")
     if not isinstance(error, dict):
         return _not_clipd()

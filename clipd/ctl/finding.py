@@ -7,7 +7,7 @@ import stat
 
 import click
 
-from clipd.ctl.client import Client, JsonValue, Object
+from clipd.ctl.client import Client
 from clipd.ctl.output import (
     columns,
     dimmed,
@@ -20,6 +20,7 @@ from clipd.ctl.output import (
     say,
 )
 from clipd.errors import RequestError
+from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import shown
 
 # The daemon finds no such photo, or can make no picture of it: what it cannot see (its unit
@@ -79,7 +80,7 @@ def search(
     where the photo's drive is not there. Ends with 1 when nothing is found.
     """
     text = " ".join(query)
-    asked: Object = {"query": text}
+    asked: JsonObject = {"query": text}
     if plus or minus:
         more = [_weighted(one, 1) for one in plus]
         less = [_weighted(one, -1) for one in minus]
@@ -104,7 +105,7 @@ def similar(
     path = os.path.abspath(picture)
     limits = _limit_values(limit, min_score)
     try:
-        asked: Object = {"terms": [path_value(path)]}
+        asked: JsonObject = {"terms": [path_value(path)]}
         answer = Client().post("/v1/search", asked | limits)
     except RequestError as error:
         if error.status not in UPLOADABLE:
@@ -113,7 +114,7 @@ def similar(
     return _print(answer, as_json, null)
 
 
-def _upload(path: bytes, limits: Object) -> Object:
+def _upload(path: bytes, limits: JsonObject) -> JsonObject:
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  closed below
     except OSError as error:
@@ -142,12 +143,12 @@ def _term(text: str, weight: float) -> JsonValue:
     return {"text": text, "weight": weight}
 
 
-def _limit_values(limit: int | None, min_score: float | None) -> Object:
-    values: Object = {"limit": limit, "min_score": min_score}
+def _limit_values(limit: int | None, min_score: float | None) -> JsonObject:
+    values: JsonObject = {"limit": limit, "min_score": min_score}
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _print(answer: Object, as_json: bool, null: bool) -> int:
+def _print(answer: JsonObject, as_json: bool, null: bool) -> int:
     hits = objects(answer["hits"])
     if note := answer.get("note"):
         say(str(note))
@@ -162,6 +163,6 @@ def _print(answer: Object, as_json: bool, null: bool) -> int:
     return 0 if hits else 1
 
 
-def _line(hit: Object) -> str:
+def _line(hit: JsonObject) -> str:
     line = columns(f"{float(str(hit['score'])):.3f}", hit["path"])
     return dimmed(line + "\toffline") if hit["offline"] else line

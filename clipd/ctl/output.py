@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from clipd.ctl.client import JsonValue, Object
+from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import one_line
 
 DIM, RESET = "\x1b[2m", "\x1b[0m"
@@ -61,7 +61,7 @@ def columns(*values: JsonValue) -> str:
     return "\t".join(one_line(str(value)) for value in values)
 
 
-def path_bytes(item: Object) -> bytes:
+def path_bytes(item: JsonObject) -> bytes:
     """Return the exact bytes of an answer's path."""
     if "path_b64" in item:
         import base64
@@ -70,7 +70,7 @@ def path_bytes(item: Object) -> bytes:
     return str(item["path"]).encode("utf-8")
 
 
-def path_value(path: bytes) -> Object:
+def path_value(path: bytes) -> JsonObject:
     """Return the exact bytes of a path as a request carries them."""
     try:
         return {"path": path.decode("utf-8")}
@@ -80,6 +80,6 @@ def path_value(path: bytes) -> Object:
         return {"path_b64": base64.b64encode(path).decode("ascii")}
 
 
-def objects(value: JsonValue) -> list[Object]:
+def objects(value: JsonValue) -> list[JsonObject]:
     """Take a value of an answer as a list of objects."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

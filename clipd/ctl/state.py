@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import click
 
-from clipd.ctl.client import Client, JsonValue, Object
+from clipd.ctl.client import Client
 from clipd.ctl.output import columns, emit_json, emit_lines, objects, say
 from clipd.ctl.waiting import number, wait_until_idle
+from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import one_line
 
 PAGE = 1000
@@ -71,7 +72,7 @@ def ping(as_json: bool) -> None:
         emit_lines([f"clipd {answer['version']} answers (pid {answer['pid']})"])
 
 
-def _failures(client: Client, with_skipped: bool) -> Iterator[Object]:
+def _failures(client: Client, with_skipped: bool) -> Iterator[JsonObject]:
     after: JsonValue = ""
     while after is not None:
         flag = "true" if with_skipped else "false"
@@ -80,7 +81,7 @@ def _failures(client: Client, with_skipped: bool) -> Iterator[Object]:
         after = page["next"]
 
 
-def _state_lines(state: Object) -> Iterator[str]:
+def _state_lines(state: JsonObject) -> Iterator[str]:
     yield (
         f"{state.get('state')}: {number(state, 'photos'):,} photos at "
         f"{number(state, 'paths'):,} paths, {number(state, 'backlog'):,} changes waiting"

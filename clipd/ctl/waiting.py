@@ -7,8 +7,9 @@ import threading
 import time
 from collections import deque
 
-from clipd.ctl.client import Client, Object
+from clipd.ctl.client import Client
 from clipd.ctl.output import is_lively, say
+from clipd.json_types import JsonObject
 
 FIRST_POLL_SECONDS = 0.05
 POLL_SECONDS = 0.5
@@ -17,13 +18,13 @@ RATE_SECONDS = 15.0
 _AT_REST = ("idle", "paused", "resting")
 
 
-def number(state: Object, key: str) -> int:
+def number(state: JsonObject, key: str) -> int:
     """Take a count out of the daemon's state; 0 when it is not there."""
     value = state.get(key, 0)
     return value if isinstance(value, int) else 0
 
 
-def wait_until_idle(client: Client) -> Object:
+def wait_until_idle(client: Client) -> JsonObject:
     """Return the state once nothing waits to be indexed; show progress on stderr until then."""
     meter = Meter()
     screen = _Bar() if is_lively(sys.stderr) else _Lines()
@@ -40,7 +41,7 @@ def wait_until_idle(client: Client) -> Object:
     return state
 
 
-def is_done(state: Object) -> bool:
+def is_done(state: JsonObject) -> bool:
     """Whether all is indexed; a daemon that is paused with changes waiting is not done."""
     return state.get("state") in _AT_REST and not number(state, "backlog")
 
@@ -53,12 +54,12 @@ class Meter:
         self.done = 0
         self.total = 0
         self.rate = 0.0  # a second; 0 while unknown
-        self._before: Object | None = None
+        self._before: JsonObject | None = None
         self._left = 0  # the backlog, as far as it was seen to shrink
         self._encoded = 0
         self._recent: deque[tuple[float, int]] = deque()
 
-    def take(self, state: Object, now: float) -> None:
+    def take(self, state: JsonObject, now: float) -> None:
         """Take note of a state, at a time of a clock that never goes back."""
         before = self._before or state
         self._before = state

@@ -10,7 +10,7 @@ from clipd.daemon.status import StatusBoard
 from clipd.errors import RequestError
 from clipd.ingest.inbox import Inbox
 from clipd.ingest.pause import Hold
-from clipd.process.channel import JsonValue
+from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Query
 from clipd.search.search import Search
 from clipd.store.catalog import Catalog

@@ -11,9 +11,9 @@ from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.ingest.indexer import Indexer, IngestProgress
 from clipd.ingest.pause import Hold
+from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields, shown
 from clipd.photo import ModelSpec
-from clipd.process.channel import JsonValue
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
 from clipd.watch.root import Root
@@ -152,10 +152,8 @@ class StatusBoard:
         return {"watches": now.watches, "limit": now.limit, "scanned_at": now.scanned_at}
 
     def _sandbox_figures(self) -> JsonValue:
-        now = self._pool.sandbox()
-        if now is None:
-            return None  # no decoder has run yet
-        return {"landlock": now.landlock, "seccomp": now.seccomp, "reason": now.reason}
+        now = self._pool.seals()
+        return None if now is None else now.to_json()  # None: no decoder has run yet
 
     def _problems(self, progress: IngestProgress) -> Sequence[str]:
         found = [*self._notes, self._complaint, progress.problem, *self._watcher.state().problems]

@@ -11,10 +11,10 @@ from typing import Final
 from clipd.config.options import DecoderConfig
 from clipd.decode.decoder import Decoder
 from clipd.decode.opening import identify, open_photo
-from clipd.decode.sandbox import SandboxState
 from clipd.decode.settings import Settings
 from clipd.errors import ChildError, PictureError
 from clipd.photo import Decoded, Fingerprint, Refused
+from clipd.process.seals import Seals
 
 _MOST_SERVED: Final = 1000  # then a fresh child: what a codec leaks does not add up
 _START_TRIES: Final = 3
@@ -42,7 +42,7 @@ class Station:
     """
 
     def __init__(
-        self, config: DecoderConfig, settings: Settings, on_start: Callable[[SandboxState], None]
+        self, config: DecoderConfig, settings: Settings, on_start: Callable[[Seals], None]
     ) -> None:
         self._config = config
         self._settings = settings
@@ -137,7 +137,7 @@ class Station:
             return decoder
         self.rest()
         self._decoder = self._started(replace(self._settings, with_raw=needs_raw))
-        self._on_start(self._decoder.state)
+        self._on_start(self._decoder.seals)
         if self._aborted.is_set():  # `abort` may have come before it could see the decoder
             self._decoder.abort()
         return self._decoder

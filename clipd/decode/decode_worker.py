@@ -21,10 +21,13 @@ from clipd.decode.codecs import load_codecs
 from clipd.decode.picture import Picture, read_picture
 from clipd.decode.raw import read_raw
 from clipd.decode.reasons import picture_error
-from clipd.decode.sandbox import allow_seconds, seal
+from clipd.decode.sandbox import allow_seconds, seal_decoder
 from clipd.decode.settings import Settings
 from clipd.errors import ChildError
-from clipd.process.channel import Channel, JsonValue
+from clipd.json_types import JsonObject
+from clipd.process.channel import Channel
+from clipd.process.child import die_with_parent
+from clipd.process.seals import Sealed
 
 _CHUNK_BYTES: Final = 1 << 20
 _READ_BUFFER_BYTES: Final = 1 << 16
@@ -36,18 +39,26 @@ _NICER: Final = 5
 
 def main(arguments: list[str]) -> None:
     """Seal this process, then decode until the channel closes."""
+    die_with_parent()
     channel = Channel(socket.socket(fileno=int(arguments[0])))
     settings = Settings.from_json(arguments[1])
     load_codecs(with_raw=settings.with_raw)
     os.chdir("/")
     os.nice(_NICER)
-    held = seal(settings.memory_bytes)
+    sealed = seal_decoder(settings.memory_bytes)
     _silence()  # the last thing that may fail, so that what fails before is heard
     gc.freeze()  # what is loaded stays: do not look through it again after every photo
     with contextlib.suppress(ChildError):  # clipd is gone, or spoke nonsense: nobody to tell
-        channel.send({"landlock": held.landlock, "seccomp": held.seccomp, "reason": held.reason})
+        _say_hello(channel, sealed)
         _serve(channel, settings)
     os._exit(0)  # there is nothing to tidy up, and the interpreter would want its files for it
+
+
+def _say_hello(channel: Channel, sealed: Sealed) -> None:
+    listener = [] if sealed.listener < 0 else [sealed.listener]
+    channel.send(sealed.seals.to_json(), fds=listener)
+    for fd in listener:
+        os.close(fd)  # who holds it could answer its own questions
 
 
 def _serve(channel: Channel, settings: Settings) -> None:
@@ -88,7 +99,7 @@ def _decode(file: BinaryIO, format_: str, settings: Settings) -> Picture:
     return read_picture(file, format_, settings.target, settings.max_pixels)
 
 
-def _header(picture: Picture) -> dict[str, JsonValue]:
+def _header(picture: Picture) -> JsonObject:
     return {
         "width": picture.width,
         "height": picture.height,

@@ -12,12 +12,15 @@ from typing import Final, get_args
 
 import numpy as np
 
-from clipd.decode.sandbox import SandboxState
+from clipd.decode.sandbox import MOST_THREADS
 from clipd.decode.settings import Settings
 from clipd.errors import ChildError, PictureError
+from clipd.json_types import JsonObject, JsonValue
 from clipd.photo import Decoded, FailureKind, Fingerprint
-from clipd.process.channel import Channel, JsonValue, Message
+from clipd.process.channel import Channel, Message
 from clipd.process.child import Child
+from clipd.process.seals import Seals
+from clipd.process.thread_limit import ThreadLimit
 
 _START_SECONDS: Final = 60.0
 # A slow disk or network is no fault of the file: reading gets this much longer per byte.
@@ -57,7 +60,8 @@ class Decoder:
             self._child = Child(module, [settings.to_json()], environment=_ENVIRONMENT)
         except OSError as error:
             raise ChildError(f"cannot start a decoder: {error.strerror}") from error
-        self.state = self._wait_until_sealed()
+        self._thread_limit: ThreadLimit | None = None
+        self.seals = self._wait_until_sealed()
 
     @property
     def reads_raw(self) -> bool:
@@ -96,7 +100,10 @@ class Decoder:
         """End the child and reap it; return its exit status, negative for a signal."""
         with self._lock:
             self._ended = True
-        return self._child.kill() if at_once else self._child.stop()
+        status = self._child.kill() if at_once else self._child.stop()
+        if self._thread_limit is not None:
+            self._thread_limit.join()
+        return status
 
     def abort(self) -> None:
         """Kill the child under the hands of the thread that waits for it."""
@@ -123,7 +130,7 @@ class Decoder:
         self._expired.set()
         self.abort()
 
-    def _wait_until_sealed(self) -> SandboxState:
+    def _wait_until_sealed(self) -> Seals:
         lane = self._child.lanes[0]
         lane.set_timeout(_START_SECONDS)
         try:
@@ -137,8 +144,9 @@ class Decoder:
                 f"a decoder did not start (exit status {status}); what it said is in the log"
                 f" above, and decoder.memory ({self._settings.memory_bytes:,} bytes) may be too low"
             )
-        state = hello.header
-        return SandboxState(bool(state["landlock"]), bool(state["seccomp"]), str(state["reason"]))
+        for listener in hello.fds:
+            self._thread_limit = ThreadLimit(listener, self._child.pid, MOST_THREADS)
+        return Seals.from_json(hello.header)
 
     def _ask(
         self,
@@ -192,7 +200,7 @@ class Decoder:
         return PictureError("crash", f"the decoder ended with status {status}")
 
 
-def _hash(header: dict[str, JsonValue]) -> bytes:
+def _hash(header: JsonObject) -> bytes:
     value = header.get("hash")
     if not isinstance(value, str) or not _HASH_HEX.fullmatch(value):
         raise ChildError("a decoder sent a hash that is none")
@@ -205,7 +213,7 @@ def _edge(value: JsonValue) -> int:
     return value
 
 
-def _refusal(header: dict[str, JsonValue]) -> PictureError:
+def _refusal(header: JsonObject) -> PictureError:
     kind, reason = header["kind"], header.get("reason")
     for known in get_args(FailureKind):
         if kind == known:

@@ -12,10 +12,10 @@ from typing import Final
 
 from clipd.config.options import DecoderConfig
 from clipd.decode.attempts import Source, Station, Wanted
-from clipd.decode.sandbox import SandboxState
 from clipd.decode.settings import Settings, Target
 from clipd.errors import ChildError
 from clipd.photo import Decoded, Preprocess, Refused
+from clipd.process.seals import Seals
 
 _MOST_PROCESSES: Final = 8  # beyond, the encoder is the narrow place
 _REST_SECONDS: Final = 10.0
@@ -72,7 +72,7 @@ class DecoderPool:
         self._threads: list[threading.Thread] = []
         self._stations: list[Station] = []
         self._free = 0  # threads that wait for a task
-        self._sandbox: SandboxState | None = None
+        self._seals: Seals | None = None
         self._closing = False
 
     def submit(self, job: DecodeJob) -> None:
@@ -101,10 +101,10 @@ class DecoderPool:
         self._put(_Task(where, _always, future.set_result, future.set_exception), first=True)
         return future.result()
 
-    def sandbox(self) -> SandboxState | None:
+    def seals(self) -> Seals | None:
         """Return what seals the decoders, as the last to start said; None before the first."""
         with self._changed:
-            return self._sandbox
+            return self._seals
 
     def close(self) -> None:
         """Kill what runs, drop what waits, join the threads."""
@@ -143,16 +143,16 @@ class DecoderPool:
 
     def _hire(self) -> None:
         """Start one more thread; the lock is held."""
-        station = Station(self._config, self._settings, self._note_sandbox)
+        station = Station(self._config, self._settings, self._note_seals)
         name = f"clipd-decode-{len(self._threads) + 1}"
         thread = threading.Thread(target=self._serve, args=(station,), name=name)
         self._stations.append(station)
         self._threads.append(thread)
         thread.start()
 
-    def _note_sandbox(self, state: SandboxState) -> None:
+    def _note_seals(self, seals: Seals) -> None:
         with self._changed:
-            self._sandbox = state
+            self._seals = seals
 
     def _serve(self, station: Station) -> None:
         """Work until the pool closes: the whole life of a thread."""

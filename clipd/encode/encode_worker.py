@@ -18,9 +18,10 @@ import numpy as np
 from clipd.encode.engine import Engine, EngineOptions
 from clipd.encode.model_json import from_json
 from clipd.errors import ClipdError
+from clipd.json_types import JsonValue
 from clipd.logs import write_logs
 from clipd.photo import Vectors
-from clipd.process.channel import Channel, JsonValue, Message
+from clipd.process.channel import Channel, Message
 
 MAX_BODY_BYTES = 4 << 30
 

@@ -21,8 +21,8 @@ from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, 
 from clipd.encode.presets import TINY
 from clipd.encode.registry import Architecture, ask, load_offers, sided
 from clipd.errors import FetchError, ModelError, ModelMissingError
+from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
-from clipd.process.channel import JsonValue
 
 _ADDRESS = "https://huggingface.co"
 _CONFIG = "open_clip_config.json"

@@ -20,8 +20,9 @@ from clipd.encode.cores import threads_for
 from clipd.encode.model_json import as_json, tokenizer_folder
 from clipd.encode.registry import OFFLINE
 from clipd.errors import ChildError, EncodeError, EncoderClosedError
+from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
-from clipd.process.channel import Channel, JsonValue, Message
+from clipd.process.channel import Channel, Message
 from clipd.process.child import Child
 
 log = logging.getLogger(__name__)

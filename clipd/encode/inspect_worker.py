@@ -13,7 +13,8 @@ from clipd.encode import openclip
 from clipd.encode.model_json import from_json
 from clipd.encode.precision import probe_pictures
 from clipd.errors import ClipdError, ModelError
-from clipd.process.channel import Channel, JsonValue
+from clipd.json_types import JsonValue
+from clipd.process.channel import Channel
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from typing import Literal, cast
 
 from clipd.durable import write_durably
 from clipd.errors import ModelError
+from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
-from clipd.process.channel import JsonValue
 
 log = logging.getLogger(__name__)
 

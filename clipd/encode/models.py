@@ -20,8 +20,8 @@ from clipd.encode.model_json import (
 from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
 from clipd.encode.registry import Architecture, Offer, Offers, ask, load_offers
 from clipd.errors import ModelError, ModelMissingError
+from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
-from clipd.process.channel import JsonValue
 
 DESCRIPTION = "model.json"
 HUB = "hf-hub:"

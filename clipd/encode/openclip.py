@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode
 import clipd
 from clipd.encode.model_json import read_json
 from clipd.errors import EncodeError, ModelError
+from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
-from clipd.process.channel import JsonValue
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SAFE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")

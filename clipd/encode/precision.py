@@ -15,8 +15,8 @@ import torch
 from clipd.encode.model_json import read_json, remember
 from clipd.encode.openclip import DTYPES, Model
 from clipd.errors import EncodeError
+from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
-from clipd.process.channel import JsonValue
 
 log = logging.getLogger(__name__)
 

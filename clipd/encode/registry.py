@@ -10,8 +10,8 @@ from pathlib import Path
 from clipd.encode.model_json import number, preprocess_from, read_json, remember
 from clipd.encode.presets import PRESETS, QUICK
 from clipd.errors import ChildError, ModelError
+from clipd.json_types import JsonValue
 from clipd.photo import Preprocess
-from clipd.process.channel import JsonValue
 from clipd.process.child import Child
 from clipd.suggest import nearest
 

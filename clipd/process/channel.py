@@ -13,19 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from clipd.errors import ChildError
+from clipd.json_types import JsonObject
 
 _LENGTHS = struct.Struct("!II")  # bytes of header, bytes of body
 MAX_HEADER_BYTES = 1 << 20
 MAX_FDS = 4
-
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message: a header, a body, and the descriptors that came with it (the receiver's)."""
 
-    header: dict[str, JsonValue]
+    header: JsonObject
     body: bytearray = field(default_factory=bytearray)
     fds: tuple[int, ...] = ()
 
@@ -46,7 +45,7 @@ class Channel:
 
     def send(
         self,
-        header: dict[str, JsonValue],
+        header: JsonObject,
         body: bytes | bytearray | memoryview = b"",
         fds: Sequence[int] = (),
     ) -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from clipd.process.channel import Channel
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when the *thread* ends that started it.
+
+    For the child to call, first thing. prctl(2) says thread and not process: whoever starts the
+    child has to live as long as it is needed.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 class Child:

@@ -18,9 +18,9 @@ from clipd.errors import (
     StoppingError,
     StorageFullError,
 )
+from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields
 from clipd.photo import Hit
-from clipd.process.channel import JsonValue
 from clipd.search.query import Answer, Failure
 from clipd.store.verify import Verdict
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import clipd
 from clipd.config.options import ServeConfig
 from clipd.errors import ClipdError
+from clipd.json_types import JsonObject
 from clipd.search.query import Query
 from clipd.serve import answers, fields, searches
 from clipd.serve.body import BodyReader
@@ -120,7 +121,7 @@ class _Api:
             lambda: answers.answered(answers.verdict_json(self._service.verify(repair)))
         )
 
-    async def _asked(self, request: Request, allowed: tuple[str, ...]) -> fields.Object:
+    async def _asked(self, request: Request, allowed: tuple[str, ...]) -> JsonObject:
         fields.parse_query_string(_address(request), ())
         async with self._bodies.reading(request) as body:
             return fields.parse_object(body, allowed)

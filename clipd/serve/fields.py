@@ -13,11 +13,10 @@ from typing import NoReturn
 from urllib.parse import parse_qsl
 
 from clipd.errors import RequestError
-from clipd.process.channel import JsonValue
+from clipd.json_types import JsonObject, JsonValue
 from clipd.search.query import MAX_TEXT_CHARACTERS
 from clipd.suggest import nearest
 
-Object = dict[str, JsonValue]
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
 MAX_QUERY_KEYS = 64
 
@@ -32,7 +31,7 @@ def parse_json(body: bytes) -> JsonValue:
         raise RequestError("bad_json", f"the body is not JSON: {error}") from error
 
 
-def parse_object(body: bytes, allowed: Collection[str]) -> Object:
+def parse_object(body: bytes, allowed: Collection[str]) -> JsonObject:
     """Parse a body as a JSON object of known keys; no body is an empty object."""
     return as_object(parse_json(body), allowed, "the body") if body.strip() else {}
 
@@ -57,7 +56,7 @@ def parse_query_string(raw: bytes, allowed: Collection[str]) -> dict[str, str]:
     return values
 
 
-def as_object(value: JsonValue, allowed: Collection[str], what: str) -> Object:
+def as_object(value: JsonValue, allowed: Collection[str], what: str) -> JsonObject:
     """Take a value as an object of known keys."""
     if not isinstance(value, dict):
         raise RequestError("bad_type", f"{what} must be an object, not {_kind(value)}")

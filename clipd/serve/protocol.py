@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from clipd.process.channel import JsonValue
+from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Failure, Query
 from clipd.store.verify import Verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clipd.errors import RequestError
-from clipd.process.channel import JsonValue
+from clipd.json_types import JsonObject, JsonValue
 from clipd.search.query import MAX_LIMIT, MAX_TERMS, MAX_WEIGHT, Query, Term
 from clipd.serve import fields
 
@@ -54,7 +54,7 @@ def _terms(value: JsonValue) -> tuple[Term, ...]:
     return tuple(_term(fields.as_object(item, _IN_TERM, "a term")) for item in value)
 
 
-def _term(values: fields.Object) -> Term:
+def _term(values: JsonObject) -> Term:
     weight = fields.number_of(values.get("weight", 1), "weight", -MAX_WEIGHT, MAX_WEIGHT)
     if weight == 0:
         raise RequestError("bad_value", "'weight' is 0: leave the term out")

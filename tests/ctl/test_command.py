@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.process.channel import JsonValue
+from clipd.json_types import JsonValue
 from tests.ctl.conftest import Ctl
 from tests.serve.answering import IDLE, GivenFailure, GivenService
 

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from clipd.ctl.client import Object
 from clipd.ctl.waiting import Meter, clock, is_done
+from clipd.json_types import JsonObject
 
 
-def state(backlog: int, encoded: int = 0, word: str = "indexing") -> Object:
+def state(backlog: int, encoded: int = 0, word: str = "indexing") -> JsonObject:
     return {"state": word, "backlog": backlog, "encoded": encoded}
 
 
-def metered(*states: Object) -> Meter:
+def metered(*states: JsonObject) -> Meter:
     """Return a meter that has seen the states, a second apart."""
     meter = Meter()
     for second, seen in enumerate(states):

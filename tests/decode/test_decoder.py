@@ -10,7 +10,7 @@ from clipd.decode.settings import Settings, Target
 from clipd.errors import ChildError, PictureError
 from clipd.photo import Fingerprint
 from tests.decode.conftest import two_colours
-from tests.decode.liar import ANSWERS
+from tests.decode.lying_decoder import ANSWERS
 
 ROOT = str(Path(__file__).parents[2])
 SETTINGS = Settings(Target(2), 1000, 1 << 30, 30.0)
@@ -24,7 +24,7 @@ def refused_by(lie: str, folder: Path, timeout_seconds: float) -> PictureError:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CLIPD_TEST_LIE", lie)
         environment.setenv("PYTHONPATH", ROOT, prepend=os.pathsep)
-        decoder = Decoder(SETTINGS, timeout_seconds, module="tests.decode.liar")
+        decoder = Decoder(SETTINGS, timeout_seconds, module="tests.decode.lying_decoder")
     with photo.open("rb") as file, pytest.raises(PictureError) as refused:
         decoder.decode(file.fileno(), fingerprint, "PNG", lambda _: True)
     assert not Path(f"/proc/{decoder.pid}").exists()
@@ -51,10 +51,10 @@ def test_a_decoder_is_sealed_as_it_says(tmp_path: Path) -> None:
     decoder = Decoder(SETTINGS, 30.0)
     status = Path(f"/proc/{decoder.pid}/status").read_text()
     limits = Path(f"/proc/{decoder.pid}/limits").read_text()
-    state = decoder.state
+    seals = decoder.seals
     assert decoder.end() == 0
-    assert ("Seccomp:\t2" in status) is state.seccomp
-    if state.seccomp or state.landlock:
+    assert ("Seccomp:\t2" in status) is seals.seccomp
+    if seals.seccomp or seals.landlock:
         assert "NoNewPrivs:\t1" in status
     assert f"Max address space         {1 << 30}" in limits
     assert "Max core file size        0" in limits

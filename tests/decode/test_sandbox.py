@@ -10,33 +10,46 @@ from pathlib import Path
 
 import pytest
 
+from clipd.process.seals import Seals
 from tests.decode.conftest import small_pool, two_colours
 
 ATTEMPTS = """
-import json, mmap, os, resource, socket, subprocess, sys, threading
-from clipd.decode.sandbox import seal
+import ctypes, fcntl, json, mmap, os, resource, socket, sys, threading
+from clipd.decode.sandbox import seal_decoder
 parent = os.getppid()
+reading, writing = os.pipe()
+libc = ctypes.CDLL(None, use_errno=True)
 def as_code():
     mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)
+def abstract():
+    socket.socket(socket.AF_UNIX).connect("\\0nobody-listens")
 attempts = {
     "read a file": lambda: os.open("/etc/passwd", os.O_RDONLY),
     "list a folder": lambda: os.listdir("/"),
     "write a file": lambda: os.open("/tmp/clipd-escaped", os.O_WRONLY | os.O_CREAT),
     "remove a file": lambda: os.unlink("/tmp/clipd-never-there"),
+    "ask for a file's size": lambda: os.stat("/etc/passwd"),
+    "ask whether a file is there": lambda: 1 / os.access("/etc/passwd", os.F_OK),
+    "read a link": lambda: os.readlink("/proc/self/exe"),
     "open a socket": lambda: socket.socket(),
+    "reach an abstract socket": abstract,
     "fork": lambda: os.fork() or os._exit(0),
     "exec": lambda: os.execv("/bin/true", ["true"]),
     "signal the parent": lambda: os.kill(parent, 0),
+    "have a pipe signal the parent": lambda: fcntl.fcntl(writing, fcntl.F_SETOWN, parent),
+    "choose that signal": lambda: fcntl.fcntl(writing, fcntl.F_SETSIG, 9),
+    "arm that signal": lambda: fcntl.fcntl(writing, fcntl.F_SETFL, os.O_ASYNC),
+    "take a lease": lambda: fcntl.fcntl(reading, fcntl.F_SETLEASE, fcntl.F_RDLCK),
+    "lock a file": lambda: fcntl.lockf(writing, fcntl.LOCK_EX | fcntl.LOCK_NB),
     "raise its limits": lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40)),
     "run new code": as_code,
     "take memory": lambda: bytearray(1 << 30),
 }
-def thread():
-    worker = threading.Thread(target=int)
-    worker.start()
-    worker.join()
-allowed = {"start a thread": thread, "take some memory": lambda: bytearray(1 << 20)}
-state = seal(512 << 20)
+allowed = {
+    "take some memory": lambda: bytearray(1 << 20),
+    "copy a descriptor": lambda: os.dup(reading),
+}
+sealed = seal_decoder(512 << 20)
 outcomes = {}
 for name, attempt in {**attempts, **allowed}.items():
     try:
@@ -44,37 +57,44 @@ for name, attempt in {**attempts, **allowed}.items():
         outcomes[name] = "done"
     except BaseException as error:
         outcomes[name] = type(error).__name__
-print(json.dumps([state.landlock, state.seccomp, state.reason, outcomes]), flush=True)
+print(json.dumps([sealed.seals.to_json(), outcomes]), flush=True)
 os._exit(0)
 """
 
 
-def sealed(before: str = "") -> tuple[bool, bool, str, dict[str, str]]:
+def sealed(before: str = "") -> tuple[Seals, dict[str, str]]:
     """Run the attempts in a sealed process; `before` runs first, to take something away."""
     done = subprocess.run(
         [sys.executable, "-c", before + ATTEMPTS], capture_output=True, text=True, check=True
     )
-    landlock, seccomp, reason, outcomes = json.loads(done.stdout)
-    return landlock, seccomp, reason, outcomes
+    seals, outcomes = json.loads(done.stdout)
+    return Seals.from_json(seals), outcomes
 
 
 def test_a_sealed_process_can_compute_and_nothing_else() -> None:
-    landlock, seccomp, reason, outcomes = sealed()
-    if not (landlock and seccomp):
-        pytest.skip(f"this machine cannot seal: {reason}")
+    seals, outcomes = sealed()
+    if not (seals.landlock and seals.seccomp):
+        pytest.skip(f"this machine cannot seal: {seals.reason}")
     done = {name for name, outcome in outcomes.items() if outcome == "done"}
-    assert done == {"start a thread", "take some memory"}
+    assert done == {"take some memory", "copy a descriptor"}
     assert outcomes["take memory"] == "MemoryError"
+    assert seals.warning("the decoders") == ""
 
 
 def test_without_libseccomp_landlock_still_holds_the_files_and_says_so() -> None:
-    landlock, seccomp, reason, outcomes = sealed("import sys; sys.modules['pyseccomp'] = None\n")
-    assert not seccomp
-    assert "libseccomp" in reason
-    if not landlock:
-        pytest.skip(f"this machine has no Landlock: {reason}")
+    seals, outcomes = sealed("import sys; sys.modules['pyseccomp'] = None\n")
+    assert not seals.seccomp
+    assert "libseccomp" in seals.reason
+    if not seals.landlock:
+        pytest.skip(f"this machine has no Landlock: {seals.reason}")
     for attempt in ("read a file", "list a folder", "write a file", "exec"):
         assert outcomes[attempt] == "PermissionError"
+    if seals.signals:
+        assert outcomes["signal the parent"] == "PermissionError"
+    assert seals.warning("the decoders") == (
+        "the decoders are not fully sealed: all system calls are open to them"
+        " (libseccomp is not installed)"
+    )
 
 
 def test_without_landlock_seccomp_still_holds_and_says_so() -> None:
@@ -88,20 +108,34 @@ def test_without_landlock_seccomp_still_holds_and_says_so() -> None:
         import pyseccomp  # noqa: F401
     except (ImportError, RuntimeError):
         pytest.skip("libseccomp is not installed")
-    landlock, seccomp, reason, outcomes = sealed(no_landlock)
-    assert (landlock, seccomp) == (False, True)
-    assert "Landlock" in reason
-    assert outcomes["read a file"] == "PermissionError"
+    seals, outcomes = sealed(no_landlock)
+    assert (seals.landlock, seals.signals, seals.seccomp) == (False, False, True)
+    assert "files are not closed to them (the kernel has no Landlock)" in seals.warning("they")
+    done = {name for name, outcome in outcomes.items() if outcome == "done"}
+    assert done == {"take some memory", "copy a descriptor"}
+
+
+def test_where_somebody_listens_already_the_other_calls_are_filtered_all_the_same() -> None:
+    # As a manager of containers does; the kernel allows one listener for a process.
+    listening = (
+        "from clipd.process.call_filter import *\n"
+        "other = CallFilter((Rule('swapon', answer=ASK),), ALLOW)\n"
+        "filter_calls(load_libseccomp(), other)\n"
+    )
+    seals, outcomes = sealed(listening)
+    if not seals.seccomp:
+        pytest.skip(f"this machine cannot seal: {seals.reason}")
+    assert not seals.threads
+    assert "threads are not bounded" in seals.reason
+    assert outcomes["ask for a file's size"] == "PermissionError"
 
 
 def test_the_pool_says_what_seals_its_decoders(tmp_path: Path) -> None:
-    _, _, reason, _ = sealed()
+    here, _ = sealed()
     photo = tmp_path / "a.png"
     two_colours().save(photo)
     with small_pool() as pool:
         pool.decode_now(os.fsencode(__file__))
-        assert pool.sandbox() is None  # no picture: no decoder was needed
+        assert pool.seals() is None  # no picture: no decoder was needed
         pool.decode_now(os.fsencode(photo))
-        state = pool.sandbox()
-    assert state is not None
-    assert state.reason == reason
+        assert pool.seals() == here

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from clipd.config.options import ServeConfig
 from clipd.errors import RequestError
+from clipd.json_types import JsonValue
 from clipd.photo import FailureKind, Hit
-from clipd.process.channel import JsonValue
 from clipd.search.query import Answer, Query
 from clipd.serve.server import serving
 from clipd.store.verify import Verdict

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from clipd.json_types import JsonValue
 from clipd.photo import Hit
-from clipd.process.channel import JsonValue
 from clipd.serve.app import MAX_HEADER_BYTES
 from tests.serve.answering import GivenFailure, GivenService, running
 

@@ -8,7 +8,8 @@ import socket
 import struct
 import sys
 
-from clipd.process.channel import Channel, JsonValue
+from clipd.json_types import JsonValue
+from clipd.process.channel import Channel
 
 HASH: dict[str, JsonValue] = {"hash": "00" * 16}
 SIZE: dict[str, JsonValue] = {"width": 1, "height": 1, "taken_at": "", "format": "PNG"}
