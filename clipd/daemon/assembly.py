@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
@@ -164,21 +164,26 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
     with catalog.writing():
         model = catalog.model(spec)
         roots = _enter_roots(catalog, config)
+    _retire_other_roots(catalog, roots)
     follower = IndexFollower(reader, model, spec, config.index.kind, paths.state)
     _log.info("%s", follower.start())
     return _Stores(spec, catalog, reader, model, roots, follower, (note,) if note else ())
 
 
 def _enter_roots(catalog: Catalog, config: Config) -> tuple[Root, ...]:
-    """Give every configured root its id; photos of other roots are out of the hits."""
+    """Give every configured root its id."""
     roots = []
     for each in config.roots:
         path = os.fsencode(each.path)
         roots.append(Root(catalog.root(path), path, each))
+    return tuple(roots)
+
+
+def _retire_other_roots(catalog: Catalog, roots: Sequence[Root]) -> None:
+    """Take the photos of folders that are no longer configured out of the hits."""
     retired = catalog.retire_roots([root.id for root in roots], int(time.time()))
     if retired:
         _log.info("%d paths lie in folders that are no longer watched", retired)
-    return tuple(roots)
 
 
 def _start_workers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Collection
@@ -15,9 +16,10 @@ from clipd.photo import ModelSpec
 from clipd.store import schema
 from clipd.store.check import damaged_vectors
 from clipd.store.path_writer import PathWriter
-from clipd.store.rows import stored
+from clipd.store.rows import folder_range, stored
 
 TEXT_VECTORS_KEPT = 10_000
+_SLICE = 10_000  # rows that one transaction changes where many are to be changed
 
 
 class Catalog(PathWriter):
@@ -41,17 +43,48 @@ class Catalog(PathWriter):
     def retire_roots(self, keep: Collection[int], now: int) -> int:
         """Turn the live paths of all other roots into tombstones and drop their failures.
 
+        Opens transactions of its own, so it must not be called inside of ``writing``: a million
+        paths take seconds, and a kill in the middle loses a slice only.
+
         Returns:
             How many paths are gone.
         """
-        gone = 0
-        for (root,) in self._fetch("SELECT id FROM roots WHERE configured"):
-            if root not in keep:
-                self._write("UPDATE roots SET configured = 0 WHERE id = ?", root)
-                self._write("DELETE FROM failures WHERE root_id = ?", root)
-                sql = "UPDATE paths SET gone_at = ? WHERE root_id = ? AND gone_at IS NULL"
-                gone += self._write(sql, now, root)
+        retired = self._fetch("SELECT id, path FROM roots WHERE configured")
+        return sum(self._retire(root, path, now) for root, path in retired if root not in keep)
+
+    def _retire(self, root: int, path: bytes, now: int) -> int:
+        self._in_slices("DELETE FROM failures WHERE rowid", root, path)
+        bury = f"UPDATE paths SET gone_at = {now:d} WHERE gone_at IS NULL AND rowid"
+        gone = self._in_slices(bury, root, path)
+        # Only now: a retirement that was cut short is taken up again by the next start.
+        with self.writing():
+            self._write("UPDATE roots SET configured = 0 WHERE id = ?", root)
         return gone
+
+    def _in_slices(self, change: str, root: int, path: bytes) -> int:
+        """Make a change to all rows of a root, a slice of them in each transaction.
+
+        Args:
+            change: a statement that ends in "rowid", such as "DELETE FROM failures WHERE rowid".
+        """
+        table = "failures" if "failures" in change else "paths"
+        changed, at = 0, (path, b"")
+        while page := self._rows_of_root(table, root, at, folder_range(path)[1]):
+            with self.writing():
+                chosen = json.dumps([row for row, _, _ in page])
+                changed += self._write(f"{change} IN (SELECT value FROM json_each(?))", chosen)
+            at = page[-1][1:]
+        return changed
+
+    def _rows_of_root(
+        self, table: str, root: int, at: tuple[bytes, bytes], end: bytes
+    ) -> list[tuple[int, bytes, bytes]]:
+        is_live = "gone_at IS NULL" if table == "paths" else "true"
+        return self._fetch(
+            f"SELECT rowid, folder, name FROM {table} WHERE (folder, name) > (?, ?)"
+            f" AND folder < ? AND root_id = ? AND {is_live} ORDER BY folder, name LIMIT ?",
+            *(*at, end, root, _SLICE),
+        )
 
     def remember_root(self, root: int, device: int, inode: int) -> None:
         """Keep which folder a root is, so that another one in its place is noticed."""
@@ -153,6 +186,10 @@ class Catalog(PathWriter):
             "DELETE FROM paths WHERE id IN (SELECT id FROM paths WHERE gone_at < ? LIMIT ?)",
             *(before, limit),
         )
+        # While tombstones are left, most unused photos still have one, and each call would pass
+        # over all of them again.
+        if dropped == limit:
+            return dropped
         unused = self._fetch(
             "SELECT id FROM photos WHERE live = 0 AND left_at < ?"
             " AND NOT EXISTS (SELECT 1 FROM paths WHERE photo_id = photos.id) LIMIT ?",

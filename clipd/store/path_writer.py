@@ -48,17 +48,34 @@ class PathWriter(Writer):
         sql = "SELECT folder, name FROM paths WHERE photo_id = ? AND gone_at IS NULL"
         return [os.path.join(*row) for row in self._fetch(sql, photo)]
 
+    def same_inode(self, fp: Fingerprint, besides: bytes, limit: int = 16) -> list[PathRow]:
+        """Return rows, live and tombstones, that may be of the file with this fingerprint.
+
+        Inode, size and mtime are the same, and the time of birth where both know it. Whether the
+        file was renamed from there, linked there, or only given the inode, is for the disk to say.
+
+        Args:
+            fp: of a file as it is now.
+            besides: the path of that file, whose own row is left out.
+            limit: the most rows to return, for a file may have any number of hard links.
+        """
+        rows = self._fetch(
+            f"SELECT {PATH_COLUMNS} FROM paths WHERE inode = ? AND size_bytes = ? AND mtime_ns = ?"
+            " AND (? = 0 OR ifnull(born_ns, 0) IN (0, ?)) AND NOT (folder = ? AND name = ?)"
+            " LIMIT ?",
+            *(stored(n) for n in (fp.inode, fp.size_bytes, fp.mtime_ns, fp.born_ns, fp.born_ns)),
+            *(*split(besides), limit),
+        )
+        return [path_row(row) for row in rows]
+
     def moved_from(self, fp: Fingerprint) -> PathRow | None:
         """Return a row, live or a tombstone, with the inode, size and mtime of ``fp``.
 
         The same device is preferred, then a tombstone. The caller's own path may be the answer.
         """
-        row = self._first(
-            f"SELECT {PATH_COLUMNS} FROM paths WHERE inode = ? AND size_bytes = ? AND mtime_ns = ?"
-            " ORDER BY device = ? DESC, gone_at DESC LIMIT 1",
-            *(stored(n) for n in (fp.inode, fp.size_bytes, fp.mtime_ns, fp.device)),
-        )
-        return path_row(row) if row else None
+        rows = self.same_inode(fp, besides=b"", limit=64)
+        ranked = sorted(rows, key=lambda row: row.gone_at or 0, reverse=True)
+        return min(ranked, key=lambda row: row.fingerprint.device != fp.device, default=None)
 
     def paths_under(self, folder: bytes, after: bytes = b"", limit: int = 1000) -> list[bytes]:
         """Return live paths and failures below a folder at any depth, a page at a time.
@@ -97,7 +114,9 @@ class PathWriter(Writer):
 
         The row stays as a tombstone, so that a move seen in two halves costs nothing.
         """
-        return self._bury(path, now) + self.drop_failure(path) > 0
+        was_live = self._bury(path, now)
+        had_failed = self.drop_failure(path)
+        return was_live or had_failed
 
     def put_failure(
         self,
@@ -159,8 +178,6 @@ class PathWriter(Writer):
             *(since, root),
         )
 
-    def _bury(self, path: bytes, now: int) -> int:
-        return self._write(
-            "UPDATE paths SET gone_at = ? WHERE folder = ? AND name = ? AND gone_at IS NULL",
-            *(now, *split(path)),
-        )
+    def _bury(self, path: bytes, now: int) -> bool:
+        sql = "UPDATE paths SET gone_at = ? WHERE folder = ? AND name = ? AND gone_at IS NULL"
+        return self._write(sql, now, *split(path)) > 0

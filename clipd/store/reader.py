@@ -40,13 +40,15 @@ _FOLDER_ROWS = f"""
     UNION ALL SELECT name, kind, {FINGERPRINT} FROM failures WHERE folder = ?1 AND name > ?2
     ORDER BY name LIMIT ?3
 """
-# A step per folder and not per path: each SELECT jumps behind all the names of a folder.
+# A step per folder and not per path: each SELECT jumps behind all the names of a folder. The plus
+# in +root_id forbids SQLite an index by root, which knows no order of folders: it would sort all
+# rows of the root once for each folder (300,000 failures in 20,000 folders took 15 minutes).
 _FOLDERS = """
     WITH RECURSIVE next(folder) AS (
         SELECT (SELECT folder FROM {table} WHERE folder > ?2 AND folder < ?3
-            AND root_id = ?1 AND {alive} ORDER BY folder LIMIT 1)
+            AND +root_id = ?1 AND {alive} ORDER BY folder LIMIT 1)
         UNION ALL SELECT (SELECT folder FROM {table} WHERE folder > next.folder AND folder < ?3
-            AND root_id = ?1 AND {alive} ORDER BY folder LIMIT 1)
+            AND +root_id = ?1 AND {alive} ORDER BY folder LIMIT 1)
         FROM next WHERE next.folder IS NOT NULL
     ) SELECT folder FROM next WHERE folder IS NOT NULL LIMIT ?4
 """

@@ -24,8 +24,8 @@ def a_model(fingerprint: str = "one", dim: int = DIM) -> ModelSpec:
     return ModelSpec(fingerprint, "arch", "", "", dim, Preprocess(32), fingerprint)
 
 
-def a_print(number: int, size: int = 100) -> Fingerprint:
-    return Fingerprint(size, 10**18 + number, 10**18 + number, number, 7)
+def a_print(number: int, size: int = 100, born: int = 0) -> Fingerprint:
+    return Fingerprint(size, 10**18 + number, 10**18 + number, number, 7, born)
 
 
 def a_vector(seed: int, dim: int = DIM) -> NDArray[np.float32]:

@@ -73,6 +73,24 @@ def test_a_move_is_looked_for_on_the_same_device_first(stock: Stock) -> None:
     assert [row and row.photo for row in rows] == [one, other]
 
 
+def test_every_row_of_an_inode_is_a_candidate_but_the_path_s_own(stock: Stock) -> None:
+    born, reborn = a_print(1, born=500), a_print(1, born=900)
+    paths = [b"/photos/%d.jpg" % n for n in range(4)]
+    with stock.catalog.writing():
+        photo = stock.put(paths[0], 1)
+        for path, fp in zip(paths, (born, born, reborn, a_print(1)), strict=True):
+            stock.catalog.put_path(stock.root, path, fp, photo)
+        stock.catalog.forget_path(paths[1], 50)
+
+    def found(fp: Fingerprint, limit: int = 16) -> set[bytes]:
+        return {row.path for row in stock.catalog.same_inode(fp, paths[0], limit)}
+
+    assert found(born) == {paths[1], paths[3]}  # the birth of the last is not known
+    assert found(a_print(1)) == set(paths[1:])
+    assert found(a_print(1, size=101)) == set()
+    assert len(found(a_print(1), limit=2)) == 2
+
+
 def test_a_path_put_back_has_no_tombstone_and_no_failure(stock: Stock) -> None:
     path = b"/photos/a.jpg"
     with stock.catalog.writing():
@@ -218,7 +236,7 @@ def test_a_root_that_left_the_config_is_retired_and_comes_back_for_nothing(stock
     with stock.catalog.writing():
         stock.catalog.put_failure(stock.root, b"/photos/x.txt", None, "skipped", "no", 5)
         other = stock.catalog.root(b"/other")
-        assert stock.catalog.retire_roots([other], now=50) == 1
+    assert stock.catalog.retire_roots([other], now=50) == 1
 
     assert stock.reader.root_counts() == {stock.root: 0, other: 0}
     assert stock.catalog.failure(b"/photos/x.txt") is None

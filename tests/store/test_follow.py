@@ -47,6 +47,10 @@ class Expected:
     def apply(self, change: tuple[str, bytes, int]) -> None:
         what, path, content = change
         catalog = self.stock.catalog
+        if what == "retire":
+            catalog.retire_roots([], now=50)
+            self.dead |= self.live
+            self.live = {}
         with catalog.writing():
             if what.startswith("put"):
                 self.live[path] = content
@@ -66,9 +70,6 @@ class Expected:
                 for dead in [path for path in self.dead if catalog.failure(path) is None]:
                     self.live[dead] = self.dead.pop(dead)
             elif what == "retire":
-                catalog.retire_roots([], now=50)
-                self.dead |= self.live
-                self.live = {}
                 catalog.root(b"/photos")
             elif what == "purge":
                 catalog.purge(before=10**11)

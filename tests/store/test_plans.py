@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from clipd.photo import Fingerprint
 from tests.store.stock import ROOT, Stock, a_hash, a_print, a_vector
 
 LARGE = re.compile(r"SCAN (paths|photos|vectors|failures|journal)\b(?!.*json_each)")
+SORT = re.compile(r"USE TEMP B-TREE FOR (LAST TERM OF |RIGHT PART OF )?ORDER BY")
+SORTED_AT_MOST = "json_each"  # such a statement sorts no more rows than it was asked for
 PATH = b"/photos/000001.jpg"
 
 READS: dict[str, Callable[[Stock], object]] = {
@@ -34,6 +39,7 @@ WRITES: dict[str, Callable[[Stock], object]] = {
     "path": lambda s: s.catalog.path(PATH),
     "paths_of": lambda s: s.catalog.paths_of(1),
     "moved_from": lambda s: s.catalog.moved_from(a_print(1)),
+    "same_inode": lambda s: s.catalog.same_inode(a_print(1), PATH),
     "paths_under": lambda s: s.catalog.paths_under(ROOT, PATH, 10),
     "failure": lambda s: s.catalog.failure(PATH),
     "put_failure": lambda s: s.catalog.put_failure(s.root, PATH, None, "empty", "no bytes", 5),
@@ -47,14 +53,18 @@ WRITES: dict[str, Callable[[Stock], object]] = {
 
 
 def whole_reads(connection: sqlite3.Connection, statements: list[str]) -> list[str]:
-    """Return the steps of these statements that read a large table from end to end."""
+    """Return the steps of these statements that read a large table from end to end, or sort one."""
     plans = [
         (row[3], sql)
         for sql in statements
         if not sql.startswith(("--", "PRAGMA", "BEGIN", "COMMIT"))  # "--" leads a trigger's
         for row in connection.execute("EXPLAIN QUERY PLAN " + sql).fetchall()
     ]
-    return [f"{step}: {sql}" for step, sql in plans if LARGE.search(step)]
+    return [
+        f"{step}: {sql}"
+        for step, sql in plans
+        if LARGE.search(step) or (SORT.search(step) and SORTED_AT_MOST not in sql)
+    ]
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
@@ -84,3 +94,68 @@ def test_no_change_reads_a_whole_table(stock: Stock, write: Callable[[Stock], ob
 
     assert statements
     assert whole_reads(connection, statements) == []
+
+
+ROWS = 300_000
+STEPS = 100_000  # of SQLite's virtual machine; a page of 500 rows takes some ten thousand
+FILL = (
+    """INSERT INTO photos (content_hash, width, height, format, taken_at, added_at, left_at)
+        SELECT randomblob(16), 4, 3, 'JPEG', '', 5, 5 FROM numbers""",
+    """INSERT INTO paths (root_id, folder, name, photo_id, size_bytes, mtime_ns, ctime_ns, inode,
+        device, born_ns)
+        SELECT 1, cast(printf('/photos/%05d', n % 20000) AS BLOB),
+        cast(printf('%06d.jpg', n) AS BLOB), n + 1, 100, 5, 5, 1, 7, 5 FROM numbers""",
+    """INSERT INTO failures (folder, name, root_id, kind, reason, since)
+        SELECT cast(printf('/photos/%05d', n % 20000) AS BLOB),
+        cast(printf('%06d.xmp', n) AS BLOB), 1, 'skipped', 'no picture', 5 FROM numbers""",
+)
+NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
+# A link of a file that has 300,000 of them, a folder behind half of all, and the like.
+LINKED = Fingerprint(100, 5, 5, 1, 7, 5)
+MIDDLE = b"/photos/10000"
+COSTS: dict[str, Callable[[Stock], object]] = READS | {
+    "a page of folders": lambda s: s.reader.folders(s.root, MIDDLE, 500),
+    "a folder": lambda s: s.reader.folder_rows(MIDDLE, b"", 500),
+    "paths under": lambda s: s.catalog.paths_under(ROOT, MIDDLE + b"/010000.jpg", 500),
+    "same inode": lambda s: s.catalog.same_inode(LINKED, PATH),
+    "lacking": lambda s: s.catalog.photos_without_vector(s.model, 1, 500),
+}
+
+
+@pytest.fixture(scope="module")
+def large_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("large")
+    with Stock(folder) as stock:
+        file = stock.file
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        for statement in FILL:
+            connection.execute(f"{NUMBERS} {statement}", (ROWS - 1,))
+    return folder
+
+
+@pytest.fixture
+def large(large_folder: Path) -> Iterator[Stock]:
+    with Stock(large_folder) as stock:
+        yield stock
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ask", COSTS.values(), ids=COSTS.keys())
+def test_at_300_000_paths_and_failures_an_answer_costs_no_more_than_its_page(
+    large: Stock, ask: Callable[[Stock], object]
+) -> None:
+    thousands: list[int] = []
+
+    def count() -> None:
+        thousands.append(1)
+
+    with large.reader._connection() as reading:
+        pass
+    for connection in (reading, large.catalog._connection):
+        connection.set_progress_handler(count, 1000)
+
+    ask(large)
+
+    for connection in (reading, large.catalog._connection):
+        connection.set_progress_handler(None, 1000)
+    assert len(thousands) * 1000 < STEPS
