@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_durably(file: Path, data: bytes, mode: int = 0o600) -> None:
-    """Put the data in place of the file: written aside, synced, renamed, folder synced.
+@contextlib.contextmanager
+def replacing(file: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Write a new content for a file; it takes the file's place when the block ends well.
 
-    A symlink keeps its place and its target is written, as dotfile managers expect. A file that
-    is there keeps its permissions.
+    It is written aside, synced and renamed, and the folder is synced. A symlink keeps its place
+    and its target is written, as dotfile managers expect. A file that is there keeps its
+    permissions. What a kill leaves behind is named ``.NAME.RANDOM.tmp``.
 
     Args:
         file: its folder must be there.
-        data: the whole content.
-        mode: permissions of a new file.
+        mode: permissions of a new file, whatever the umask is.
 
     Raises:
         OSError: it cannot be written; the old file is whole.
@@ -24,15 +28,21 @@ def write_durably(file: Path, data: bytes, mode: int = 0o600) -> None:
     target = Path(os.path.realpath(file))
     if target.exists():
         mode = target.stat().st_mode & 0o777
-    fd, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    fd, aside = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     try:
         with open(fd, "wb") as stream:
-            stream.write(data)
             os.fchmod(fd, mode)
+            yield stream
         put_in_place(Path(aside), target)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def write_durably(file: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put the data in place of the file, as ``replacing`` does."""
+    with replacing(file, mode) as stream:
+        stream.write(data)
 
 
 def put_in_place(fresh: Path, file: Path) -> None:

@@ -7,7 +7,9 @@
     +-- StoreError           the catalog or the index cannot be used
     |   +-- CatalogNewerError    written by a newer clipd
     |   +-- CatalogCorruptError  damaged; can be set aside and rebuilt
-    |   +-- StorageFullError     no room, or the disk gave an error: nothing is damaged
+    |   +-- StoreUnavailableError  cannot be used just now, nothing is damaged: try again later
+    |   |   +-- StorageFullError     no room, or the disk gave an error
+    |   |   +-- CatalogLockedError   another program holds the catalog
     |   +-- SnapshotError        a saved index that is not to be trusted
     +-- WatchError           a folder cannot be watched or read
     +-- ModelError           the model is unknown, absent or cannot be loaded
@@ -61,8 +63,19 @@ class CatalogCorruptError(StoreError):
     """The catalog is damaged; it can be set aside and rebuilt."""
 
 
-class StorageFullError(StoreError):
-    """There is no room, or the disk gave an error; nothing is damaged."""
+class StoreUnavailableError(StoreError):
+    """The catalog or a file beside it cannot be used just now.
+
+    Nothing is damaged: whoever meets this says so in the status, and tries again later.
+    """
+
+
+class StorageFullError(StoreUnavailableError):
+    """There is no room, or the disk gave an error."""
+
+
+class CatalogLockedError(StoreUnavailableError):
+    """Another program holds the catalog."""
 
 
 class SnapshotError(StoreError):

@@ -11,9 +11,7 @@ from clipd.durable import put_in_place, sync_folder
 from clipd.errors import CatalogCorruptError, CatalogNewerError
 from clipd.store import check
 from clipd.store.catalog import Catalog
-from clipd.store.faults import mark_suspect, suspect_mark
-from clipd.store.faults import translating as translating_sqlite
-from clipd.store.files import translating
+from clipd.store.faults import mark_suspect, suspect_mark, translating
 from clipd.store.sqlite import connect, uri_of
 
 _log = logging.getLogger(__name__)
@@ -80,7 +78,7 @@ def backed_up_at(folder: Path) -> float | None:
 
 
 def _vacuum_into(catalog_file: Path, fresh: Path) -> None:
-    with translating_sqlite(catalog_file):
+    with translating(catalog_file):
         connection = connect(catalog_file, "ro")
         try:
             connection.execute("VACUUM INTO ?", (uri_of(fresh),))

@@ -1,4 +1,4 @@
-"""What SQLite's errors mean for clipd.
+"""What the errors of SQLite and of the disk mean for clipd.
 
 A full disk and a read error must never be taken for corruption: the catalog is then whole, and
 setting it aside would throw work away.
@@ -7,11 +7,18 @@ setting it aside would throw work away.
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipd.errors import CatalogCorruptError, StorageFullError, StoreError
+from clipd.errors import (
+    CatalogCorruptError,
+    CatalogLockedError,
+    StorageFullError,
+    StoreError,
+    StoreUnavailableError,
+)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _REFUSED = {
@@ -19,11 +26,13 @@ _REFUSED = {
     sqlite3.SQLITE_IOERR: "its disk gave an error; look at the system's log",
     sqlite3.SQLITE_READONLY: "its disk is read-only; look at the system's log",
 }
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _UNUSABLE = {
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its folder exists and is yours",
     sqlite3.SQLITE_PERM: "it cannot be opened; check that it is yours",
-    sqlite3.SQLITE_BUSY: "another program holds it locked; close that program",
+    sqlite3.SQLITE_AUTH: "it cannot be opened; check that it is yours",
 }
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def suspect_mark(file: Path) -> Path:
@@ -34,10 +43,28 @@ def suspect_mark(file: Path) -> Path:
 def mark_suspect(file: Path) -> None:
     """Ask the next start to check the catalog in full."""
     with contextlib.suppress(OSError):  # a disk that refuses this has worse to tell
-        suspect_mark(file).touch()
+        suspect_mark(file).touch(mode=0o600)
 
 
-def meaning(error: sqlite3.Error, file: Path) -> StoreError | None:
+@contextlib.contextmanager
+def translating(file: Path) -> Iterator[None]:
+    """Turn the errors of SQLite and of the disk about ``file`` into ours.
+
+    Raises:
+        CatalogCorruptError: the catalog is damaged.
+        StorageFullError: there is no room, or the disk gave an error.
+        CatalogLockedError: another program holds the catalog.
+        StoreUnavailableError: the file or its folder cannot be used as things are.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate_sqlite_error(error, file) or error from error
+    except OSError as error:
+        raise _translate_os_error(error, file) from error
+
+
+def translate_sqlite_error(error: sqlite3.Error, file: Path) -> StoreError | None:
     """Return what an error of SQLite means; None for one that only a bug of ours explains."""
     # The low byte is the primary code; the others tell the kind of I/O error.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -49,18 +76,21 @@ def meaning(error: sqlite3.Error, file: Path) -> StoreError | None:
         )
     if code in _REFUSED:
         return StorageFullError(f"cannot use the catalog {file}: {_REFUSED[code]} ({error})")
+    if code in _LOCKED:
+        return CatalogLockedError(
+            f"cannot use the catalog {file}: another program holds it locked ({error}); "
+            "close that program"
+        )
     if code in _UNUSABLE:
-        return StoreError(f"cannot use the catalog {file}: {_UNUSABLE[code]} ({error})")
+        return StoreUnavailableError(f"cannot use the catalog {file}: {_UNUSABLE[code]} ({error})")
     return None
 
 
-@contextlib.contextmanager
-def translating(file: Path) -> Iterator[None]:
-    """Turn SQLite's errors about ``file`` into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        ours = meaning(error, file)
-        if ours is None:
-            raise
-        raise ours from error
+def _translate_os_error(error: OSError, file: Path) -> StoreError:
+    if error.errno in _NO_ROOM:
+        return StorageFullError(
+            f"cannot write {file}: {error.strerror}; free some space or look at the system's log"
+        )
+    return StoreUnavailableError(
+        f"cannot write {file}: {error.strerror}; check that its folder exists and is yours"
+    )

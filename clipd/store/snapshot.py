@@ -7,11 +7,14 @@ import dataclasses
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from clipd.durable import replacing
 from clipd.errors import SnapshotError
-from clipd.store.files import replacing, translating
+from clipd.store.faults import translating
 from clipd.store.index import IndexKind, VectorIndex
 
 _log = logging.getLogger(__name__)
@@ -65,7 +68,7 @@ class SnapshotFolder:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest = hashlib.sha256()
         # The bytes are hashed before they go to the disk, so the disk's errors are found too.
-        with replacing(self._index_file(generation)) as stream:
+        with self._replacing(self._index_file(generation)) as stream:
 
             def write(piece: bytes) -> int:
                 digest.update(piece)
@@ -75,7 +78,7 @@ class SnapshotFolder:
             size_bytes = stream.tell()
         snap = Snapshot(self._identity, generation, len(index), size_bytes, digest.hexdigest())
         # Written last: a snapshot without its JSON file is not seen.
-        with replacing(self._meta_file(generation)) as stream:
+        with self._replacing(self._meta_file(generation)) as stream:
             stream.write(json.dumps(dataclasses.asdict(snap), indent=1).encode())
         self._prune()
 
@@ -99,12 +102,18 @@ class SnapshotFolder:
             raise SnapshotError(f"snapshot {snap.generation} has a wrong count of photos")
         return index
 
+    @contextlib.contextmanager
+    def _replacing(self, file: Path) -> Iterator[BinaryIO]:
+        with translating(file), replacing(file) as stream:
+            yield stream
+
     def _prune(self) -> None:
         kept = {snap.generation for snap in self.found()[:_KEPT]}
         names = {
             path.name for gen in kept for path in (self._index_file(gen), self._meta_file(gen))
         }
-        for file in self._folder.glob("index-*"):
+        leftovers = self._folder.glob(".index-*.tmp")  # of a kill while one was written
+        for file in (*self._folder.glob("index-*"), *leftovers):
             if file.name not in names:
                 with contextlib.suppress(OSError):
                     file.unlink()

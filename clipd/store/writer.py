@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from clipd.errors import CatalogCorruptError, CatalogNewerError
 from clipd.store import check, schema
-from clipd.store.faults import meaning, translating
+from clipd.store.faults import translating
 from clipd.store.sqlite import connect
 
 _PAGE_BYTES = 8192  # 2 KiB rows take 271 MB where pages of 4096 take 407 MB (measured)
@@ -98,10 +98,8 @@ class Writer:
             raise CatalogCorruptError(broken[0])
 
     def _fetch(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
+        with translating(self.file):
             return self._connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise meaning(error, self.file) or error from error
 
     def _first(self, sql: str, *values: object) -> tuple[Any, ...] | None:
         return next(iter(self._fetch(sql, *values)), None)
@@ -121,10 +119,8 @@ class Writer:
             raise RuntimeError("the catalog is written outside of Catalog.writing()")
 
     def _run(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        try:
+        with translating(self.file):
             return self._connection.execute(sql, values)
-        except sqlite3.Error as error:
-            raise meaning(error, self.file) or error from error
 
 
 def _make_private(file: Path) -> None:
