@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -50,6 +50,30 @@ class Fingerprint:
     def of(cls, stat: os.stat_result) -> Fingerprint:
         """Take the fingerprint from a stat result; its time of birth stays unknown."""
         return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+
+
+def same(
+    known: Fingerprint, seen: Fingerprint, *, stable_inodes: bool = True
+) -> Literal["same", "refresh", "changed"]:
+    """Compare what the catalog knows of a path with what the disk says.
+
+    Args:
+        known: from the catalog.
+        seen: from the disk.
+        stable_inodes: whether the file system keeps inode numbers across mounts.
+
+    Returns:
+        ``same``: nothing to do. ``refresh``: the same content after a new mount; the row is
+        to be updated, the file not to be read. ``changed``: read it.
+    """
+    if known == seen:
+        return "same"
+    # Device numbers are handed out at mount time, so a disk that comes back may have another.
+    remounted = replace(known, device=seen.device)
+    if not stable_inodes:
+        # Such file systems make up inodes, and FAT keeps no change time.
+        remounted = replace(remounted, inode=seen.inode, ctime_ns=seen.ctime_ns)
+    return "refresh" if remounted == seen else "changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clipd.config.options import WatchConfig
-from clipd.ingest.triage import ToRead, Triage
-from clipd.photo import Fingerprint
+from clipd.ingest.settling import Settler, ToRead
 from clipd.store.backup import CATALOG
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader
+from clipd.watch.look import Looker
+from clipd.watch.statx import stat_with_birth
 from tests.store.stock import a_hash, a_model, a_vector
 from tests.watch.library import Library
 
@@ -23,7 +24,7 @@ class WritePath(Library):
     def __init__(self, folder: Path, catalog: Catalog, reader: CatalogReader) -> None:
         super().__init__(folder / "photos", catalog, reader, WatchConfig(settle=0.0))
         self.state = folder / "state"
-        self.triage = Triage(catalog, self.backlog, self.roots, self.rules)
+        self.settler = Settler(catalog, self.backlog, Looker(self.roots, self.rules))
         self.spec = a_model()
         with catalog.writing():
             self.model = catalog.model(self.spec)
@@ -37,7 +38,7 @@ class WritePath(Library):
     def look(self, name: str | bytes) -> bytes | None:
         """Settle one path and what it leads to; return it when it has to be read."""
         with self.catalog.writing():
-            found = self.triage.look(self.path(name))
+            found = self.settler.settle(self.path(name))
         if isinstance(found, ToRead):
             return found.path
         for path in found or ():
@@ -64,7 +65,7 @@ class WritePath(Library):
         path = self.path(name)
         with self.catalog.writing():
             photo = self.catalog.add_photo(a_hash(content), 4, 3, "JPEG", "", 1000)
-            self.catalog.put_path(self.root.id, path, Fingerprint.of(os.lstat(path)), photo)
+            self.catalog.put_path(self.root.id, path, stat_with_birth(path).fingerprint, photo)
             if vector:
                 self.catalog.put_vector(self.model, photo, a_vector(content))
         return photo

@@ -17,16 +17,17 @@ from clipd.daemon.status import StatusBoard
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
-from clipd.ingest.backfill import Reencoding
+from clipd.ingest.backfill import Backfill, Retries
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes, Found
+from clipd.ingest.claims import Claims
 from clipd.ingest.inbox import Inbox, Read
-from clipd.ingest.indexer import Indexer
-from clipd.ingest.pause import Hold
+from clipd.ingest.indexer import Indexer, Intake, Store, Workers
+from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.rootkeeper import RootKeeper
+from clipd.ingest.settling import Settler
 from clipd.ingest.textmemory import TextMemory
-from clipd.ingest.triage import Triage
 from clipd.ingest.upkeep import Upkeep
 from clipd.photo import ModelSpec
 from clipd.search.search import Search
@@ -36,6 +37,7 @@ from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
 from clipd.watch.backlog import Backlog, Folder
+from clipd.watch.look import Looker
 from clipd.watch.root import Root
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
@@ -52,7 +54,7 @@ class Running:
 
     indexer: Indexer
     board: StatusBoard
-    hold: Hold
+    pause: Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +68,6 @@ class _Stores:
     roots: tuple[Root, ...]
     follower: IndexFollower
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Workers:
-    """The children, and what feeds them."""
-
-    encoder: Encoder
-    pool: DecoderPool
-    batches: Batches
 
 
 @contextmanager
@@ -99,27 +92,28 @@ def assembled(
         rules = Rules(config.watch, stores.roots)
         backlog = Backlog(config.watch.settle, config.watch.settle_max)
         inbox = Inbox(backlog.wake)
-        hold = Hold(config.power)
+        pause = Pause(config.power)
         if is_paused:
-            hold.pause()
-        workers = _start_workers(running, config, paths, stores, inbox)
-        reencoding = Reencoding(stores.catalog, stores.model, states)
+            pause.pause()
+        encoder, workers = _start_workers(running, config, paths, stores, inbox)
+        intake = Intake(
+            Changes(backlog, lambda folder: _expand(stores.reader, rules, states, folder)),
+            inbox,
+            Backfill(stores.catalog, stores.model, states),
+            Retries(stores.catalog),
+        )
         indexer = Indexer(
-            catalog=stores.catalog,
-            follower=stores.follower,
-            changes=Changes(backlog, lambda folder: _expand(stores.reader, rules, states, folder)),
-            triage=Triage(stores.catalog, backlog, states, rules),
-            inbox=inbox,
-            pool=workers.pool,
-            batches=workers.batches,
-            recorder=Recorder(stores.catalog, stores.model, backlog.put_back),
-            reencoding=reencoding,
-            upkeep=_upkeep(config, paths, stores),
-            is_held=hold,
+            Store(stores.catalog, stores.follower),
+            intake,
+            Settler(stores.catalog, backlog, Looker(states, rules)),
+            workers,
+            Recorder(stores.catalog, stores.model, backlog.put_back, lambda kind: ""),
+            _upkeep(config, paths, stores),
+            pause,
         )
         indexer.start()
         running.callback(indexer.stop)
-        keeper = RootKeeper(stores.catalog, inbox, reencoding.restart)
+        keeper = RootKeeper(stores.catalog, inbox, intake.backfill.restart)
         watcher = running.enter_context(
             watching(config.watch, states, rules, backlog, stores.reader, keeper.root_changed)
         )
@@ -132,14 +126,14 @@ def assembled(
             watcher=watcher,
             roots=stores.roots,
             states=states,
-            encoder=workers.encoder,
+            encoder=encoder,
             pool=workers.pool,
-            hold=hold,
+            pause=pause,
             notes=stores.notes,
         )
         board.complain(complaint)
         daemon = Daemon(
-            search=_search(config, stores, workers, states, inbox),
+            search=_search(config, stores, encoder, workers.pool, states, inbox),
             board=board,
             catalog=stores.catalog,
             reader=stores.reader,
@@ -147,11 +141,11 @@ def assembled(
             inbox=inbox,
             watcher=watcher,
             roots=states,
-            hold=hold,
+            pause=pause,
         )
         running.enter_context(serving_on(sock, daemon, config.serve))
-        running.callback(_give_up_start, workers.encoder)
-        yield Running(indexer, board, hold)
+        running.callback(_give_up_start, encoder)
+        yield Running(indexer, board, pause)
 
 
 def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
@@ -188,20 +182,19 @@ def _retire_other_roots(catalog: Catalog, roots: Sequence[Root]) -> None:
 
 def _start_workers(
     running: ExitStack, config: Config, paths: Paths, stores: _Stores, inbox: Inbox
-) -> _Workers:
+) -> tuple[Encoder, Workers]:
     encoder = Encoder(stores.spec, config.encoder, paths.cache)
     batches = running.enter_context(Batches(encoder, config.encoder.batch, inbox.post))
     # Closed before the thread of the batches is joined, which may be waiting for its start.
     running.callback(encoder.close, _ENCODER_GRACE_SECONDS)
-    pool = running.enter_context(
-        DecoderPool(
-            config.decoder,
-            stores.spec.preprocess,
-            known=lambda content_hash: stores.reader.has_vector(stores.model, content_hash),
-            report=lambda job, outcome: inbox.post(Read(job, outcome)),
-        )
+    claims = Claims(
+        lambda content_hash: stores.reader.has_vector(stores.model, content_hash),
+        lambda job, outcome: inbox.post(Read(job, outcome)),
     )
-    return _Workers(encoder, pool, batches)
+    pool = running.enter_context(
+        DecoderPool(config.decoder, stores.spec.preprocess, claims.is_known, claims.report)
+    )
+    return encoder, Workers(pool, batches, claims)
 
 
 def _give_up_start(encoder: Encoder) -> None:
@@ -228,15 +221,20 @@ def _expand(reader: CatalogReader, rules: Rules, states: Roots, folder: Folder) 
 
 
 def _search(
-    config: Config, stores: _Stores, workers: _Workers, states: Roots, inbox: Inbox
+    config: Config,
+    stores: _Stores,
+    encoder: Encoder,
+    pool: DecoderPool,
+    states: Roots,
+    inbox: Inbox,
 ) -> Search:
     return Search(
         reader=stores.reader,
         model=stores.model,
         model_name=stores.spec.name,
         index=stores.follower.index,
-        encoder=workers.encoder,
-        pool=workers.pool,
+        encoder=encoder,
+        pool=pool,
         roots=states,
         remember=TextMemory(stores.catalog, stores.model, inbox).remember,
         defaults=config.search,

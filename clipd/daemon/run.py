@@ -115,7 +115,7 @@ def _run_and_reload(
                 continue
             _log.info("clipd answers on %s", paths.socket)
             fresh = _stay_until_told(daemon, file, paths, signals)
-            is_paused = daemon.hold.is_paused
+            is_paused = daemon.pause.is_paused
         if fresh is not None:
             config, before, complaint = fresh, config, ""
 

@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as CallTimeoutError
 from clipd.daemon.status import StatusBoard
 from clipd.errors import RequestError
 from clipd.ingest.inbox import Inbox
-from clipd.ingest.pause import Hold
+from clipd.ingest.pause import Pause
 from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Query
 from clipd.search.search import Search
@@ -38,7 +38,7 @@ class Daemon:
         inbox: Inbox,
         watcher: Watcher,
         roots: Roots,
-        hold: Hold,
+        pause: Pause,
     ) -> None:
         self._search = search
         self._board = board
@@ -48,7 +48,7 @@ class Daemon:
         self._inbox = inbox
         self._watcher = watcher
         self._roots = roots
-        self._hold = hold
+        self._pause = pause
 
     def search(self, query: Query) -> Answer:
         """Find photos; see :meth:`clipd.search.search.Search.answer`."""
@@ -80,11 +80,11 @@ class Daemon:
 
     def pause(self) -> None:
         """Hold new work; searches go on."""
-        self._hold.pause()
+        self._pause.pause()
 
     def resume(self) -> None:
         """Let work go on."""
-        self._hold.resume()
+        self._pause.resume()
         self._inbox.post(None)
 
     def verify(self, repair: bool) -> Verdict:

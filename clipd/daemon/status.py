@@ -10,7 +10,7 @@ from clipd import __version__
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.ingest.indexer import Indexer, IngestProgress
-from clipd.ingest.pause import Hold
+from clipd.ingest.pause import Pause
 from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields, shown
 from clipd.photo import ModelSpec
@@ -37,7 +37,7 @@ class StatusBoard:
         states: Roots,
         encoder: Encoder,
         pool: DecoderPool,
-        hold: Hold,
+        pause: Pause,
         notes: Sequence[str],
     ) -> None:
         """Join the parts that have figures.
@@ -55,7 +55,7 @@ class StatusBoard:
         self._states = states
         self._encoder = encoder
         self._pool = pool
-        self._hold = hold
+        self._pause = pause
         self._notes = tuple(notes)
         self._complaint = ""
         self._started = time.time()
@@ -78,10 +78,10 @@ class StatusBoard:
         # Asked first: what a scan has found is in the backlog before the scan is over.
         is_scanning = self._watcher.is_scanning
         progress = self._indexer.progress()
-        if self._hold.is_paused:
+        if self._pause.is_paused:
             return "paused"
         has_work = bool(progress.waiting or progress.working or self._lacks_vectors(progress))
-        if has_work and self._hold.is_resting:
+        if has_work and self._pause.is_resting:
             return "resting"
         if is_scanning:
             return "scanning"

@@ -1,17 +1,20 @@
-"""Photos that the model in use has not seen yet: after a change of model, an undo, a repair."""
+"""Work that no change on disk asks for: photos without a vector, refusals that are due again."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
-from clipd.ingest.triage import ToRead
+from clipd.ingest.settling import ToRead
 from clipd.store.catalog import Catalog
 from clipd.watch.roots import Roots
 
 _PAGE = 500
+_RETRY_EVERY_SECONDS = 30.0
+_RETRIES_AT_ONCE = 256
 
 
-class Reencoding:
+class Backfill:
     """Passes over the live photos without a vector of the model. The indexer's thread only.
 
     Photos under a root that is away are passed over; ``restart`` begins anew when it is back.
@@ -78,3 +81,25 @@ class Reencoding:
         """Find a path of a photo that lies under a root that is not away."""
         files = map(self._in_reach, self._catalog.paths_of(photo))
         return next((file for file in files if file is not None), None)
+
+
+class Retries:
+    """Finds the refused files that are due to be tried again. The indexer's thread only."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._look_at = 0.0  # time.monotonic()
+
+    def hurry(self) -> None:
+        """Look at the next occasion: somebody has just made refusals due."""
+        self._look_at = 0.0
+
+    def take(self) -> list[bytes]:
+        """Return paths to look at again; none more often than every half minute."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return []
+        due = self._catalog.failures_due(int(time.time()), _RETRIES_AT_ONCE)
+        # A full page says that more are waiting behind it, once these are dealt with.
+        self._look_at = now + (1.0 if len(due) == _RETRIES_AT_ONCE else _RETRY_EVERY_SECONDS)
+        return due

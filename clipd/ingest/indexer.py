@@ -17,12 +17,14 @@ from functools import partial
 
 from clipd.decode.pool import DecodeJob, DecoderPool
 from clipd.errors import StorageFullError
-from clipd.ingest.backfill import Reencoding
+from clipd.ingest.backfill import Backfill, Retries
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
+from clipd.ingest.claims import Claims
 from clipd.ingest.inbox import Encoded, Inbox, Message, NotEncoded, Read, Ready
+from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
-from clipd.ingest.triage import ToRead, Triage
+from clipd.ingest.settling import Settler, ToRead
 from clipd.ingest.upkeep import Upkeep
 from clipd.photo import Refused
 from clipd.store.catalog import Catalog
@@ -52,43 +54,64 @@ class IngestProgress:
     problem: str  # a sentence, "" when all is well
 
 
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the indexer alone writes."""
+
+    catalog: Catalog
+    follower: IndexFollower  # keeps the index in step
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where the indexer's work comes from."""
+
+    changes: Changes  # paths to look at
+    inbox: Inbox  # what decoders, the encoder and requests say
+    backfill: Backfill  # photos without a vector
+    retries: Retries  # refused files that are due again
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who works beside the indexer: the children, and what feeds them."""
+
+    pool: DecoderPool
+    batches: Batches
+    claims: Claims
+
+
 class Indexer:
     """Runs the write path on the thread ``clipd-indexer``, from ``start`` to ``stop``."""
 
     def __init__(
         self,
-        *,
-        catalog: Catalog,
-        follower: IndexFollower,
-        changes: Changes,
-        triage: Triage,
-        inbox: Inbox,
-        pool: DecoderPool,
-        batches: Batches,
+        store: Store,
+        intake: Intake,
+        settler: Settler,
+        workers: Workers,
         recorder: Recorder,
-        reencoding: Reencoding,
         upkeep: Upkeep,
-        is_held: Callable[[], bool],
+        pause: Pause,
     ) -> None:
-        """Join the parts of the write path.
-
-        Args:
-            is_held: whether new work has to wait (paused, or on battery).
-        """
-        self._catalog = catalog
-        self._follower = follower
-        self._changes = changes
-        self._triage = triage
-        self._inbox = inbox
-        self._pool = pool
-        self._batches = batches
+        """Join the parts of the write path, in the order in which a photo meets them."""
+        self._catalog = store.catalog
+        self._follower = store.follower
+        self._changes = intake.changes
+        self._inbox = intake.inbox
+        self._backfill = intake.backfill
+        self._retries = intake.retries
+        self._settler = settler
+        self._pool = workers.pool
+        self._batches = workers.batches
+        self._claims = workers.claims
         self._recorder = recorder
-        self._reencoding = reencoding
         self._upkeep = upkeep
-        self._is_held = is_held
+        self._pause = pause
         self._flying: dict[int, ToRead] = {}  # in decoders, by ticket
         self._in_work: set[bytes] = set()  # from decoder to catalog
         self._landed: list[bytes] = []  # leave `_in_work` when this turn has committed
+        self._done_hashes: list[bytes] = []  # contents whose claims end with this turn
         self._touched: list[bytes] = []  # by this turn, to be looked at again if it fails
         self._ticket = 0
         self._disk_problem = ""
@@ -112,7 +135,7 @@ class Indexer:
         return IngestProgress(
             waiting=len(self._changes),
             working=max(len(self._in_work), len(self._touched)),
-            is_encoding_anew=not self._reencoding.is_done,
+            is_encoding_anew=not self._backfill.is_done,
             decoded=self._recorder.decoded,
             encoded=self._recorder.encoded,
             rate=self._recorder.rate(),
@@ -148,25 +171,33 @@ class Indexer:
             self._changes.wait(0)
             can_look = self._room() > 0 and self._changes.has_more()
             return self._inbox.messages(0 if can_look else _BUSY_WAIT_SECONDS)
-        has_old = not self._reencoding.is_done and not self._recorder.encoder_wait()
+        has_old = not self._backfill.is_done and not self._recorder.encoder_wait()
         is_over = not has_old and not self._changes.has_more()
         self._changes.wait(_IDLE_WAIT_SECONDS if is_over else 0)
         return self._inbox.messages(0)
 
+    def _may_look(self) -> bool:
+        return not self._stop.is_set() and not self._must_wait()
+
     def _must_wait(self) -> bool:
-        return self._is_held() or time.monotonic() < self._disk_retry
+        return self._pause.is_on or time.monotonic() < self._disk_retry
 
     def _turn(self, messages: list[Message]) -> None:
         """Take in answers and look at changes, in one transaction; then let the index follow."""
-        # No failing disk may undo that work has come back: it would be waited for for ever.
+        # Before the transaction: a rollback must not return these paths to `_in_work`, since
+        # nobody will answer for them a second time.
         records = [self._take_in(message) for message in messages]
         changes = self._catalog.changes
         try:
-            with self._catalog.writing():
-                for record in records:
-                    record()
-                if not self._stop.is_set() and not self._must_wait():
-                    self._look()
+            # No transaction for nothing: another program may hold SQLite's lock just now.
+            if records or (self._may_look() and self._changes.has_more()):
+                with self._catalog.writing():
+                    for record in records:
+                        record()
+                    if self._may_look():
+                        self._look()
+            if self._may_look() and not self._changes.has_more():
+                self._look_for_old_work()
             # What looks only does not show that there is room, nor does a small write in between.
             if self._catalog.changes > changes and time.monotonic() >= self._disk_retry:
                 self._disk_problem = ""
@@ -176,6 +207,9 @@ class Indexer:
         except StorageFullError as error:
             self._wait_for_room(error)
         # Only now can it be found, and only now is it no work any more.
+        for content_hash in self._done_hashes:
+            self._claims.release(content_hash)
+        self._done_hashes.clear()
         self._touched.clear()
         self._in_work.difference_update(self._landed)
         self._landed.clear()
@@ -191,7 +225,7 @@ class Indexer:
                 return partial(self._recorder.encoded_batch, message)
             case NotEncoded():
                 self._land(message.batch)
-                self._reencoding.restart()  # a path that the catalog knows is not read again
+                self._backfill.restart()  # a path that the catalog knows is not read again
                 return partial(self._recorder.not_encoded, message)
 
     def _land(self, batch: tuple[Ready, ...]) -> None:
@@ -199,6 +233,7 @@ class Indexer:
         for ready in batch:
             self._touched.append(ready.path)
             self._landed.append(ready.path)
+            self._done_hashes.append(ready.decoded.content_hash)
 
     def _take_in_read(self, message: Read) -> Callable[[], None]:
         file = self._flying.pop(message.job.ticket)
@@ -221,17 +256,15 @@ class Indexer:
                 return
             path = self._changes.next(until)
             if path is None:
-                break
+                return
             self._look_at(path)
-        if not self._changes.has_more():
-            self._encode_anew()
 
     def _look_at(self, path: bytes) -> None:
         if path in self._in_work:
             self._changes.put_back(path, _HELD_WAIT_SECONDS)
             return
         self._touched.append(path)
-        found = self._triage.look(path)
+        found = self._settler.settle(path)
         if isinstance(found, ToRead):
             self._read_or_wait(found)
         elif found is not None:
@@ -245,13 +278,16 @@ class Indexer:
         else:
             self._read(file)
 
-    def _encode_anew(self) -> None:
-        """With nothing else to do, read photos that lack a vector of this model."""
+    def _look_for_old_work(self) -> None:
+        """With nothing new to do, see to what no change on disk asks for."""
+        due = self._retries.take()
+        if due:
+            self._changes.add(iter(due))
         if self._recorder.encoder_wait():
             return
-        if self._reencoding.is_done and not self._in_work:
-            self._reencoding.look_again()
-        while self._room() > 0 and (file := self._reencoding.take()) is not None:
+        if self._backfill.is_done and not self._in_work:
+            self._backfill.look_again()
+        while self._room() > 0 and (file := self._backfill.take()) is not None:
             if file.path not in self._in_work:
                 self._read(file)
 
@@ -278,7 +314,7 @@ class Indexer:
         for path in self._touched:
             if path not in self._in_work or path in self._landed:
                 self._changes.put_back(path, _DISK_WAIT_SECONDS)
-        self._reencoding.restart()
+        self._backfill.restart()
 
 
 def _nothing() -> None:

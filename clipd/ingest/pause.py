@@ -12,7 +12,7 @@ from clipd.ingest.power import on_battery
 _LOOK_EVERY_SECONDS = 15.0
 
 
-class Hold:
+class Pause:
     """Tells whether indexing has to wait. Any thread; searches never wait."""
 
     def __init__(self, config: PowerConfig, is_on_battery: Callable[[], bool] = on_battery) -> None:
@@ -46,6 +46,7 @@ class Hold:
             self._on_battery = self._is_on_battery()
         return self._on_battery
 
-    def __call__(self) -> bool:
+    @property
+    def is_on(self) -> bool:
         """Whether new work has to wait."""
         return self.is_paused or self.is_resting

@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable
 
 from clipd.errors import EncodeError, EncoderClosedError
 from clipd.ingest.inbox import Encoded, NotEncoded, Ready
-from clipd.ingest.triage import ToRead
-from clipd.photo import Decoded, Fingerprint, Refused
+from clipd.ingest.settling import ToRead
+from clipd.photo import Decoded, FailureKind, Fingerprint, Refused
 from clipd.store.catalog import Catalog
+from clipd.watch.look import fingerprint_at
 
 _log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 0.5  # a file that changed while it was read is looked at again
 _ENCODER_WAITS = (5.0, 300.0)  # after a failing encoder: the first wait, the longest
 _RATE_SECONDS = 30.0
+# What may be the machine's fault and not the file's: a busy hour, a shortage of memory. Such a
+# file is tried three times over days, then only when it or the limits change.
+_PASSING_KINDS = frozenset({"crash", "timeout", "memory"})
+_RETRY_SECONDS = (6 * 3600, 2 * 86400)
 
 
 class Recorder:
     """Writes outcomes. The indexer's thread, inside its transaction; figures for any thread."""
 
-    def __init__(self, catalog: Catalog, model: int, again: Callable[[bytes, float], None]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        model: int,
+        again: Callable[[bytes, float], None],
+        world_of: Callable[[FailureKind], str],
+    ) -> None:
         """Make a recorder.
 
         Args:
             model: the catalog's id of the model in use.
             again: has a path looked at again after a number of seconds.
+            world_of: tells what a refusal of a kind depends on besides the file.
         """
         self._catalog = catalog
         self._model = model
         self._again = again
+        self._world_of = world_of
         self.decoded = 0
         self.encoded = 0
         self.problem = ""
@@ -41,25 +53,24 @@ class Recorder:
         self._lately: deque[tuple[float, int]] = deque()  # (time.monotonic(), photos encoded)
 
     def known(self, file: ToRead, decoded: Decoded) -> None:
-        """Record a path whose bytes are those of a photo that has its vector."""
+        """Record a path whose bytes are those of a photo that is known, or soon will be."""
         photo = self._catalog.photo_of_hash(decoded.content_hash)
-        if photo is None:  # purged in between
+        if photo is None:  # its first copy is still being encoded, or it was purged in between
             self._again(file.path, _AGAIN_SECONDS)
             return
-        self._catalog.put_path(file.root, file.path, decoded.fingerprint, photo)
+        self._put_path(file, decoded.fingerprint, photo)
 
     def refused(self, file: ToRead, refused: Refused) -> None:
         """Record why a file is not a photo, unless it has changed since: then look again."""
-        if refused.kind == "missing" or _has_changed(file.path, refused.fingerprint):
+        seen = fingerprint_at(file.path)
+        has_changed = refused.fingerprint is not None and seen not in (None, refused.fingerprint)
+        if refused.kind == "missing" or has_changed:
             self._again(file.path, _AGAIN_SECONDS)
             return
         # A file that cannot be read may become readable with no change of its own
         # (its disk recovers), so that it has no fingerprint and every scan tries it again.
-        fingerprint = None if refused.kind == "unreadable" else refused.fingerprint
-        self._catalog.put_failure(
-            file.root, file.path, fingerprint, refused.kind, refused.reason, int(time.time())
-        )
-        _log.debug("refused %r: %s", file.path, refused.reason)
+        fingerprint = None if refused.kind == "unreadable" else seen or refused.fingerprint
+        self._put_failure(file, fingerprint, refused.kind, refused.reason)
 
     def encoded_batch(self, answer: Encoded) -> None:
         """Record the photos of a batch with their vectors."""
@@ -79,7 +90,7 @@ class Recorder:
             except EncodeError as error:
                 self._not_usable(ready, error)
             else:
-                self._catalog.put_path(ready.root, ready.path, decoded.fingerprint, photo)
+                self._put_path(ToRead(ready.path, ready.root), decoded.fingerprint, photo)
         self.problem, self._wait, self._retry_at = "", _ENCODER_WAITS[0], 0.0
         _log.log(
             logging.INFO if len(answer.batch) > 1 else logging.DEBUG,
@@ -122,21 +133,55 @@ class Recorder:
         while now - self._lately[0][0] > _RATE_SECONDS:
             self._lately.popleft()
 
-    def _not_usable(self, ready: Ready, error: EncodeError) -> None:
+    def _put_path(self, file: ToRead, read: Fingerprint, photo: int) -> None:
+        """Let a path go live, if the file that was read is still what lies there.
+
+        Between the read and now it may have been moved or replaced, and the event that told of
+        it may have been taken while the catalog did not know the path yet.
+        """
+        seen = fingerprint_at(file.path)
+        if seen == read:
+            self._catalog.put_path(file.root, file.path, seen, photo)
+        else:
+            self._again(file.path, _AGAIN_SECONDS)
+
+    def _put_failure(
+        self, file: ToRead, seen: Fingerprint | None, kind: FailureKind, reason: str
+    ) -> None:
+        world, now = self._world_of(kind), int(time.time())
+        tries = 1 + self._tries_before(file.path, seen, kind, world)
         self._catalog.put_failure(
-            ready.root,
-            ready.path,
-            ready.decoded.fingerprint,
-            "encode",
-            str(error),
-            int(time.time()),
+            file.root,
+            file.path,
+            seen,
+            kind,
+            reason,
+            now,
+            world=world,
+            tries=tries,
+            retry_at=_retry_at(kind, tries, now),
         )
+        _log.debug("refused %r: %s", file.path, reason)
+
+    def _tries_before(
+        self, path: bytes, seen: Fingerprint | None, kind: FailureKind, world: str
+    ) -> int:
+        """Count how often this very file was refused for this reason in this world."""
+        before = self._catalog.failure(path)
+        if before is None or (before.kind, before.world) != (kind, world):
+            return 0
+        return before.tries if before.fingerprint == seen else 0
+
+    def _not_usable(self, ready: Ready, error: EncodeError) -> None:
+        seen = fingerprint_at(ready.path)
+        if seen == ready.decoded.fingerprint:
+            self._put_failure(ToRead(ready.path, ready.root), seen, "encode", str(error))
+        else:
+            self._again(ready.path, _AGAIN_SECONDS)
 
 
-def _has_changed(path: bytes, seen: Fingerprint | None) -> bool:
-    if seen is None:
-        return False
-    try:
-        return Fingerprint.of(os.stat(path)) != seen
-    except OSError:
-        return False
+def _retry_at(kind: FailureKind, tries: int, now: int) -> int | None:
+    """Return when a file that was refused is worth another try though it is as it was."""
+    if kind not in _PASSING_KINDS or tries > len(_RETRY_SECONDS):
+        return None
+    return now + _RETRY_SECONDS[tries - 1]

@@ -1,189 +1,222 @@
-"""What a changed path needs: nothing, a row, or to be read.
+"""What a path needs, decided from one look at it and what the catalog knows.
 
-The cheap half of the write path. It looks at a path with one ``lstat`` and settles whatever
-the catalog alone can answer: unchanged, renamed, copied by hard link, gone, not a picture.
-What is left has to be read, and is handed back to the indexer.
+Nothing here touches a disk or a database: the same ``Seen`` and ``Known`` always give the same
+decision, so that every case can be read, and tested, in a table.
 """
 
 from __future__ import annotations
 
 import os
-import stat
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
 from clipd.decode.formats import is_picture_name, skip_reason
-from clipd.photo import Fingerprint
-from clipd.store.catalog import Catalog
-from clipd.watch.backlog import Backlog
-from clipd.watch.compare import same
-from clipd.watch.filesystems import filesystem_of
-from clipd.watch.listing import folder_trouble, is_wanted, may_follow
-from clipd.watch.open_files import at_rest
-from clipd.watch.root import Root
-from clipd.watch.roots import Roots
-from clipd.watch.rules import Rules
+from clipd.photo import FailureKind, Fingerprint, same
+from clipd.store.rows import FailureRow, PathRow
+from clipd.watch.look import Seen
 
-_UNREST_SECONDS = 0.3  # how soon to look again at a file that is still being written
+UNREST_SECONDS = 0.3  # how soon to look again at a file that is still being written
 
 
 @dataclass(frozen=True, slots=True)
-class ToRead:
-    """A file whose bytes have to be read: new, or changed."""
+class Twin:
+    """Another path that the catalog knows with the inode, size and mtime of the file seen."""
 
-    path: bytes
-    root: int
+    row: PathRow
+    is_gone: bool  # nothing lies at that path any more; asked of the disk just now
 
 
-class Triage:
-    """Decides what each changed path needs. Used by the indexer's thread, in a transaction."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalog knows that bears on a path."""
 
-    def __init__(self, catalog: Catalog, backlog: Backlog, roots: Roots, rules: Rules) -> None:
-        self._catalog = catalog
-        self._backlog = backlog
-        self._roots = roots
-        self._rules = rules
+    row: PathRow | None = None  # of the path itself, a tombstone too
+    failure: FailureRow | None = None
+    twins: tuple[Twin, ...] = ()  # only looked for when ``needs_twins``
+    has_waited_out: bool = False  # the path was held back for as long as it may be
 
-    def look(self, path: bytes) -> ToRead | Iterator[bytes] | None:
-        """Settle one path as far as the catalog can.
+    @property
+    def live_row(self) -> PathRow | None:
+        """The row of the path, unless it is a tombstone."""
+        return self.row if self.row is not None and self.row.gone_at is None else None
 
-        Returns:
-            the file to read; or more paths to look at (a folder that is gone); or nothing.
-        """
-        root = self._roots.of(path)
-        if root is None:
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The catalog is right, or there is no telling: leave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutRow:
+    """This known photo lies at the path, with this fingerprint."""
+
+    photo: int
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshFailure:
+    """The file is still what was refused, after a new mount."""
+
+    failure: FailureRow
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """The bytes have to be read: new, or changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The file is no photo, and needs not be read to know it."""
+
+    kind: FailureKind
+    reason: str
+    fingerprint: Fingerprint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing that counts lies at the path any more."""
+
+    known_below: bool = False  # neither at the paths that are known below it: look at them
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """It is too early to tell."""
+
+    after_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LookBelow:
+    """It is a folder to be compared with the catalog."""
+
+    folder: bytes
+    is_deep: bool
+
+
+Decision = (
+    Nothing | PutRow | RefreshFailure | ReadFile | Refuse | Forget | LookAgain | LookBelow
+)  # fmt: skip
+
+
+def decide(seen: Seen, known: Known, now: int) -> Decision:
+    """Return what a path needs.
+
+    Args:
+        seen: the look at it.
+        known: what the catalog knows of it.
+        now: seconds since the epoch; a refusal may be due to be tried again.
+    """
+    if seen.kind == "outside":
+        return Nothing()
+    if seen.kind == "absent":
+        return _decide_absent(seen, known)
+    if not seen.is_wanted:
+        return Forget(known_below=seen.kind == "folder")
+    if seen.kind == "out of reach":
+        return _decide_out_of_reach(seen, known)
+    if seen.kind == "file":
+        return _decide_file(seen, known, now)
+    if seen.kind == "other":
+        return Forget()
+    return _decide_folder(seen)
+
+
+def needs_twins(seen: Seen, known: Known, now: int) -> bool:
+    """Whether the decision may depend on other paths of the same inode.
+
+    A look-up for each path would be wasted on all those that are as they were.
+    """
+    is_readable = seen.kind == "file" and seen.is_wanted and seen.is_at_rest
+    return is_readable and seen.has_stable_inodes and isinstance(decide(seen, known, now), ReadFile)
+
+
+def _decide_absent(seen: Seen, known: Known) -> Decision:
+    if known.live_row is None:
+        # A refusal is dropped without proof: nothing is lost with it. There may have been
+        # a folder of this name, whose paths are known one by one.
+        return Forget(known_below=True)
+    return Forget() if seen.is_deleted else Nothing()
+
+
+def _decide_out_of_reach(seen: Seen, known: Known) -> Decision:
+    if seen.is_root:
+        return Nothing()  # its state tells
+    if seen.is_folder_unreadable:
+        # The look at the folder will say so; what is known in it stays.
+        return LookBelow(os.path.dirname(seen.path), is_deep=False)
+    if known.live_row is not None:
+        return Nothing()
+    return Refuse("unreadable", f"the system cannot look at it: {seen.trouble}", None)
+
+
+def _decide_folder(seen: Seen) -> Decision:
+    if not seen.trouble:
+        return LookBelow(seen.path, is_deep=True)
+    if seen.is_root:
+        return Nothing()  # its state tells
+    return Refuse("unreadable", f"the folder cannot be read: {seen.trouble}", None)
+
+
+def _decide_file(seen: Seen, known: Known, now: int) -> Decision:
+    fingerprint = seen.fingerprint
+    assert fingerprint is not None
+    name = os.path.basename(seen.path)
+    if not is_picture_name(name):
+        if known.failure is not None and known.failure.kind == "skipped":
+            return Nothing()
+        return Refuse("skipped", skip_reason(name), fingerprint)
+    settled = _settled(seen, fingerprint, known, now)
+    if settled is not None:
+        return settled
+    if not seen.is_at_rest and not known.has_waited_out:
+        return LookAgain(UNREST_SECONDS)
+    for twin in known.twins:
+        if is_same_file(seen, twin):
+            return PutRow(twin.row.photo, fingerprint)
+    return ReadFile()
+
+
+def _settled(seen: Seen, fingerprint: Fingerprint, known: Known, now: int) -> Decision | None:
+    """Return the decision when the catalog already knows this very file at this very path."""
+    failure = known.failure
+    if failure is not None and failure.fingerprint is not None:
+        verdict = same(failure.fingerprint, fingerprint, stable_inodes=seen.has_stable_inodes)
+        is_due = failure.retry_at is not None and failure.retry_at <= now
+        if verdict == "changed" or is_due:
             return None
-        try:
-            info = os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return self._absent(root, path)
-        except OSError as error:
-            self._out_of_reach(root, path, error)
-            return None
-        is_folder = stat.S_ISDIR(info.st_mode)
-        if not is_wanted(self._rules, root, path, is_folder=is_folder):
-            self._forget(path)
-            return self._known_below(path) if is_folder else None
-        if is_folder:
-            self._folder(root, path)
-        elif stat.S_ISREG(info.st_mode):
-            return self._present(root, path, info)
-        else:
-            self._link_or_other(root, path)
+        return Nothing() if verdict == "same" else RefreshFailure(failure, fingerprint)
+    row = known.row
+    if row is None:
         return None
-
-    def _out_of_reach(self, root: Root, path: bytes, error: OSError) -> None:
-        above = os.path.dirname(path)
-        if not is_wanted(self._rules, root, path):
-            self._forget(path)  # such as behind a link that leads to itself
-        elif path == root.path:
-            return  # its state tells
-        elif folder_trouble(above) is not None:
-            # The look at the folder will say so; what is known in it stays.
-            self._backlog.folder(above, deep=False)
-        elif not self._is_live(path):
-            reason = f"the system cannot look at it: {error.strerror}"
-            self._catalog.put_failure(root.id, path, None, "unreadable", reason, _now())
-
-    def _folder(self, root: Root, path: bytes) -> None:
-        trouble = folder_trouble(path)
-        if trouble is None:
-            self._forget(path)  # the file that may have had this name, or an earlier trouble
-            self._backlog.folder(path, deep=True)
-        elif path != root.path:  # of a root, its state tells
-            reason = f"the folder cannot be read: {trouble}"
-            self._catalog.put_failure(root.id, path, None, "unreadable", reason, _now())
-
-    def _link_or_other(self, root: Root, path: bytes) -> None:
-        self._forget(path)
-        if os.path.islink(path) and may_follow(self._rules, root, path):
-            self._backlog.folder(path, deep=True)
-
-    def _forget(self, path: bytes) -> None:
-        self._catalog.forget_path(path, _now())
-
-    def _present(self, root: Root, path: bytes, info: os.stat_result) -> ToRead | None:
-        seen = Fingerprint.of(info)
-        if not is_picture_name(os.path.basename(path)):
-            self._skip(root, path, seen)
-            return None
-        if self._is_settled(root, path, seen):
-            return None
-        if not at_rest(path, info) and not self._backlog.has_waited_out(path):
-            self._backlog.put_back(path, _UNREST_SECONDS)
-            return None
-        # Where inodes are made up, that of one photo is soon that of another, and cameras
-        # write many of one size in one tick of such a file system's clock: the hash tells.
-        moved = self._catalog.moved_from(seen) if _is_inode_true(path, seen) else None
-        if moved is not None:
-            self._catalog.put_path(root.id, path, seen, moved.photo)
-            return None
-        return ToRead(path, root.id)
-
-    def _is_settled(self, root: Root, path: bytes, seen: Fingerprint) -> bool:
-        """Whether the catalog already tells the truth about this file, or now does."""
-        failure = self._catalog.failure(path)
-        if failure is not None and failure.fingerprint is not None:
-            verdict = _compare(path, failure.fingerprint, seen)
-            if verdict == "refresh":
-                self._catalog.put_failure(
-                    root.id, path, seen, failure.kind, failure.reason, failure.since
-                )
-            return verdict != "changed"
-        row = self._catalog.path(path)
-        if row is None:
-            return False
-        verdict = _compare(path, row.fingerprint, seen)
-        if verdict == "changed":
-            return False
-        if verdict == "refresh" or row.gone_at is not None:
-            self._catalog.put_path(root.id, path, seen, row.photo)
-        return True
-
-    def _is_live(self, path: bytes) -> bool:
-        row = self._catalog.path(path)
-        return row is not None and row.gone_at is None
-
-    def _absent(self, root: Root, path: bytes) -> Iterator[bytes] | None:
-        row = self._catalog.path(path)
-        if row is not None and row.gone_at is None:
-            if self._roots.is_proof(root, path, row.fingerprint.device):
-                self._forget(path)
-            return None
-        self._catalog.drop_failure(path)  # nothing is lost with it: no proof is needed
-        return self._known_below(path)
-
-    def _known_below(self, folder: bytes) -> Iterator[bytes]:
-        after = b""
-        while page := self._catalog.paths_under(folder, after):
-            yield from page
-            after = page[-1]
-
-    def _skip(self, root: Root, path: bytes, seen: Fingerprint) -> None:
-        failure = self._catalog.failure(path)
-        if failure is None or failure.kind != "skipped":
-            reason = skip_reason(os.path.basename(path))
-            self._catalog.put_failure(root.id, path, seen, "skipped", reason, _now())
+    verdict = same(row.fingerprint, fingerprint, stable_inodes=seen.has_stable_inodes)
+    if verdict == "changed":
+        return None
+    if verdict == "same" and row.gone_at is None:
+        return Nothing()
+    return PutRow(row.photo, fingerprint)
 
 
-def _compare(
-    path: bytes, known: Fingerprint, seen: Fingerprint
-) -> Literal["same", "refresh", "changed"]:
-    return same(known, seen, stable_inodes=_is_inode_true(path, seen))
+def is_same_file(seen: Seen, twin: Twin) -> bool:
+    """Whether a file is the one that the catalog knows at another path.
 
+    An inode number alone says little: ext4 gives that of a deleted file to the next new one
+    (17 of 24 tries), and cameras and converters write many files of one size within one tick
+    of the clock. The time of birth tells two users of one inode apart; without it, or where
+    inode numbers are made up, the bytes have to tell.
 
-def _is_inode_true(path: bytes, seen: Fingerprint) -> bool:
-    return _has_stable_inodes(os.path.dirname(path), seen.device)
-
-
-@lru_cache(maxsize=64)
-def _has_stable_inodes(folder: bytes, device: int) -> bool:
-    # By folder and device, so that another file system mounted there is asked anew.
-    return filesystem_of(folder).has_stable_inodes
-
-
-def _now() -> int:
-    return int(time.time())
+    The same file at two names is a rename once the old name is gone. While both are there it
+    is a hard link, and then the change time must agree too: it says that nobody has written
+    to the file since the row was made, be it through the one name or the other.
+    """
+    file, row = seen.fingerprint, twin.row.fingerprint
+    if file is None or not seen.has_stable_inodes or twin.row.path == seen.path:
+        return False
+    if not file.born_ns or file.born_ns != row.born_ns:
+        return False
+    if (file.inode, file.size_bytes, file.mtime_ns) != (row.inode, row.size_bytes, row.mtime_ns):
+        return False
+    return twin.is_gone or file.ctime_ns == row.ctime_ns

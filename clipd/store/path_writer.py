@@ -68,15 +68,6 @@ class PathWriter(Writer):
         )
         return [path_row(row) for row in rows]
 
-    def moved_from(self, fp: Fingerprint) -> PathRow | None:
-        """Return a row, live or a tombstone, with the inode, size and mtime of ``fp``.
-
-        The same device is preferred, then a tombstone. The caller's own path may be the answer.
-        """
-        rows = self.same_inode(fp, besides=b"", limit=64)
-        ranked = sorted(rows, key=lambda row: row.gone_at or 0, reverse=True)
-        return min(ranked, key=lambda row: row.fingerprint.device != fp.device, default=None)
-
     def paths_under(self, folder: bytes, after: bytes = b"", limit: int = 1000) -> list[bytes]:
         """Return live paths and failures below a folder at any depth, a page at a time.
 
@@ -159,6 +150,26 @@ class PathWriter(Writer):
         sql = f"SELECT {FAILURE_COLUMNS} FROM failures WHERE folder = ? AND name = ?"
         row = self._first(sql, *split(path))
         return failure_row(row) if row else None
+
+    def failures_due(self, now: int, limit: int) -> list[bytes]:
+        """Return files that were refused and are to be tried again by now."""
+        sql = "SELECT folder, name FROM failures WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
+        return [os.path.join(*row) for row in self._fetch(sql, now, limit)]
+
+    def retry_in_new_world(self, kind: FailureKind, world: str) -> int:
+        """Make the refusals of a kind that were made in another world due; return how many."""
+        # The index of the errors passes over the skipped, of which there may be 300,000.
+        sql = "UPDATE failures SET retry_at = 0 WHERE kind <> 'skipped' AND kind = ? AND world <> ?"
+        return self._write(sql, kind, world)
+
+    def retry_under(self, path: bytes) -> int:
+        """Make the refusals at a path and below it due; return how many."""
+        start, end = folder_range(path)
+        return self._write(
+            "UPDATE failures SET retry_at = 0 WHERE kind <> 'skipped'"
+            " AND ((folder = ? AND name = ?) OR folder = ? OR (folder >= ? AND folder < ?))",
+            *(*split(path), path, start, end),
+        )
 
     def drop_failure(self, path: bytes) -> bool:
         """Forget the failure of a path; False when there was none."""

@@ -120,6 +120,7 @@ _SECOND = (
     "ALTER TABLE failures ADD COLUMN retry_at INTEGER",
     # All that is asked of a root's failures goes by folder; this index only led SQLite astray.
     "DROP INDEX failures_by_root",
+    "CREATE INDEX failures_by_world ON failures(kind, world) WHERE kind <> 'skipped'",
     "CREATE INDEX failures_due ON failures(retry_at) WHERE retry_at IS NOT NULL",
 )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import stat as modes
 import time
 from functools import lru_cache
 
+from clipd.photo import Fingerprint
 from clipd.watch.filesystems import filesystem_of
 
 
-def at_rest(path: bytes, stat: os.stat_result, settle_seconds: float = 0.3) -> bool:
+def at_rest(path: bytes, seen: Fingerprint, settle_seconds: float = 0.3) -> bool:
     """Whether nobody has a file open for writing, as far as the system tells.
 
     Asked of the kernel by taking a read lease for an instant (fcntl(2)): it is refused while
@@ -20,14 +20,12 @@ def at_rest(path: bytes, stat: os.stat_result, settle_seconds: float = 0.3) -> b
     it was last written ``settle_seconds`` ago.
 
     Args:
-        path: a file.
-        stat: its lstat, taken just now.
+        path: a regular file.
+        seen: its fingerprint, taken just now.
         settle_seconds: the age that counts as rest where there are no leases.
     """
-    if not modes.S_ISREG(stat.st_mode):
-        return True
-    answer = _lease(path) if _has_leases(os.path.dirname(path), stat.st_dev) else None
-    return _is_old(stat, settle_seconds) if answer is None else answer
+    answer = _lease(path) if _has_leases(os.path.dirname(path), seen.device) else None
+    return _is_old(seen, settle_seconds) if answer is None else answer
 
 
 @lru_cache(maxsize=64)
@@ -36,8 +34,8 @@ def _has_leases(folder: bytes, device: int) -> bool:
     return filesystem_of(folder).has_leases
 
 
-def _is_old(stat: os.stat_result, settle_seconds: float) -> bool:
-    age = time.time() - stat.st_mtime
+def _is_old(seen: Fingerprint, settle_seconds: float) -> bool:
+    age = time.time() - seen.mtime_ns / 1e9
     return not 0 <= age < settle_seconds  # a time in the future says nothing: do not wait for it
 
 

@@ -11,8 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from clipd.photo import Fingerprint
-from clipd.watch.compare import same
+from clipd.photo import Fingerprint, same
 from clipd.watch.filesystems import filesystem_of
 from clipd.watch.listing import Listing, folder_trouble, is_wanted, list_folder
 from clipd.watch.root import Root, is_within

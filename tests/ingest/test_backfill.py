@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.ingest.backfill import Reencoding
+from clipd.ingest.backfill import Backfill
 from tests.store.stock import a_vector
 from tests.writepath import WritePath, write_path
 
@@ -19,12 +19,12 @@ def house(tmp_path: Path) -> Iterator[WritePath]:
         yield house
 
 
-def _pass(reencoding: Reencoding) -> set[bytes]:
+def _pass(backfill: Backfill) -> set[bytes]:
     found = set()
-    while (file := reencoding.take()) is not None:
+    while (file := backfill.take()) is not None:
         found.add(os.path.basename(file.path))
-    assert reencoding.is_done
-    reencoding.look_again()
+    assert backfill.is_done
+    backfill.look_again()
     return found
 
 
@@ -35,67 +35,67 @@ def _photos(house: WritePath, count: int, vector: bool) -> list[int]:
 def test_a_pass_hands_out_every_photo_without_a_vector_once(house: WritePath) -> None:
     _photos(house, 3, vector=False)
     house.photo("done.jpg", 7)
-    reencoding = Reencoding(house.catalog, house.model, house.roots)
-    assert _pass(reencoding) == {b"0.jpg", b"1.jpg", b"2.jpg"}
-    assert reencoding.take() is None
-    reencoding.look_again()
-    assert reencoding.is_done
+    backfill = Backfill(house.catalog, house.model, house.roots)
+    assert _pass(backfill) == {b"0.jpg", b"1.jpg", b"2.jpg"}
+    assert backfill.take() is None
+    backfill.look_again()
+    assert backfill.is_done
 
 
 def test_photos_of_a_root_that_is_away_are_handed_out_when_it_is_back(house: WritePath) -> None:
     _photos(house, 2, vector=False)
-    reencoding = Reencoding(house.catalog, house.model, house.roots)
+    backfill = Backfill(house.catalog, house.model, house.roots)
     away = house.photos.with_name("away")
     house.photos.rename(away)
     house.see_roots()
-    assert _pass(reencoding) == set()
+    assert _pass(backfill) == set()
 
     away.rename(house.photos)
     house.see_roots()
-    reencoding.restart()
-    assert _pass(reencoding) == {b"0.jpg", b"1.jpg"}
+    backfill.restart()
+    assert _pass(backfill) == {b"0.jpg", b"1.jpg"}
 
 
 def test_a_photo_that_comes_back_after_a_change_of_model_is_handed_out(house: WritePath) -> None:
     house.photo("a.jpg", 1, vector=False)
     os.rename(house.path("a.jpg"), house.path(".a.jpg"))
     house.look("a.jpg")
-    reencoding = Reencoding(house.catalog, house.model, house.roots)
-    assert _pass(reencoding) == set()
+    backfill = Backfill(house.catalog, house.model, house.roots)
+    assert _pass(backfill) == set()
 
     os.rename(house.path(".a.jpg"), house.path("b.jpg"))
     assert house.look("b.jpg") is None
-    reencoding.look_again()
-    assert _pass(reencoding) == {b"b.jpg"}
+    backfill.look_again()
+    assert _pass(backfill) == {b"b.jpg"}
 
 
 def test_a_repair_has_the_photos_it_took_vectors_from_handed_out(house: WritePath) -> None:
     photos = _photos(house, 2, vector=True)
-    reencoding = Reencoding(house.catalog, house.model, house.roots)
-    assert _pass(reencoding) == set()
+    backfill = Backfill(house.catalog, house.model, house.roots)
+    assert _pass(backfill) == set()
     with house.catalog.writing():
         house.catalog._write(
             "UPDATE vectors SET vector = zeroblob(3) WHERE photo_id = ?", photos[1]
         )
         house.catalog.repair()
 
-    reencoding.look_again()
-    assert _pass(reencoding) == {b"1.jpg"}
+    backfill.look_again()
+    assert _pass(backfill) == {b"1.jpg"}
     with house.catalog.writing():
         house.catalog.put_vector(house.model, photos[1], a_vector(1))
-    reencoding.look_again()
-    assert reencoding.is_done
+    backfill.look_again()
+    assert backfill.is_done
 
 
 def test_a_photo_that_nothing_can_be_done_about_is_not_handed_out_for_ever(
     house: WritePath,
 ) -> None:
     _photos(house, 1, vector=False)
-    reencoding = Reencoding(house.catalog, house.model, house.roots)
-    assert _pass(reencoding) == {b"0.jpg"}
+    backfill = Backfill(house.catalog, house.model, house.roots)
+    assert _pass(backfill) == {b"0.jpg"}
     for _ in range(5):
-        reencoding.look_again()
-        assert reencoding.is_done
+        backfill.look_again()
+        assert backfill.is_done
 
 
 def test_a_photo_with_a_path_in_reach_is_read_there(tmp_path: Path) -> None:
@@ -109,5 +109,5 @@ def test_a_photo_with_a_path_in_reach_is_read_there(tmp_path: Path) -> None:
         with house.catalog.writing():  # the path that is away is the older one
             house.catalog.put_path(other, os.fsencode(gone / "b.jpg"), seen.fingerprint, photo)
             house.catalog._write("UPDATE paths SET id = id + 10 WHERE root_id = ?", house.root.id)
-        reencoding = Reencoding(house.catalog, house.model, house.roots)
-        assert _pass(reencoding) == {b"a.jpg"}
+        backfill = Backfill(house.catalog, house.model, house.roots)
+        assert _pass(backfill) == {b"a.jpg"}

@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipd.config.options import DecoderConfig, EncoderConfig, StoreConfig
+from clipd.config.options import DecoderConfig, EncoderConfig, PowerConfig, StoreConfig
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import StoppingError
 from clipd.ingest import indexer as indexer_module
-from clipd.ingest.backfill import Reencoding
+from clipd.ingest.backfill import Backfill, Retries
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
+from clipd.ingest.claims import Claims
 from clipd.ingest.inbox import Inbox, Read
-from clipd.ingest.indexer import Indexer
+from clipd.ingest.indexer import Indexer, Intake, Store, Workers
+from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.upkeep import Upkeep
 from clipd.store.follow import IndexFollower
@@ -42,37 +44,40 @@ class Running:
         encoder = Encoder(house.spec, EncoderConfig(), house.state)
         running.callback(encoder.close)
         batches = running.enter_context(Batches(encoder, BATCH, self.inbox.post))
+        claims = Claims(
+            lambda content_hash: house.reader.has_vector(house.model, content_hash),
+            lambda job, outcome: self.inbox.post(Read(job, outcome)),
+        )
         self.pool = running.enter_context(
             DecoderPool(
-                DecoderConfig(processes=1),
-                house.spec.preprocess,
-                lambda content_hash: house.reader.has_vector(house.model, content_hash),
-                lambda job, outcome: self.inbox.post(Read(job, outcome)),
+                DecoderConfig(processes=1), house.spec.preprocess, claims.is_known, claims.report
             )
         )
         self.follower = IndexFollower(house.reader, house.model, house.spec, "fp16", house.state)
         self.follower.start()
-        self.reencoding = Reencoding(house.catalog, house.model, house.roots)
-        self.held = threading.Event()
-        self.indexer = Indexer(
-            catalog=house.catalog,
-            follower=self.follower,
-            changes=Changes(
+        self.backfill = Backfill(house.catalog, house.model, house.roots)
+        self.pause = Pause(PowerConfig())
+        self.intake = Intake(
+            Changes(
                 house.backlog,
                 lambda folder: folder_steps(
                     house.reader, house.rules, house.root, folder.path, folder.deep
                 ),
             ),
-            triage=house.triage,
-            inbox=self.inbox,
-            pool=self.pool,
-            batches=batches,
-            recorder=Recorder(house.catalog, house.model, house.backlog.put_back),
-            reencoding=self.reencoding,
-            upkeep=Upkeep(
+            self.inbox,
+            self.backfill,
+            Retries(house.catalog),
+        )
+        self.indexer = Indexer(
+            Store(house.catalog, self.follower),
+            self.intake,
+            house.settler,
+            Workers(self.pool, batches, claims),
+            Recorder(house.catalog, house.model, house.backlog.put_back, lambda kind: "world"),
+            Upkeep(
                 StoreConfig(), house.catalog, self.follower, lambda: None, last_backup=time.time()
             ),
-            is_held=self.held.is_set,
+            self.pause,
         )
         self.indexer.start()
         running.callback(self.indexer.stop)
@@ -160,7 +165,7 @@ def test_a_known_photo_whose_encoding_failed_is_not_given_up(running: Running) -
     house = running.house
     _save_pictures(house, 1)
     running.write(lambda: house.record("0.png", 1, vector=False))
-    running.write(running.reencoding.restart)
+    running.write(running.backfill.restart)
     running.wait_until(lambda: bool(running.indexer.progress().problem))
     running.wait_until(lambda: not running.indexer.progress().working)
 
@@ -170,14 +175,14 @@ def test_a_known_photo_whose_encoding_failed_is_not_given_up(running: Running) -
 
 def test_nothing_is_looked_at_while_work_is_held(running: Running) -> None:
     house = running.house
-    running.held.set()
+    running.pause.pause()
     house.save("bad.jpg")
     house.backlog.hint(house.path("bad.jpg"))
     began = running.indexer.progress().beat
     running.wait_until(lambda: running.indexer.progress().beat > began + 1)
     assert house.reader.counts(house.model).errors == 0
 
-    running.held.clear()
+    running.pause.resume()
     running.inbox.post(None)
     running.wait_until(lambda: house.reader.counts(house.model).errors == 1)
 
@@ -189,14 +194,14 @@ def test_what_is_told_runs_on_the_indexers_thread(running: Running) -> None:
 
 def test_a_deleted_folder_is_work_until_all_of_it_is_gone(running: Running) -> None:
     house = running.house
-    running.held.set()
+    running.pause.pause()
     trip = [house.save(f"trip/{number}.jpg") for number in range(2000)]
     running.write(lambda: house.index(trip))
     for path in house.on_disk():
         (house.photos / path.decode()).unlink()
     (house.photos / "trip").rmdir()
     house.backlog.folder(house.path("trip"), deep=True)
-    running.held.clear()
+    running.pause.resume()
     running.wait_until(lambda: not running.indexer.progress().waiting)
     running.wait_until(lambda: not running.indexer.progress().working)
     assert house.reader.counts(house.model).paths == 0

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from clipd.config.options import PowerConfig
-from clipd.ingest.pause import Hold
+from clipd.ingest.pause import Pause
 
 
 def test_a_pause_holds_until_it_is_taken_back() -> None:
-    hold = Hold(PowerConfig(), lambda: False)
-    assert not hold()
+    hold = Pause(PowerConfig(), lambda: False)
+    assert not hold.is_on
     hold.pause()
     hold.pause()
-    assert hold()
+    assert hold.is_on
     hold.resume()
-    assert not hold()
+    assert not hold.is_on
 
 
 def test_on_battery_work_rests_unless_it_is_told_to_go_on() -> None:
-    assert Hold(PowerConfig(on_battery="rest"), lambda: True)()
-    assert not Hold(PowerConfig(on_battery="work"), lambda: True)()
+    assert Pause(PowerConfig(on_battery="rest"), lambda: True).is_on
+    assert not Pause(PowerConfig(on_battery="work"), lambda: True).is_on
 
 
 def test_a_pause_on_battery_is_a_pause_still_on_mains() -> None:
-    hold = Hold(PowerConfig(), lambda: True)
+    hold = Pause(PowerConfig(), lambda: True)
     hold.pause()
     assert hold.is_paused
     assert hold.is_resting
     hold.resume()
     assert not hold.is_paused
-    assert hold()
+    assert hold.is_on
 
 
 def test_the_battery_is_not_asked_at_every_turn() -> None:
@@ -38,7 +38,7 @@ def test_the_battery_is_not_asked_at_every_turn() -> None:
         asked.append(True)
         return False
 
-    hold = Hold(PowerConfig(), is_on_battery)
+    hold = Pause(PowerConfig(), is_on_battery)
     for _ in range(100):
-        hold()
+        assert not hold.is_on
     assert len(asked) == 1

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from clipd.config.options import PowerConfig
-from clipd.ingest.pause import Hold
+from clipd.ingest.pause import Pause
 from clipd.ingest.power import on_battery
 
 
@@ -34,15 +34,15 @@ def test_a_machine_that_tells_nothing_is_not_on_battery(tmp_path: Path) -> None:
 
 
 def test_work_rests_on_battery_unless_the_config_says_to_work() -> None:
-    assert Hold(PowerConfig(on_battery="rest"), lambda: True)()
-    assert not Hold(PowerConfig(on_battery="work"), lambda: True)()
-    assert not Hold(PowerConfig(on_battery="rest"), lambda: False)()
+    assert Pause(PowerConfig(on_battery="rest"), lambda: True).is_on
+    assert not Pause(PowerConfig(on_battery="work"), lambda: True).is_on
+    assert not Pause(PowerConfig(on_battery="rest"), lambda: False).is_on
 
 
 def test_a_pause_holds_work_until_it_is_resumed() -> None:
-    hold = Hold(PowerConfig(), lambda: False)
+    hold = Pause(PowerConfig(), lambda: False)
     hold.pause()
-    assert hold()
+    assert hold.is_on
     assert hold.is_paused
     hold.resume()
-    assert not hold()
+    assert not hold.is_on

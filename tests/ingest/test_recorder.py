@@ -12,7 +12,7 @@ import pytest
 from clipd.errors import EncodeError, EncoderClosedError
 from clipd.ingest.inbox import Encoded, NotEncoded, Ready
 from clipd.ingest.recorder import Recorder
-from clipd.ingest.triage import ToRead
+from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, Fingerprint, Refused
 from tests.store.stock import DIM, a_hash, a_vector
 from tests.writepath import WritePath, write_path
@@ -24,7 +24,9 @@ class Desk:
     def __init__(self, house: WritePath) -> None:
         self.house = house
         self.again: dict[bytes, float] = {}
-        self.recorder = Recorder(house.catalog, house.model, self.again.__setitem__)
+        self.recorder = Recorder(
+            house.catalog, house.model, self.again.__setitem__, lambda kind: ""
+        )
 
     def decoded(self, name: str, content: int, pixels: bool = True) -> Decoded:
         seen = Fingerprint.of(os.lstat(self.house.path(name)))

@@ -1,220 +1,204 @@
-"""What each changed path needs, against a real catalog and real files."""
+"""What a path needs: a table of cases, without a file system or a catalog."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from clipd.config.options import RootConfig
+from clipd.ingest.triage import (
+    UNREST_SECONDS,
+    Decision,
+    Forget,
+    Known,
+    LookAgain,
+    LookBelow,
+    Nothing,
+    PutRow,
+    ReadFile,
+    RefreshFailure,
+    Refuse,
+    Twin,
+    decide,
+    needs_twins,
+)
 from clipd.photo import Fingerprint
-from tests.writepath import WritePath, write_path
+from clipd.store.rows import FailureRow, PathRow
+from clipd.watch.look import Seen
+from clipd.watch.root import Root
+
+NOW = 1000
+PATH, OTHER, PHOTO = b"/photos/a.jpg", b"/photos/old.jpg", 7
+ROOT = Root(1, b"/photos", RootConfig(path=Path("/photos")))
+FILE = Fingerprint(10, 20, 30, 40, 50, born_ns=60)
+
+ROW = PathRow(PATH, 1, PHOTO, FILE, None)
+TOMBSTONE = replace(ROW, gone_at=900)
+OTHER_ROW = replace(ROW, path=OTHER)
+REFUSED = FailureRow(PATH, 1, FILE, "corrupt", "no picture", 900)
+SKIPPED = FailureRow(b"/photos/a.txt", 1, FILE, "skipped", "not a picture", 900)
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[WritePath]:
-    with write_path(tmp_path) as house:
-        yield house
+def file(**changes: object) -> Seen:
+    return replace(Seen(PATH, "file", ROOT, fingerprint=FILE), **changes)  # type: ignore[arg-type]
 
 
-def test_a_new_photo_is_to_be_read(house: WritePath) -> None:
-    path = house.save("new.jpg")
-    assert house.look("new.jpg") == path
+def text(**changes: object) -> Seen:
+    return replace(file(), path=b"/photos/a.txt", **changes)  # type: ignore[arg-type]
 
 
-def test_a_photo_that_is_as_it_was_is_not_read(house: WritePath) -> None:
-    photo = house.photo("a.jpg")
-    assert house.look("a.jpg") is None
-    assert house.lies_at("a.jpg") == photo
+def seen(kind: str, **changes: object) -> Seen:
+    return replace(Seen(PATH, kind, ROOT), **changes)  # type: ignore[arg-type]
 
 
-def test_a_photo_with_a_new_content_is_read(house: WritePath) -> None:
-    house.photo("a.jpg")
-    path = house.save("a.jpg", b"another content")
-    assert house.look("a.jpg") == path
+def twin(is_gone: bool, **changes: int) -> Known:
+    row = replace(OTHER_ROW, fingerprint=replace(FILE, **changes))
+    return Known(twins=(Twin(row, is_gone),))
 
 
-@pytest.mark.parametrize("order", [("a.jpg", "b.jpg"), ("b.jpg", "a.jpg")])
-def test_a_renamed_photo_is_not_read_in_whatever_order_its_names_are_seen(
-    house: WritePath, order: tuple[str, str]
-) -> None:
-    photo = house.photo("a.jpg")
-    os.rename(house.path("a.jpg"), house.path("b.jpg"))
+MOVED = replace(FILE, ctime_ns=31)
+PUT = PutRow(PHOTO, FILE)
 
-    assert [house.look(name) for name in order] == [None, None]
-    assert house.lies_at("a.jpg") is None
-    assert house.lies_at("b.jpg") == photo
-
-
-def test_photos_that_swap_their_names_swap_their_rows(house: WritePath) -> None:
-    photos = {"a.jpg": house.photo("a.jpg", 1), "b.jpg": house.photo("b.jpg", 2)}
-    for old, new in (("a.jpg", "t.jpg"), ("b.jpg", "a.jpg"), ("t.jpg", "b.jpg")):
-        os.rename(house.path(old), house.path(new))
-
-    assert house.look("a.jpg") is None
-    # the row that knew the inode is overwritten by now: the hash will tell
-    assert house.look("b.jpg") == house.path("b.jpg")
-    assert house.lies_at("a.jpg") == photos["b.jpg"]
-
-
-def test_a_hard_link_is_a_second_path_of_the_photo(house: WritePath) -> None:
-    photo = house.photo("a.jpg")
-    os.link(house.path("a.jpg"), house.path("b.jpg"))
-    assert house.look("b.jpg") is None
-    assert house.lies_at("a.jpg") == house.lies_at("b.jpg") == photo
-
-
-def test_a_deleted_photo_is_forgotten_and_an_undo_costs_nothing(house: WritePath) -> None:
-    photo = house.photo("a.jpg")
-    os.rename(house.path("a.jpg"), house.path(".trashed"))
-    house.look("a.jpg")
-    assert house.lies_at("a.jpg") is None
-
-    os.rename(house.path(".trashed"), house.path("a.jpg"))
-    assert house.look("a.jpg") is None
-    assert house.lies_at("a.jpg") == photo
-
-
-def test_nothing_is_forgotten_while_the_root_is_away(house: WritePath) -> None:
-    photo = house.photo("a.jpg")
-    os.rename(house.photos, house.photos.with_name("elsewhere"))
-    house.look("a.jpg")  # the watcher has not noticed yet
-    assert house.lies_at("a.jpg") == photo
-
-    house.see_roots()
-    house.look("a.jpg")
-    assert house.lies_at("a.jpg") == photo
-
-
-def test_the_photos_of_a_folder_that_is_gone_are_forgotten(house: WritePath) -> None:
-    house.photo("trip/day/a.jpg", 1)
-    house.photo("trip/b.jpg", 2)
-    kept = house.photo("trips.jpg", 3)
-    for name in ("trip/day/a.jpg", "trip/b.jpg"):
-        os.unlink(house.path(name))
-    os.removedirs(house.path("trip/day"))
-
-    house.look("trip")
-    assert house.known() == {b"trips.jpg"}
-    assert house.lies_at("trips.jpg") == kept
-
-
-def test_a_photo_whose_name_a_folder_takes_is_forgotten(house: WritePath) -> None:
-    house.photo("a.jpg", 1)
-    os.unlink(house.path("a.jpg"))
-    inside = house.save("a.jpg/inside.jpg")
-
-    house.look("a.jpg")
-    assert house.lies_at("a.jpg") is None
-    assert house.settle() == {inside}
-
-
-def test_the_photos_of_a_folder_whose_name_a_photo_takes_are_forgotten(house: WritePath) -> None:
-    house.photo("a.jpg/inside.jpg", 1)
-    os.unlink(house.path("a.jpg/inside.jpg"))
-    os.rmdir(house.path("a.jpg"))
-    path = house.save("a.jpg")
-
-    assert house.look("a.jpg") == path
-    house.backlog.folder(house.root.path, deep=True)
-    house.settle()
-    assert house.lies_at("a.jpg/inside.jpg") is None
-
-
-def test_the_photos_of_a_folder_that_becomes_a_link_to_itself_are_forgotten(
-    house: WritePath,
-) -> None:
-    house.photo("trip/a.jpg")
-    os.unlink(house.path("trip/a.jpg"))
-    os.rmdir(house.path("trip"))
-    os.symlink("trip", house.path("trip"))
-
-    house.look("trip/a.jpg")
-    house.settle()
-    assert house.lies_at("trip/a.jpg") is None
-
-
-def test_a_photo_that_becomes_a_link_is_forgotten(house: WritePath) -> None:
-    house.photo("a.jpg")
-    os.rename(house.path("a.jpg"), house.path(".kept"))
-    os.symlink(".kept", house.path("a.jpg"))
-    assert house.look("a.jpg") is None
-    assert house.lies_at("a.jpg") is None
-
-
-def test_hidden_takes_a_photo_out_and_visible_brings_it_back(house: WritePath) -> None:
-    photo = house.photo("a.jpg")
-    os.rename(house.path("a.jpg"), house.path(".a.jpg"))
-    house.look(".a.jpg")
-    house.look("a.jpg")
-    assert house.known() == set()
-
-    os.rename(house.path(".a.jpg"), house.path("a.jpg"))
-    assert house.look("a.jpg") is None
-    assert house.lies_at("a.jpg") == photo
-
-
-def test_a_file_that_is_no_picture_is_listed_as_skipped_and_never_read(house: WritePath) -> None:
-    house.save("notes.txt")
-    assert house.look("notes.txt") is None
-    (failure,) = house.reader.failures(b"", 10, True)
-    assert (failure.path, failure.kind) == (house.path("notes.txt"), "skipped")
-
-
-def test_a_photo_that_gets_the_name_of_no_picture_is_one_no_more(house: WritePath) -> None:
-    house.photo("a.jpg")
-    os.rename(house.path("a.jpg"), house.path("a.txt"))
-    house.look("a.txt")
-    house.look("a.jpg")
-    assert house.reader.counts(house.model).photos == 0
+CASES: dict[str, tuple[Seen, Known, Decision]] = {
+    "outside of every root": (Seen(PATH, "outside"), Known(ROW), Nothing()),
+    # What is not there
+    "a deleted photo": (seen("absent", is_deleted=True), Known(ROW), Forget()),
+    "a photo whose disk is away": (seen("absent"), Known(ROW), Nothing()),
+    "a refused file that went": (seen("absent"), Known(failure=REFUSED), Forget(True)),
+    "a folder that went": (seen("absent"), Known(), Forget(True)),
+    "a tombstone that is still gone": (seen("absent"), Known(TOMBSTONE), Forget(True)),
+    # What does not count
+    "an excluded file": (file(is_wanted=False), Known(ROW), Forget()),
+    "an excluded folder": (seen("folder", is_wanted=False), Known(), Forget(True)),
+    "a link": (seen("other"), Known(ROW), Forget()),
+    "behind a link that loops": (seen("out of reach", is_wanted=False), Known(ROW), Forget()),
+    # Folders
+    "a folder": (seen("folder"), Known(), LookBelow(PATH, True)),
+    "a linked folder": (seen("linked folder"), Known(), LookBelow(PATH, True)),
+    "a locked folder": (
+        seen("folder", trouble="Permission denied"),
+        Known(),
+        Refuse("unreadable", "the folder cannot be read: Permission denied", None),
+    ),
+    "a root that cannot be read": (
+        seen("folder", path=ROOT.path, trouble="Permission denied"),
+        Known(),
+        Nothing(),
+    ),
+    # What cannot be looked at
+    "a live photo out of reach": (seen("out of reach", trouble="I/O"), Known(ROW), Nothing()),
+    "an unknown file out of reach": (
+        seen("out of reach", trouble="Input/output error"),
+        Known(),
+        Refuse("unreadable", "the system cannot look at it: Input/output error", None),
+    ),
+    "in a locked folder": (
+        seen("out of reach", is_folder_unreadable=True),
+        Known(ROW),
+        LookBelow(b"/photos", False),
+    ),
+    "the root out of reach": (seen("out of reach", path=ROOT.path), Known(), Nothing()),
+    # Files that are no pictures
+    "a text": (text(), Known(), Refuse("skipped", "not a picture by its name (.txt)", FILE)),
+    "a text that is known": (text(), Known(failure=SKIPPED), Nothing()),
+    # Files that the catalog knows at this path
+    "as it was": (file(), Known(ROW), Nothing()),
+    "as it was, after an undo": (file(), Known(TOMBSTONE), PUT),
+    "a new mount": (
+        file(),
+        Known(replace(ROW, fingerprint=replace(FILE, device=51))),
+        PUT,
+    ),
+    "another size": (
+        file(),
+        Known(replace(ROW, fingerprint=replace(FILE, size_bytes=9))),
+        ReadFile(),
+    ),
+    "another time": (
+        file(),
+        Known(replace(ROW, fingerprint=replace(FILE, mtime_ns=9))),
+        ReadFile(),
+    ),
+    "only the change time": (
+        file(),
+        Known(replace(ROW, fingerprint=replace(FILE, ctime_ns=9))),
+        ReadFile(),
+    ),
+    "only the change time, on FAT": (
+        file(has_stable_inodes=False),
+        Known(replace(ROW, fingerprint=replace(FILE, ctime_ns=9))),
+        PUT,
+    ),
+    "another inode": (file(), Known(replace(ROW, fingerprint=replace(FILE, inode=9))), ReadFile()),
+    "another inode, on FAT": (
+        file(has_stable_inodes=False),
+        Known(replace(ROW, fingerprint=replace(FILE, inode=9))),
+        PUT,
+    ),
+    # Files that were refused
+    "refused, as it was": (file(), Known(failure=REFUSED), Nothing()),
+    "refused, changed": (file(fingerprint=MOVED), Known(failure=REFUSED), ReadFile()),
+    "refused, due again": (file(), Known(failure=replace(REFUSED, retry_at=NOW)), ReadFile()),
+    "refused, due later": (file(), Known(failure=replace(REFUSED, retry_at=NOW + 1)), Nothing()),
+    "refused, a new mount": (
+        file(),
+        Known(failure=replace(REFUSED, fingerprint=replace(FILE, device=51))),
+        RefreshFailure(replace(REFUSED, fingerprint=replace(FILE, device=51)), FILE),
+    ),
+    "could not be read": (file(), Known(failure=replace(REFUSED, fingerprint=None)), ReadFile()),
+    # New files
+    "new": (file(), Known(), ReadFile()),
+    "being written": (file(is_at_rest=False), Known(), LookAgain(UNREST_SECONDS)),
+    "being written for too long": (
+        file(is_at_rest=False),
+        Known(has_waited_out=True),
+        ReadFile(),
+    ),
+    # Renames and hard links
+    "a renamed file": (file(fingerprint=MOVED), twin(True), PutRow(PHOTO, MOVED)),
+    "a renamed folder's file": (file(), twin(True), PUT),
+    "its old name is still there": (file(fingerprint=MOVED), twin(False), ReadFile()),
+    "a hard link, not written to": (file(), twin(False), PUT),
+    "the inode of a dead file": (file(), twin(True, born_ns=61), ReadFile()),
+    "an unknown birth": (file(fingerprint=replace(FILE, born_ns=0)), twin(True), ReadFile()),
+    "a row of unknown birth": (file(), twin(True, born_ns=0), ReadFile()),
+    "no birth at all": (
+        file(fingerprint=replace(FILE, born_ns=0)),
+        twin(True, born_ns=0),
+        ReadFile(),
+    ),
+    "another size at the old name": (file(), twin(True, size_bytes=11), ReadFile()),
+    "another time at the old name": (file(), twin(True, mtime_ns=21), ReadFile()),
+    "inodes that are made up": (file(has_stable_inodes=False), twin(True), ReadFile()),
+    "its own row is no rename": (
+        file(fingerprint=MOVED),
+        Known(ROW, twins=(Twin(ROW, True),)),
+        ReadFile(),
+    ),
+    "a rename onto a known name": (
+        file(),
+        replace(twin(True), row=replace(ROW, fingerprint=replace(FILE, inode=9))),
+        PUT,
+    ),
+    "a rename of what was refused here": (
+        file(fingerprint=MOVED),
+        replace(twin(True), failure=REFUSED),
+        PutRow(PHOTO, MOVED),
+    ),
+}
 
 
-def test_a_refused_file_is_read_again_only_when_it_has_changed(house: WritePath) -> None:
-    path = house.save("bad.jpg")
-    seen = Fingerprint.of(os.lstat(path))
-    with house.catalog.writing():
-        house.catalog.put_failure(house.root.id, path, seen, "corrupt", "no picture", 1000)
-    assert house.look("bad.jpg") is None
-
-    house.save("bad.jpg", b"a better picture")
-    assert house.look("bad.jpg") == path
+@pytest.mark.parametrize("case", CASES)
+def test_a_path_gets_what_it_needs(case: str) -> None:
+    look, known, decision = CASES[case]
+    assert decide(look, known, NOW) == decision
 
 
-def test_a_refused_file_that_is_deleted_is_listed_no_more(house: WritePath) -> None:
-    path = house.save("bad.jpg")
-    with house.catalog.writing():
-        house.catalog.put_failure(house.root.id, path, None, "corrupt", "no picture", 1000)
-    os.unlink(path)
-    house.look("bad.jpg")
-    assert house.reader.failures(b"", 10, True) == []
-
-
-def test_a_file_that_is_being_written_waits(house: WritePath) -> None:
-    path = house.save("growing.jpg")
-    with open(path, "ab"):
-        assert house.look("growing.jpg") is None
-        assert len(house.backlog) == 1
-    assert house.backlog.take(10, 30).paths == (path,)
-    assert house.look("growing.jpg") == path
-
-
-def test_a_new_mount_of_the_same_disk_only_refreshes_the_rows(house: WritePath) -> None:
-    photo = house.photo("a.jpg")
-    path = house.path("a.jpg")
-    seen = Fingerprint.of(os.lstat(path))
-    before = Fingerprint(seen.size_bytes, seen.mtime_ns, seen.ctime_ns, seen.inode, 4242)
-    with house.catalog.writing():
-        house.catalog.put_path(house.root.id, path, before, photo)
-
-    assert house.look("a.jpg") is None
-    row = house.catalog.path(path)
-    assert row is not None
-    assert row.fingerprint == seen
-
-
-def test_a_path_outside_of_every_root_is_left_alone(house: WritePath, tmp_path: Path) -> None:
-    (tmp_path / "stray.jpg").write_bytes(b"x")
-    with house.catalog.writing():
-        assert house.triage.look(os.fsencode(tmp_path / "stray.jpg")) is None
-    assert house.known() == set()
+@pytest.mark.parametrize("case", CASES)
+def test_other_paths_are_asked_only_where_the_file_would_be_read(case: str) -> None:
+    look, known, _ = CASES[case]
+    bare = replace(known, twins=())
+    is_read = isinstance(decide(look, bare, NOW), ReadFile)
+    assert needs_twins(look, bare, NOW) == (is_read and look.has_stable_inodes and look.is_at_rest)

@@ -40,9 +40,8 @@ def test_numbers_beyond_64_bits_come_back_as_they_were(stock: Stock) -> None:
         stock.catalog.put_path(stock.root, b"/photos/a.jpg", odd, photo)
         stock.catalog.remember_root(stock.root, 2**64 - 1, 2**63)
 
-    found = stock.catalog.moved_from(odd)
+    (found,) = stock.catalog.same_inode(odd, b"/photos/b.jpg", 2)
 
-    assert found is not None
     assert found.fingerprint == odd
     assert stock.reader.root_identity(stock.root) == (2**64 - 1, 2**63)
 
@@ -53,24 +52,24 @@ def test_a_forgotten_path_leaves_a_tombstone_by_which_a_move_is_known(stock: Sto
         assert stock.catalog.forget_path(b"/photos/a.jpg", now=50)
         assert not stock.catalog.forget_path(b"/photos/a.jpg", now=60)
 
-    old = stock.catalog.moved_from(a_print(1))
+    (old,) = stock.catalog.same_inode(a_print(1), b"/photos/b.jpg", 2)
 
-    assert old is not None
     assert (old.photo, old.gone_at) == (photo, 50)
     assert stock.reader.photo_at(b"/photos/a.jpg") is None
-    assert stock.catalog.moved_from(a_print(1, size=101)) is None
+    assert stock.catalog.same_inode(a_print(1, size=101), b"/photos/b.jpg", 2) == []
 
 
-def test_a_move_is_looked_for_on_the_same_device_first(stock: Stock) -> None:
-    fp = a_print(1)
-    elsewhere = Fingerprint(fp.size_bytes, fp.mtime_ns, fp.ctime_ns, fp.inode, 99)
+def test_the_path_that_asks_is_no_answer_and_few_of_many_links_are_enough(stock: Stock) -> None:
     with stock.catalog.writing():
-        one, other = stock.put(b"/photos/a.jpg", 1), stock.put(b"/photos/b.jpg", 2)
-        stock.catalog.put_path(stock.root, b"/photos/b.jpg", elsewhere, other)
+        photo = stock.put(b"/photos/a.jpg", 1)
+        for number in range(20):
+            path = b"/photos/link%d.jpg" % number
+            stock.catalog.put_path(stock.root, path, a_print(1), photo)
 
-    rows = [stock.catalog.moved_from(fp), stock.catalog.moved_from(elsewhere)]
+    found = stock.catalog.same_inode(a_print(1), b"/photos/a.jpg", 8)
 
-    assert [row and row.photo for row in rows] == [one, other]
+    assert len(found) == 8
+    assert b"/photos/a.jpg" not in {row.path for row in found}
 
 
 def test_every_row_of_an_inode_is_a_candidate_but_the_path_s_own(stock: Stock) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from clipd.watch.compare import same
+from clipd.photo import same
 from tests.watch.conftest import LibraryMaker
 from tests.watch.library import Library
 

@@ -1,0 +1,116 @@
+"""Changed paths, settled: looked at, decided upon, and written down where nothing is to be read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from clipd.ingest.triage import (
+    Decision,
+    Forget,
+    Known,
+    LookAgain,
+    LookBelow,
+    Nothing,
+    PutRow,
+    ReadFile,
+    RefreshFailure,
+    Refuse,
+    Twin,
+    decide,
+    needs_twins,
+)
+from clipd.photo import Fingerprint
+from clipd.store.catalog import Catalog
+from clipd.store.rows import FailureRow
+from clipd.watch.backlog import Backlog
+from clipd.watch.look import Looker, Seen, is_gone
+
+# Hard links of one inode can be thousands. One whose row is up to date is enough to settle the
+# others, and one of few is found; where none of these is, reading the file settles it as well.
+_MOST_TWINS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ToRead:
+    """A file whose bytes have to be read: new, or changed."""
+
+    path: bytes
+    root: int
+
+
+class Settler:
+    """Settles changed paths. Used by the indexer's thread, in a transaction."""
+
+    def __init__(self, catalog: Catalog, backlog: Backlog, looker: Looker) -> None:
+        self._catalog = catalog
+        self._backlog = backlog
+        self._looker = looker
+
+    def settle(self, path: bytes) -> ToRead | Iterator[bytes] | None:
+        """Settle one path as far as the catalog can.
+
+        Returns:
+            the file to read; or more paths to look at (those of a folder that is gone); or nothing.
+        """
+        row = self._catalog.path(path)
+        seen = self._looker.look(path, row.fingerprint.device if row is not None else None)
+        known = Known(row, self._catalog.failure(path), (), self._backlog.has_waited_out(path))
+        now = int(time.time())
+        if needs_twins(seen, known, now):
+            twins = self._twins(seen)
+            known = Known(row, known.failure, twins, known.has_waited_out)
+        return self._carry_out(decide(seen, known, now), seen, now)
+
+    def _carry_out(
+        self, decision: Decision, seen: Seen, now: int
+    ) -> ToRead | Iterator[bytes] | None:
+        root = seen.root.id if seen.root is not None else 0
+        match decision:
+            case Nothing():
+                pass
+            case ReadFile():
+                return ToRead(seen.path, root)
+            case PutRow(photo, fingerprint):
+                self._catalog.put_path(root, seen.path, fingerprint, photo)
+            case RefreshFailure(failure, fingerprint):
+                self._refresh(failure, fingerprint)
+            case Refuse(kind, reason, fingerprint):
+                self._catalog.put_failure(root, seen.path, fingerprint, kind, reason, now)
+            case Forget(known_below):
+                self._catalog.forget_path(seen.path, now)
+                return self._known_below(seen.path) if known_below else None
+            case LookAgain(seconds):
+                self._backlog.put_back(seen.path, seconds)
+            case LookBelow(folder, is_deep):
+                if folder == seen.path:
+                    # The file that may have had this name, or an earlier trouble, is over.
+                    self._catalog.forget_path(folder, now)
+                self._backlog.folder(folder, deep=is_deep)
+        return None
+
+    def _twins(self, seen: Seen) -> tuple[Twin, ...]:
+        if seen.fingerprint is None:
+            return ()
+        rows = self._catalog.same_inode(seen.fingerprint, seen.path, _MOST_TWINS)
+        return tuple(Twin(row, is_gone(row.path)) for row in rows)
+
+    def _refresh(self, failure: FailureRow, fingerprint: Fingerprint) -> None:
+        self._catalog.put_failure(
+            failure.root,
+            failure.path,
+            fingerprint,
+            failure.kind,
+            failure.reason,
+            failure.since,
+            world=failure.world,
+            tries=failure.tries,
+            retry_at=failure.retry_at,
+        )
+
+    def _known_below(self, folder: bytes) -> Iterator[bytes]:
+        after = b""
+        while page := self._catalog.paths_under(folder, after):
+            yield from page
+            after = page[-1]
