@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipd.ingest.triage import (
     Decision,
@@ -17,7 +17,6 @@ from clipd.ingest.triage import (
     ReadFile,
     RefreshFailure,
     Refuse,
-    Twin,
     decide,
     needs_twins,
 )
@@ -25,7 +24,7 @@ from clipd.photo import Fingerprint
 from clipd.store.catalog import Catalog
 from clipd.store.rows import FailureRow
 from clipd.watch.backlog import Backlog
-from clipd.watch.look import Looker, Seen, is_gone
+from clipd.watch.look import Looker, Seen
 
 # Hard links of one inode can be thousands. One whose row is up to date is enough to settle the
 # others, and one of few is found; where none of these is, reading the file settles it as well.
@@ -58,9 +57,9 @@ class Settler:
         seen = self._looker.look(path, row.fingerprint.device if row is not None else None)
         known = Known(row, self._catalog.failure(path), (), self._backlog.has_waited_out(path))
         now = int(time.time())
-        if needs_twins(seen, known, now):
-            twins = self._twins(seen)
-            known = Known(row, known.failure, twins, known.has_waited_out)
+        if needs_twins(seen, known, now) and seen.fingerprint is not None:
+            twins = self._catalog.same_inode(seen.fingerprint, path, _MOST_TWINS)
+            known = replace(known, twins=tuple(twins))
         return self._carry_out(decide(seen, known, now), seen, now)
 
     def _carry_out(
@@ -89,12 +88,6 @@ class Settler:
                     self._catalog.forget_path(folder, now)
                 self._backlog.folder(folder, deep=is_deep)
         return None
-
-    def _twins(self, seen: Seen) -> tuple[Twin, ...]:
-        if seen.fingerprint is None:
-            return ()
-        rows = self._catalog.same_inode(seen.fingerprint, seen.path, _MOST_TWINS)
-        return tuple(Twin(row, is_gone(row.path)) for row in rows)
 
     def _refresh(self, failure: FailureRow, fingerprint: Fingerprint) -> None:
         self._catalog.put_failure(

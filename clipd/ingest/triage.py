@@ -7,7 +7,7 @@ decision, so that every case can be read, and tested, in a table.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipd.decode.formats import is_picture_name, skip_reason
 from clipd.photo import FailureKind, Fingerprint, same
@@ -18,20 +18,13 @@ UNREST_SECONDS = 0.3  # how soon to look again at a file that is still being wri
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
-    """Another path that the catalog knows with the inode, size and mtime of the file seen."""
-
-    row: PathRow
-    is_gone: bool  # nothing lies at that path any more; asked of the disk just now
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """What the catalog knows that bears on a path."""
 
     row: PathRow | None = None  # of the path itself, a tombstone too
     failure: FailureRow | None = None
-    twins: tuple[Twin, ...] = ()  # only looked for when ``needs_twins``
+    # Other paths with the inode, size and mtime of the file; looked for when ``needs_twins``.
+    twins: tuple[PathRow, ...] = ()
     has_waited_out: bool = False  # the path was held back for as long as it may be
 
     @property
@@ -176,7 +169,7 @@ def _decide_file(seen: Seen, known: Known, now: int) -> Decision:
         return LookAgain(UNREST_SECONDS)
     for twin in known.twins:
         if is_same_file(seen, twin):
-            return PutRow(twin.row.photo, fingerprint)
+            return PutRow(twin.photo, fingerprint)
     return ReadFile()
 
 
@@ -200,23 +193,23 @@ def _settled(seen: Seen, fingerprint: Fingerprint, known: Known, now: int) -> De
     return PutRow(row.photo, fingerprint)
 
 
-def is_same_file(seen: Seen, twin: Twin) -> bool:
-    """Whether a file is the one that the catalog knows at another path.
+def is_same_file(seen: Seen, twin: PathRow) -> bool:
+    """Whether a file is the one that the catalog knows at another path, not written to since.
 
     An inode number alone says little: ext4 gives that of a deleted file to the next new one
     (17 of 24 tries), and cameras and converters write many files of one size within one tick
     of the clock. The time of birth tells two users of one inode apart; without it, or where
     inode numbers are made up, the bytes have to tell.
 
-    The same file at two names is a rename once the old name is gone. While both are there it
-    is a hard link, and then the change time must agree too: it says that nobody has written
-    to the file since the row was made, be it through the one name or the other.
+    The change time must agree too. No program can set it, so it says that nobody has written
+    to the file, whatever its size and mtime say. It stays as it was when a folder is renamed
+    or moved, and all hard links of a file share it. Renaming a file by itself changes it: such
+    a file is read, and its hash tells, without a decode, that it is a known photo.
     """
-    file, row = seen.fingerprint, twin.row.fingerprint
-    if file is None or not seen.has_stable_inodes or twin.row.path == seen.path:
+    file, row = seen.fingerprint, twin.fingerprint
+    if file is None or not seen.has_stable_inodes or twin.path == seen.path:
         return False
     if not file.born_ns or file.born_ns != row.born_ns:
         return False
-    if (file.inode, file.size_bytes, file.mtime_ns) != (row.inode, row.size_bytes, row.mtime_ns):
-        return False
-    return twin.is_gone or file.ctime_ns == row.ctime_ns
+    # The device may have another number since it was mounted anew.
+    return replace(row, device=file.device) == file

@@ -133,17 +133,6 @@ def fingerprint_at(path: bytes) -> Fingerprint | None:
         return None
 
 
-def is_gone(path: bytes) -> bool:
-    """Whether nothing at all lies at a path; False where the system does not tell."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def _has_stable_inodes(path: bytes, found: FileStat) -> bool:
     return _stable_inodes_in(os.path.dirname(path), found.fingerprint.device)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.ingest.backfill import Backfill
+from clipd.ingest.backfill import Backfill, Retries
 from tests.store.stock import a_vector
 from tests.writepath import WritePath, write_path
 
@@ -57,16 +57,16 @@ def test_photos_of_a_root_that_is_away_are_handed_out_when_it_is_back(house: Wri
 
 
 def test_a_photo_that_comes_back_after_a_change_of_model_is_handed_out(house: WritePath) -> None:
-    house.photo("a.jpg", 1, vector=False)
-    os.rename(house.path("a.jpg"), house.path(".a.jpg"))
-    house.look("a.jpg")
+    house.photo("trip/a.jpg", 1, vector=False)
+    os.rename(house.path("trip"), house.path(".trip"))
+    house.look("trip/a.jpg")
     backfill = Backfill(house.catalog, house.model, house.roots)
     assert _pass(backfill) == set()
 
-    os.rename(house.path(".a.jpg"), house.path("b.jpg"))
-    assert house.look("b.jpg") is None
+    os.rename(house.path(".trip"), house.path("Rome"))
+    assert house.look("Rome/a.jpg") is None
     backfill.look_again()
-    assert _pass(backfill) == {b"b.jpg"}
+    assert _pass(backfill) == {b"Rome/a.jpg"}
 
 
 def test_a_repair_has_the_photos_it_took_vectors_from_handed_out(house: WritePath) -> None:
@@ -111,3 +111,42 @@ def test_a_photo_with_a_path_in_reach_is_read_there(tmp_path: Path) -> None:
             house.catalog._write("UPDATE paths SET id = id + 10 WHERE root_id = ?", house.root.id)
         backfill = Backfill(house.catalog, house.model, house.roots)
         assert _pass(backfill) == {b"a.jpg"}
+
+
+def test_a_refusal_that_is_due_is_handed_out_and_one_that_is_not_stays(house: WritePath) -> None:
+    with house.catalog.writing():
+        for name, retry_at in (("now.jpg", 5), ("later.jpg", 10**11), ("never.jpg", None)):
+            path = house.save(name)
+            house.catalog.put_failure(
+                house.root.id, path, None, "timeout", "slow", 1, retry_at=retry_at
+            )
+
+    retries = Retries(house.catalog)
+    assert retries.take() == [house.path("now.jpg")]
+    assert retries.take() == []  # not before half a minute has gone by
+    retries.hurry()
+    assert retries.take() == [house.path("now.jpg")]
+
+
+def test_refusals_of_another_world_are_due_and_only_those(house: WritePath) -> None:
+    with house.catalog.writing():
+        for name, kind, world in (
+            ("old.jpg", "too-large", "max_pixels=1"),
+            ("new.jpg", "too-large", "max_pixels=2"),
+            ("other.jpg", "corrupt", "Pillow 1"),
+        ):
+            path = house.save(name)
+            house.catalog.put_failure(house.root.id, path, None, kind, "no", 1, world=world)
+        assert house.catalog.retry_in_new_world("too-large", "max_pixels=2") == 1
+
+    assert Retries(house.catalog).take() == [house.path("old.jpg")]
+
+
+def test_the_user_can_have_a_file_or_a_folder_tried_again(house: WritePath) -> None:
+    names = ("trip/a.jpg", "trip/day/b.jpg", "trips.jpg")
+    with house.catalog.writing():
+        for name in names:
+            house.catalog.put_failure(house.root.id, house.save(name), None, "crash", "no", 1)
+        assert house.catalog.retry_under(house.path("trip")) == 2
+        assert sorted(Retries(house.catalog).take()) == [house.path(name) for name in names[:2]]
+        assert house.catalog.retry_under(house.path("trips.jpg")) == 1

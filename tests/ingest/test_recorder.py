@@ -134,3 +134,42 @@ def test_a_failing_encoder_is_left_alone_longer_each_time_until_it_works(desk: D
 def test_an_encoder_that_clipd_ends_is_no_problem(desk: Desk) -> None:
     desk.recorder.not_encoded(NotEncoded((desk.ready("a.jpg", 1),), EncoderClosedError()))
     assert desk.recorder.problem == ""
+
+
+@pytest.mark.parametrize("vanish", ["moved", "replaced"])
+def test_a_path_goes_live_only_if_the_file_that_was_read_still_lies_there(
+    desk: Desk, vanish: str
+) -> None:
+    batch = (desk.ready("a.jpg", 1),)
+    path = desk.house.path("a.jpg")
+    if vanish == "moved":
+        os.rename(path, desk.house.photos.parent / "elsewhere.jpg")
+    else:
+        desk.house.save("b.jpg", b"Content 1")
+        os.replace(desk.house.path("b.jpg"), path)
+
+    desk.recorder.encoded_batch(Encoded(batch, a_vector(1)[np.newaxis]))
+
+    assert _photos(desk) == {}
+    assert list(desk.again) == [path]
+
+
+def test_what_may_be_the_machines_fault_is_tried_three_times(desk: Desk) -> None:
+    desk.house.save("a.jpg")
+    seen = Fingerprint.of(os.lstat(desk.house.path("a.jpg")))
+    tries: list[tuple[int, bool]] = []
+    for _ in range(4):
+        desk.recorder.refused(desk.file("a.jpg"), Refused("timeout", "too slow", seen))
+        failure = desk.house.catalog.failure(desk.house.path("a.jpg"))
+        assert failure is not None
+        tries.append((failure.tries, failure.retry_at is not None))
+    assert tries == [(1, True), (2, True), (3, False), (4, False)]
+
+
+def test_what_is_the_files_fault_is_not_tried_again_by_itself(desk: Desk) -> None:
+    desk.house.save("a.jpg")
+    seen = Fingerprint.of(os.lstat(desk.house.path("a.jpg")))
+    desk.recorder.refused(desk.file("a.jpg"), Refused("corrupt", "no picture", seen))
+    failure = desk.house.catalog.failure(desk.house.path("a.jpg"))
+    assert failure is not None
+    assert failure.retry_at is None

@@ -20,7 +20,6 @@ from clipd.ingest.triage import (
     ReadFile,
     RefreshFailure,
     Refuse,
-    Twin,
     decide,
     needs_twins,
 )
@@ -53,9 +52,8 @@ def seen(kind: str, **changes: object) -> Seen:
     return replace(Seen(PATH, kind, ROOT), **changes)  # type: ignore[arg-type]
 
 
-def twin(is_gone: bool, **changes: int) -> Known:
-    row = replace(OTHER_ROW, fingerprint=replace(FILE, **changes))
-    return Known(twins=(Twin(row, is_gone),))
+def twin(**changes: int) -> Known:
+    return Known(twins=(replace(OTHER_ROW, fingerprint=replace(FILE, **changes)),))
 
 
 MOVED = replace(FILE, ctime_ns=31)
@@ -157,35 +155,40 @@ CASES: dict[str, tuple[Seen, Known, Decision]] = {
         ReadFile(),
     ),
     # Renames and hard links
-    "a renamed file": (file(fingerprint=MOVED), twin(True), PutRow(PHOTO, MOVED)),
-    "a renamed folder's file": (file(), twin(True), PUT),
-    "its old name is still there": (file(fingerprint=MOVED), twin(False), ReadFile()),
-    "a hard link, not written to": (file(), twin(False), PUT),
-    "the inode of a dead file": (file(), twin(True, born_ns=61), ReadFile()),
-    "an unknown birth": (file(fingerprint=replace(FILE, born_ns=0)), twin(True), ReadFile()),
-    "a row of unknown birth": (file(), twin(True, born_ns=0), ReadFile()),
+    "a renamed folder's file, or a hard link": (file(), twin(), PUT),
+    "the same after a new mount": (file(), twin(device=51), PUT),
+    "a file that was renamed itself, or written to": (file(fingerprint=MOVED), twin(), ReadFile()),
+    "the inode of a dead file": (file(), twin(born_ns=61), ReadFile()),
+    "an unknown birth": (file(fingerprint=replace(FILE, born_ns=0)), twin(), ReadFile()),
+    "a row of unknown birth": (file(), twin(born_ns=0), ReadFile()),
     "no birth at all": (
         file(fingerprint=replace(FILE, born_ns=0)),
-        twin(True, born_ns=0),
+        twin(born_ns=0),
         ReadFile(),
     ),
-    "another size at the old name": (file(), twin(True, size_bytes=11), ReadFile()),
-    "another time at the old name": (file(), twin(True, mtime_ns=21), ReadFile()),
-    "inodes that are made up": (file(has_stable_inodes=False), twin(True), ReadFile()),
+    "another size at the old name": (file(), twin(size_bytes=11), ReadFile()),
+    "another time at the old name": (file(), twin(mtime_ns=21), ReadFile()),
+    "another inode at the old name": (file(), twin(inode=41), ReadFile()),
+    "inodes that are made up": (file(has_stable_inodes=False), twin(), ReadFile()),
     "its own row is no rename": (
         file(fingerprint=MOVED),
-        Known(ROW, twins=(Twin(ROW, True),)),
+        Known(ROW, twins=(replace(ROW, fingerprint=MOVED),)),
         ReadFile(),
+    ),
+    "a tombstone of the old name": (
+        file(),
+        Known(twins=(replace(OTHER_ROW, gone_at=900),)),
+        PUT,
     ),
     "a rename onto a known name": (
         file(),
-        replace(twin(True), row=replace(ROW, fingerprint=replace(FILE, inode=9))),
+        replace(twin(), row=replace(ROW, fingerprint=replace(FILE, inode=9))),
         PUT,
     ),
-    "a rename of what was refused here": (
-        file(fingerprint=MOVED),
-        replace(twin(True), failure=REFUSED),
-        PutRow(PHOTO, MOVED),
+    "a rename onto what was refused": (
+        file(),
+        replace(twin(), failure=replace(REFUSED, fingerprint=MOVED)),
+        PUT,
     ),
 }
 
