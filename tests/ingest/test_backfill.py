@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clipd.ingest.backfill import Backfill, Retries
+from clipd.photo import FailureKind
 from tests.store.stock import a_vector
 from tests.writepath import WritePath, write_path
 
@@ -66,7 +67,7 @@ def test_a_photo_that_comes_back_after_a_change_of_model_is_handed_out(house: Wr
     os.rename(house.path(".trip"), house.path("Rome"))
     assert house.look("Rome/a.jpg") is None
     backfill.look_again()
-    assert _pass(backfill) == {b"Rome/a.jpg"}
+    assert _pass(backfill) == {b"a.jpg"}
 
 
 def test_a_repair_has_the_photos_it_took_vectors_from_handed_out(house: WritePath) -> None:
@@ -130,11 +131,12 @@ def test_a_refusal_that_is_due_is_handed_out_and_one_that_is_not_stays(house: Wr
 
 def test_refusals_of_another_world_are_due_and_only_those(house: WritePath) -> None:
     with house.catalog.writing():
-        for name, kind, world in (
+        refusals: tuple[tuple[str, FailureKind, str], ...] = (
             ("old.jpg", "too-large", "max_pixels=1"),
             ("new.jpg", "too-large", "max_pixels=2"),
             ("other.jpg", "corrupt", "Pillow 1"),
-        ):
+        )
+        for name, kind, world in refusals:
             path = house.save(name)
             house.catalog.put_failure(house.root.id, path, None, kind, "no", 1, world=world)
         assert house.catalog.retry_in_new_world("too-large", "max_pixels=2") == 1
