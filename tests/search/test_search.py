@@ -19,6 +19,7 @@ from clipd.photo import Hit
 from clipd.search.query import Query, Term
 from clipd.search.search import Search
 from clipd.store.follow import IndexFollower
+from clipd.watch.statx import stat_with_birth
 from tests.store.stock import DIM, a_model
 from tests.writepath import WritePath, write_path
 
@@ -144,7 +145,12 @@ def test_a_known_photo_is_its_own_query_even_while_its_root_is_away(desk: Desk) 
 
 def test_a_photo_is_one_hit_with_its_other_paths(desk: Desk) -> None:
     os.link(desk.house.path("cat.jpg"), desk.house.path("a copy.jpg"))
-    desk.house.look("a copy.jpg")
+    photo, copy = desk.house.lies_at("cat.jpg"), desk.house.path("a copy.jpg")
+    assert photo is not None
+    with desk.house.catalog.writing():
+        desk.house.catalog.put_path(
+            desk.house.root.id, copy, stat_with_birth(copy).fingerprint, photo
+        )
     best, *_ = desk.hits(Term(text="cat"))
     assert {best.path, *best.also} == {desk.house.path("cat.jpg"), desk.house.path("a copy.jpg")}
     assert len(desk.hits(Term(text="cat"))) == 3
