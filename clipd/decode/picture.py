@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from clipd.decode.codecs import has_heif
 from clipd.decode.color import to_rgb
+from clipd.decode.jpeg import expect_whole
 from clipd.decode.resize import scaled_size, to_square
 from clipd.decode.settings import Target
 from clipd.errors import PictureError
@@ -21,6 +22,8 @@ _DATE: Final = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
 # draft() may take this many times the side that is needed: at twice, the mean difference to
 # a full decode is under 0.6 of 255 (measured), and 12 megapixels decode 4 times faster.
 _DRAFT_MARGIN: Final = 2
+# What Pillow warns of when a directory of a TIFF, or a value in it, lies beyond the end.
+_BEYOND_END: Final = re.compile(r"Truncated File Read|orrupt EXIF data|larger than file")
 _UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -69,6 +72,8 @@ def read_picture(
         check_pixels(size, max_pixels)
         taken_at = _taken_at(image)
         _draft(image, target)
+        if format_ == "JPEG":
+            expect_whole(image, file)
         image.load()
         turned = _orientation(image) or turned  # after load(): a TIFF is turned while it loads
         upright = _upright(to_rgb(image), turned)
@@ -81,6 +86,7 @@ def _opened(file: BinaryIO, format_: str) -> Image.Image:
     """Read the header.
 
     Raises:
+        EOFError: the file ends before its header does.
         SyntaxError: it makes no sense; this is what Pillow's formats raise, but `open` hides
             it behind "cannot identify", and tells only through a warning.
     """
@@ -90,6 +96,8 @@ def _opened(file: BinaryIO, format_: str) -> Image.Image:
         try:
             return Image.open(file, formats=[format_])
         except UnidentifiedImageError as error:
+            if any(_BEYOND_END.search(str(each.message)) for each in said):
+                raise EOFError from error
             last = str(said[-1].message) if said else ""
             raise SyntaxError(last.partition(" opening failed. ")[2]) from error
 

@@ -17,6 +17,8 @@ _NOT_SUPPORTED: Final = re.compile(
     r"conversion from .* not|bits per|no .* support",
     re.IGNORECASE,
 )
+# libheif calls it an "allocation error" when damage makes a size absurd.
+_ABSURD_SIZE: Final = re.compile(r"security limit|invalid image size", re.IGNORECASE)
 _NO_MEMORY: Final = re.compile(r"memory|alloc", re.IGNORECASE)
 
 
@@ -31,6 +33,8 @@ def picture_error(error: Exception, format_: str) -> PictureError:
     if isinstance(error, PictureError):
         return error
     said = _plain(str(error))
+    if _ABSURD_SIZE.search(said):
+        return PictureError("corrupt", f"the {format_} data are damaged (a size makes no sense)")
     if isinstance(error, MemoryError) or _NO_MEMORY.search(said):
         return PictureError("memory", "decoding needs more memory than decoder.memory allows")
     if isinstance(error, OSError) and error.errno is not None:

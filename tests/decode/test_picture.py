@@ -36,6 +36,11 @@ def pixels(answer: Decoded | Refused) -> NDArray[np.uint8]:
     return answer.pixels
 
 
+def noise(width: int, height: int) -> Image.Image:
+    values = np.random.default_rng(1).integers(0, 255, (height, width, 3), np.uint8)
+    return Image.fromarray(values)
+
+
 def grey_steps() -> NDArray[np.uint16]:
     """0, 1/4, 1/2, 3/4 and all of the 16-bit scale, in columns."""
     return np.repeat(np.array([[0, 16448, 32896, 49344, 65535]], np.uint16), 50, 0).repeat(10, 1)
@@ -207,13 +212,62 @@ def test_the_first_picture_of_an_animation_is_taken(decode: Decode) -> None:
         assert difference(pixels(decode(content)), EXPECTED) <= 0.5
 
 
-def test_a_file_cut_short_is_refused_and_not_filled_with_grey(decode: Decode) -> None:
-    rng = np.random.default_rng(1)
-    noise = Image.fromarray(rng.integers(0, 255, (100, 100, 3), np.uint8))
-    for format_ in ("JPEG", "PNG"):
-        answer = decode(encoded(noise, format_)[:5000])
-        assert answer.__class__ is Refused
-        assert (answer.kind, answer.reason) == ("corrupt", f"the {format_} data are cut short")
+FORMATS = [
+    ("JPEG", {}),
+    ("JPEG", {"progressive": True}),
+    ("JPEG", {"restart_marker_rows": 1}),
+    ("PNG", {}),
+    ("WEBP", {}),
+    ("WEBP", {"lossless": True}),
+    ("GIF", {}),
+    ("TIFF", {}),
+    ("TIFF", {"compression": "tiff_lzw"}),
+    ("TIFF", {"compression": "jpeg"}),
+    ("BMP", {}),
+    ("AVIF", {}),
+    ("HEIF", {}),
+]
+
+
+@pytest.mark.parametrize(("format_", "options"), FORMATS)
+def test_a_file_cut_anywhere_is_corrupt_and_not_filled_with_grey(
+    decode: Decode, format_: str, options: dict[str, object]
+) -> None:
+    content = encoded(noise(320, 240), format_, **options)
+    assert isinstance(decode(content), Decoded)
+    for part in (0.1, 0.4, 0.7, 0.95, 0.99):
+        answer = decode(content[: int(len(content) * part)])
+        assert isinstance(answer, Refused), part
+        assert answer.kind == "corrupt", (part, answer)
+    answer = decode(content[:-100])
+    assert isinstance(answer, Refused)
+    assert answer.kind == "corrupt", answer
+
+
+@pytest.mark.parametrize(("format_", "options"), FORMATS)
+def test_what_follows_a_whole_picture_does_not_matter(
+    decode: Decode, format_: str, options: dict[str, object]
+) -> None:
+    content = encoded(noise(320, 240), format_, **options)
+    expected = pixels(decode(content))
+    assert np.array_equal(pixels(decode(content + b"\0" * 3000)), expected)
+    assert np.array_equal(pixels(decode(content + b"\xff\xd8\xff garbage" * 300)), expected)
+
+
+def damaged_heif(damage: bytes) -> bytes:
+    """A HEIF picture whose header states another width."""
+    content = encoded(noise(64, 64), "HEIF")
+    at = content.index(b"ispe") + 8
+    return content[:at] + damage + content[at + 4 :]
+
+
+@pytest.mark.parametrize("width", [0, 0xFF00_0040])
+def test_an_absurd_size_in_a_heif_is_damage_and_no_want_of_memory(
+    decode: Decode, width: int
+) -> None:
+    answer = decode(damaged_heif(struct.pack(">I", width)))
+    assert isinstance(answer, Refused)
+    assert answer.kind in ("corrupt", "too-large"), answer
 
 
 def test_a_picture_over_the_limit_is_refused_by_its_header_alone() -> None:

@@ -13,6 +13,8 @@ from clipd.errors import PictureError
     [
         (MemoryError(), "memory", "decoding needs more memory than decoder.memory allows"),
         (OSError("Failed to allocate memory"), "memory", "decoding needs more memory than"),
+        (RuntimeError("Memory allocation error: Security limit exceeded"), "corrupt", "damaged"),
+        (RuntimeError("Memory allocation error: Invalid image size: zero"), "corrupt", "damaged"),
         (OSError(5, "Input/output error"), "unreadable", "reading failed: Input/output error"),
         (OSError("image file is truncated (9 bytes not processed)"), "corrupt", "are cut short"),
         (EOFError(), "corrupt", "the PNG data are cut short"),
