@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipd.cli.config_option import config_option
-from clipd.cli.progress import Progress
+from clipd.cli.progress import showing_progress
 from clipd.config import load as configfile
 from clipd.config.folders import Paths
 from clipd.config.options import ModelConfig
@@ -114,7 +114,7 @@ def get_model(wanted: ModelConfig) -> str:
     except ModelMissingError:
         if wanted.checkpoint is not None:
             raise  # a file of the user's: nobody can fetch it
-    with Progress(f"fetching {wanted.name}", sys.stderr) as progress:
+    with showing_progress(f"fetching {wanted.name}", sys.stderr) as progress:
         spec = fetch.fetch(wanted, paths.models, paths.cache, progress)
     return f"{spec.name} fetched: {spec.checkpoint}"
 

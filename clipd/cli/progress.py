@@ -3,49 +3,43 @@
 from __future__ import annotations
 
 import os
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
-_EVERY_SECONDS = 0.1
+import click
 
 
-class Progress:
-    """Bytes done of a total, redrawn in place. For one thread at a time."""
+@contextmanager
+def showing_progress(label: str, stream: TextIO) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a download is, for the length of the block.
 
-    def __init__(self, label: str, stream: TextIO) -> None:
-        self._label = label
-        self._stream = stream
-        self._shows = stream.isatty() and not os.environ.get("NO_COLOR")
-        self._began = self._drawn = 0.0
-        self._first_bytes = 0
+    Yields:
+        what to call with the bytes that are here, and the bytes in all, 0 while nobody knows.
+    """
+    hidden = not stream.isatty() or bool(os.environ.get("NO_COLOR"))
+    before = last = -1  # bytes that an earlier run fetched; bytes at the last call
 
-    def __call__(self, done_bytes: int, total_bytes: int) -> None:
-        """Show how far it is; a total of 0 is one that nobody knows yet."""
-        now = time.monotonic()
-        if not self._began:
-            # What an earlier run fetched says nothing about the rate of this one.
-            self._began, self._first_bytes = now, done_bytes
-        is_last = done_bytes == total_bytes
-        if self._shows and (is_last or now - self._drawn >= _EVERY_SECONDS):
-            self._drawn = now
-            self._stream.write(f"\r\x1b[K{self._line(done_bytes, total_bytes, now)}")
-            self._stream.flush()
+    with click.progressbar(
+        length=0, label=label, file=stream, hidden=hidden, item_show_func=_megabytes, width=30,
+        show_percent=False,
+    ) as bar:  # fmt: skip
 
-    def __enter__(self) -> Progress:
-        return self
+        def show(here: int, total: int) -> None:
+            nonlocal before, last
+            if before < 0:
+                before = last = here
+            # Only what is left is measured: the bytes of an earlier run took this one no time,
+            # and would make the time that it still needs look too short.
+            bar.length = total - before if total else None
+            bar.update(here - last, (here, total))
+            last = here
 
-    def __exit__(self, *error: object) -> None:
-        if self._drawn:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+        yield show
 
-    def _line(self, done: int, total: int, now: float) -> str:
-        if not total:
-            return f"{self._label}  {done / 1e6:.0f} MB"
-        filled = min(30, 30 * done // total)
-        text = f"{self._label}  [{'#' * filled:.<30}] {done / 1e6:.0f} of {total / 1e6:.0f} MB"
-        rate = (done - self._first_bytes) / max(now - self._began, 1e-3)
-        if rate <= 0 or done >= total:
-            return text
-        minutes, seconds = divmod(round((total - done) / rate), 60)
-        return f"{text}, {rate / 1e6:.1f} MB/s, {minutes}:{seconds:02} left"
+
+def _megabytes(shown: tuple[int, int] | None) -> str | None:
+    if shown is None:
+        return None
+    here, total = shown
+    return f"{here / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{here / 1e6:.0f} MB"
