@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tests import processes
+from tests.corpus import folder as corpora
 
 _GRACE_SECONDS = 5.0
 
@@ -59,6 +61,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "inotify_setting" in getattr(item, "fixturenames", ()):
             item.add_marker("alone")
+
+
+@pytest.fixture(scope="session", params=corpora.CORPORA)
+def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures, good and bad, with a manifest: our own, and a foreign one if there."""
+    if request.param == "foreign":
+        return corpora.FOREIGN
+    return corpora.paint(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from tests.daemon import album
-from tests.daemon.commands import REPOSITORY
 from tests.daemon.harness import Daemon
 
 QUERIES = ("sunset", "a cat", "snowy mountains")
@@ -63,15 +62,6 @@ class Daemons:
 def _daemons(folder: Path) -> Iterator[Daemons]:
     with ExitStack() as running:
         yield Daemons(folder, running)
-
-
-@pytest.fixture(scope="session")
-def corpus() -> Path:
-    """The folder of pictures that nobody here made."""
-    folder = Path(os.environ.get("CLIPD_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
-    if not (folder / "manifest.jsonl").exists():
-        pytest.skip(f"the corpus is not at {folder}; set CLIPD_CORPUS")
-    return folder.resolve()
 
 
 @pytest.fixture(scope="package")

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from pillow_heif import register_heif_opener
 
 from clipd.config.options import DecoderConfig
 from clipd.decode.pool import DecoderPool
 from clipd.photo import Decoded, Preprocess, Refused
+from tests.corpus.pieces import saved
 
 SIDE = 64
-register_heif_opener()  # to write HEIF pictures here; a decoder loads its own
 Decode = Callable[[bytes], Decoded | Refused]
-
-
-def encoded(image: Image.Image, format_: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, format_, **options)
-    return file.getvalue()
+encoded = saved
 
 
 def two_colours(width: int = 160, height: int = 120) -> Image.Image:
@@ -66,12 +58,3 @@ def decode(pool: DecoderPool) -> Decode:
 
     assert isinstance(decode(encoded(two_colours(), "PNG")), Decoded)
     return decode
-
-
-@pytest.fixture(scope="session")
-def corpus() -> Path:
-    default = Path(__file__).parents[2] / ".." / "shared" / "corpus"
-    folder = Path(os.environ.get("CLIPD_CORPUS", default)).resolve()
-    if not folder.is_dir():
-        pytest.skip(f"the corpus of pictures is not here ({folder}); set CLIPD_CORPUS")
-    return folder

@@ -1,28 +1,44 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from clipd.decode.resize import scaled_size, to_square
 from clipd.decode.settings import Target
 from clipd.photo import Preprocess
+from clipd.tiny.scenes import draw
+from tests.corpus.folder import CORPORA, FOREIGN
 from tests.decode.conftest import two_colours
 
 
-def test_the_square_equals_clips_own_preprocessing_to_the_last_bit(corpus: Path) -> None:
-    expected = np.load(corpus / "clip-refs" / "expected_preprocessed_image.npy").squeeze()
-    with Image.open(corpus / "clip-refs" / "franz-kafka.jpg") as photo:
-        square = np.asarray(to_square(photo.convert("RGB"), Target(224)))
-
+def normalised(photo: Image.Image) -> NDArray[np.float32]:
+    """Prepare a photo as clipd does: its square, then what the encoder makes of it."""
+    square = np.asarray(to_square(photo.convert("RGB"), Target(224)))
     # torchvision's ToTensor and Normalize, in float32 as it computes them.
     wants = Preprocess(224)
     mean, std = (np.array(values, np.float32) for values in (wants.mean, wants.std))
-    normalised = (square.astype(np.float32) / np.float32(255) - mean) / std
+    return ((square.astype(np.float32) / np.float32(255) - mean) / std).transpose(2, 0, 1)
 
-    assert np.array_equal(normalised.transpose(2, 0, 1), expected)
+
+def photo_and_reference(source: str) -> tuple[Image.Image, NDArray[np.float32]]:
+    """Return a photo, and what CLIP's own preprocessing makes of it."""
+    if source == "foreign":
+        folder = FOREIGN / "clip-refs"
+        with Image.open(folder / "franz-kafka.jpg") as photo:
+            return photo.convert("RGB"), np.load(folder / "expected_preprocessed_image.npy")[0]
+    transform = pytest.importorskip("open_clip.transform")
+    painted = draw("snowy mountains", 1)
+    return painted, transform.image_transform(224, is_train=False)(painted).numpy()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", CORPORA)
+def test_the_square_equals_clips_own_preprocessing_to_the_last_bit(source: str) -> None:
+    photo, expected = photo_and_reference(source)
+
+    assert np.array_equal(normalised(photo), expected)
 
 
 @pytest.mark.slow

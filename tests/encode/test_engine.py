@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clipd.errors import EncodeError, ModelError
-from clipd.photo import ModelSpec, Pixels, Preprocess
-from tests.encode.conftest import DIM, save_model, small_weights
+from clipd.photo import ModelSpec, Pixels
+from tests.corpus.folder import FOREIGN, HAS_FOREIGN
+from tests.encode.conftest import DIM, SIDE, save_model, small_weights
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the fast tests do not need it
     import torch
@@ -20,36 +21,49 @@ if TYPE_CHECKING:  # torch takes seconds to import, and the fast tests do not ne
 
 pytestmark = pytest.mark.slow
 
-CORPUS = Path(os.environ.get("CLIPD_CORPUS", "../shared/corpus")) / "clip-refs"
-needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not here")
+# What CLIP's tokenizer makes of texts, each between the marks for its start and end.
+START, END = 49406, 49407
+TOKENS = {
+    "": [],
+    "a photo of a cat": [320, 1125, 539, 320, 2368],
+    "Sunset over snowy mountains, 2024!": [3424, 962, 14191, 5873, 267, 273, 271, 273, 275, 256],
+    "  two   spaces\n": [1237, 9006],
+    "&amp; &lt;b&gt;": [261, 283, 321, 285],
+    "été à Zürich 🐕": [3459, 39694, 21259, 89, 6522, 4021, 41069],
+    "写真": [44653, 33440, 509],
+}
 
 
-@needs_corpus
+def token_references() -> dict[str, list[int]]:
+    """Return texts and their token ids: our own, and those of a foreign corpus if there is one."""
+    references = {text: [START, *ids, END] for text, ids in TOKENS.items()}
+    if HAS_FOREIGN:
+        lines = json.loads((FOREIGN / "clip-refs" / "token_vectors.json").read_text())["vectors"]
+        references |= {line["text"]: line.get("open_clip_ids") or line["ids"] for line in lines}
+    return references
+
+
 def test_texts_become_the_token_ids_of_the_reference() -> None:
     import open_clip
 
-    references = json.loads((CORPUS / "token_vectors.json").read_text())["vectors"]
     tokenize = open_clip.get_tokenizer("ViT-B-32")
-    for reference in references:
-        expected = reference.get("open_clip_ids") or reference["ids"]
-        ids = tokenize([reference["text"]])[0].tolist()
-        assert ids[: len(expected)] == expected, reference["text"]
+    for text, expected in token_references().items():
+        assert tokenize([text])[0].tolist()[: len(expected)] == expected, text
 
 
-@needs_corpus
-def test_pixels_are_normalised_as_the_reference_to_the_last_bit(spec: ModelSpec) -> None:
+def test_pixels_are_normalised_as_the_reference_to_the_last_bit(
+    spec: ModelSpec, pictures: Pixels
+) -> None:
+    from open_clip.transform import image_transform
+
     from clipd.encode import openclip
 
-    expected = np.load(CORPUS / "expected_preprocessed_image.npy")
-    mean, std = (
-        np.array(values, np.float32).reshape(1, 3, 1, 1)
-        for values in (Preprocess(1).mean, Preprocess(1).std)
-    )
-    pixels = np.rint((expected * std + mean) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    transform = image_transform(SIDE, is_train=False)  # the pictures have this side already
+    expected = [transform(Image.fromarray(picture)).numpy() for picture in pictures]
 
     model = openclip.load(spec, "cpu")
 
-    assert np.array_equal(model.normalised(np.ascontiguousarray(pixels)).numpy(), expected)
+    assert np.array_equal(model.normalised(pictures).numpy(), np.stack(expected))
 
 
 def test_a_batch_is_encoded_in_slices_with_a_moment_for_queries_between(
