@@ -17,6 +17,7 @@
     |   +-- FetchError           its weights could not be fetched
     +-- EncodeError          the encoder failed on work that it should do
     |   +-- EncoderClosedError   it was ended, because clipd stops
+    |   +-- EncoderDiedError     its process died of a piece of work, or hung over it
     +-- PictureError         a file that cannot be made into pixels, with its kind
     +-- ChildError           a child process died, hung or spoke nonsense
     +-- StoppingError        asked of a daemon that is ending
@@ -107,6 +108,19 @@ class EncoderClosedError(EncodeError):
 
     def __init__(self) -> None:
         super().__init__("the encoder is closed: clipd is stopping")
+
+
+class EncoderDiedError(EncodeError):
+    """The process of the encoder died of a piece of work, or hung over it.
+
+    Args:
+        kind: how, as one of `clipd.photo.FailureKind`.
+        reason: one sentence.
+    """
+
+    def __init__(self, kind: FailureKind, reason: str) -> None:
+        super().__init__(reason)
+        self.kind: FailureKind = kind
 
 
 class PictureError(ClipdError):

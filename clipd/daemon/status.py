@@ -155,8 +155,13 @@ class StatusBoard:
         now = self._pool.seals()
         return None if now is None else now.to_json()  # None: no decoder has run yet
 
+    def _encoder_trouble(self) -> str:
+        now = self._encoder.status()
+        return now.error if now.state == "silent" else ""  # the other errors are the indexer's
+
     def _problems(self, progress: IngestProgress) -> Sequence[str]:
         found = [*self._notes, self._complaint, progress.problem, *self._watcher.state().problems]
+        found.append(self._encoder_trouble())
         found += [
             f"{shown(root.path)}: {self._states.state(root.id).reason}"
             for root in self._roots

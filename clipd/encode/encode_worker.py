@@ -11,13 +11,14 @@ import os
 import select
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from clipd.encode.engine import Engine, EngineOptions
 from clipd.encode.model_json import from_json
-from clipd.errors import ClipdError
+from clipd.errors import ChildError, ClipdError, EncodeError, ModelError
 from clipd.json_types import JsonValue
 from clipd.logs import write_logs
 from clipd.photo import Vectors
@@ -48,7 +49,7 @@ class Worker:
             os._exit(0)
         try:
             vectors = self._encoded(message, lane)
-        except ClipdError as error:
+        except (EncodeError, ModelError) as error:
             lane.send({"error": str(error), **state_of(self._engine)})
             return
         header: dict[str, JsonValue] = {"shape": list(vectors.shape), **state_of(self._engine)}
@@ -76,6 +77,11 @@ def main() -> None:
     """Load the model that the first message names; say so; serve."""
     write_logs()
     images, queries = (Channel(socket.socket(fileno=int(fd))) for fd in sys.argv[1:3])
+    with suppress(ChildError):  # clipd is gone, or does not want this encoder any more
+        _serve(images, queries)
+
+
+def _serve(images: Channel, queries: Channel) -> None:
     order = images.receive(MAX_BODY_BYTES)
     if order is None:
         return

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from clipd.encode import openclip
-from clipd.encode.precision import calibrated, known
+from clipd.encode.precision import calibrated, known, probe_pictures
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels, Vectors
 
@@ -27,7 +27,12 @@ SLICE_SECONDS = 0.3
 # Every slice reads all weights from memory once; with fewer pictures that is most of the work.
 _LEAST_SLICE = 4
 _TEXTS_PER_PASS = 64
-
+_GPU_FILES = ("/dev/nvidiactl", "/dev/kfd")  # the drivers of NVIDIA's GPUs, and of AMD's
+_SLICES_BEFORE_GROWTH = 64  # a minute or so: a slice that does not fit costs half a second
+_UNUSABLE = (
+    "the vector that the model makes of a {} is zero or not finite: its weights may be "
+    'damaged (fetch them again), or encoder.precision too low (set it to "fp32")'
+)
 
 Items = TypeVar("Items", Pixels, Sequence[str])
 
@@ -50,6 +55,7 @@ class Engine:
         self._wish = wish
         device, self.reason = choose_device(wish.device)
         self._limit = wish.batch  # pictures a slice; halved when memory runs out
+        self._fitted = 0  # slices of that size in a row that fitted
         self._seconds_each = 0.0  # of one picture, as measured
         self._model = self._loaded(device)
 
@@ -66,8 +72,12 @@ class Engine:
     def encode_images(self, pixels: Pixels, between: Callable[[], None]) -> Vectors:
         """Encode pictures slice by slice, calling `between` after each slice.
 
+        Returns:
+            Unit rows; a row of NaN for a picture that the model makes no usable vector of.
+
         Raises:
-            EncodeError: not even one picture fits in memory, or a vector is not one.
+            EncodeError: not even one picture fits in memory, or the model makes no usable
+                vectors of any picture.
         """
         parts = [np.empty((0, self._spec.dim), np.float32)]
         done = 0
@@ -75,7 +85,10 @@ class Engine:
             started = time.perf_counter()
             some = pixels[done : done + self._slice()]
             part = self._fitting(some, lambda some: self._model.images(some))
+            if np.isnan(part).any(axis=1).all():
+                self._insist_on_a_working_model()
             parts.append(part)
+            self._grow(len(part))
             done += len(part)
             self._learn((time.perf_counter() - started) / len(part))
             between()
@@ -85,7 +98,7 @@ class Engine:
         """Encode texts.
 
         Raises:
-            EncodeError: they do not fit in memory, or a vector is not one.
+            EncodeError: they do not fit in memory, or a vector is zero or not finite.
         """
         parts = [np.empty((0, self._spec.dim), np.float32)]
         done = 0
@@ -93,7 +106,16 @@ class Engine:
             some = texts[done : done + _TEXTS_PER_PASS]
             parts.append(self._fitting(some, lambda some: self._model.texts(some)))
             done += len(parts[-1])
-        return np.concatenate(parts)
+        vectors = np.concatenate(parts)
+        if np.isnan(vectors).any():
+            raise EncodeError(_UNUSABLE.format("text"))
+        return vectors
+
+    def _insist_on_a_working_model(self) -> None:
+        """Tell a picture that the model fails on from a model that fails on every picture."""
+        good = probe_pictures(self._spec.preprocess.side)[:1]
+        if np.isnan(self._model.images(good)).any():
+            raise EncodeError(_UNUSABLE.format("picture"))
 
     def _loaded(self, device: str) -> openclip.Model:
         try:
@@ -121,6 +143,13 @@ class Engine:
         fitting = SLICE_SECONDS / self._seconds_each if self._seconds_each else _LEAST_SLICE
         most = max(1, min(self._limit, max(_LEAST_SLICE, int(fitting))))
         return 1 << (most.bit_length() - 1)
+
+    def _grow(self, size: int) -> None:
+        """After some slices that fitted, try twice as many: memory comes back."""
+        self._fitted = self._fitted + 1 if size == self._limit else 0
+        if self._fitted == _SLICES_BEFORE_GROWTH:
+            self._fitted = 0
+            self._limit = min(2 * self._limit, self._wish.batch)
 
     def _learn(self, seconds_each: float) -> None:
         before = self._seconds_each or seconds_each
@@ -152,7 +181,7 @@ class Engine:
 
     def _shrink(self, size: int, reason: str) -> None:
         _free()
-        self._limit = min(self._limit, size)
+        self._limit, self._fitted = min(self._limit, size), 0
         log.warning("memory ran out; now %d at a time (%s)", size, reason)
 
     def _leave_gpu(self, reason: str) -> None:
@@ -163,25 +192,34 @@ class Engine:
 
 
 def choose_device(wanted: str) -> tuple[str, str]:
-    """Return "cuda" or "cpu", and why not the other.
+    """Return "cuda" or "cpu", and why not the other where that may surprise.
 
     CUDA is tried, not only asked for: a driver that is too old or a GPU that this torch has no
     kernels for shows only then.
     """
     if wanted == "cpu":
-        return "cpu", 'encoder.device is "cpu"'
+        return "cpu", ""
+    trouble = _cuda_trouble()
+    if not trouble:
+        return "cuda", ""
+    # A machine without a GPU that was not told to use one works as it should: no word of it.
+    is_news = wanted == "cuda" or any(Path(file).exists() for file in _GPU_FILES)
+    return "cpu", f"CUDA is not available: {trouble}" if is_news else ""
+
+
+def _cuda_trouble() -> str:
+    """Return why CUDA cannot be used, "" when it works."""
     if torch.version.cuda is None and torch.version.hip is None:
-        return "cpu", "CUDA is not available: this torch is built without it"
+        return "this torch is built without it"
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
             if torch.cuda.is_available():
                 torch.ones(1, device="cuda").add(1).item()
-                return "cuda", ""
+                return ""
         except RuntimeError as error:
-            return "cpu", f"CUDA is not available: {_first_line(error)}"
-    why = _first_line(said[0].message) if said else "no GPU was found"
-    return "cpu", f"CUDA is not available: {why}"
+            return _first_line(error)
+    return _first_line(said[0].message) if said else "no GPU was found"
 
 
 def _free() -> None:

@@ -9,6 +9,8 @@ import os
 import socket
 import sys
 
+import numpy as np
+
 from clipd.encode import openclip
 from clipd.encode.model_json import from_json
 from clipd.encode.precision import probe_pictures
@@ -44,6 +46,11 @@ def _check(question: dict[str, JsonValue]) -> dict[str, JsonValue]:
             raise ModelError(
                 f"{spec.checkpoint} makes vectors of {vectors.shape[1]} numbers, "
                 f"but {spec.architecture} should make {spec.dim}"
+            )
+        if np.isnan(vectors).any():
+            raise ModelError(
+                f"{spec.checkpoint} makes vectors that are zero or not finite: "
+                "it is damaged; get it anew"
             )
     return {"ok": True}
 

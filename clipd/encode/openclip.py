@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 import clipd
 from clipd.encode.model_json import read_json
-from clipd.errors import EncodeError, ModelError
+from clipd.errors import ModelError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
 
@@ -59,8 +59,8 @@ class Model:
         Args:
             pixels: uint8, shape (n, side, side, 3).
 
-        Raises:
-            EncodeError: a vector came out zero or not finite.
+        Returns:
+            Unit rows; a row of NaN where the vector came out zero or not finite.
         """
         with torch.inference_mode():
             batch = self.normalised(pixels).to(DTYPES[self.precision])
@@ -69,8 +69,8 @@ class Model:
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Encode texts in one forward pass; what is over the context length is cut off.
 
-        Raises:
-            EncodeError: a vector came out zero or not finite.
+        Returns:
+            As `images`.
         """
         with torch.inference_mode():
             tokens = self._tokenize(list(texts)).to(self.device)
@@ -184,13 +184,9 @@ class _Uninitialised(TorchFunctionMode):
 def _unit(out: torch.Tensor) -> Vectors:
     vectors = out.float()
     lengths = vectors.norm(dim=-1, keepdim=True)
-    if not bool(torch.isfinite(lengths).all()) or bool((lengths == 0).any()):
-        bad = int((~torch.isfinite(lengths) | (lengths == 0)).sum())
-        raise EncodeError(
-            f"the model made {bad} of {len(out)} vectors that are zero or not finite: "
-            'its weights may be damaged, or encoder.precision too low; try "fp32"'
-        )
-    return cast(Vectors, (vectors / lengths).cpu().numpy().astype(np.float32, copy=False))
+    is_usable = torch.isfinite(lengths) & (lengths > 0)
+    units = torch.where(is_usable, vectors / lengths, torch.nan)
+    return cast(Vectors, units.cpu().numpy().astype(np.float32, copy=False))
 
 
 def _tokenizer(spec: ModelSpec) -> Callable[[list[str]], torch.Tensor]:

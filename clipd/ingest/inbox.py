@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from clipd.decode.pool import DecodeJob
 from clipd.errors import EncodeError, StoppingError
-from clipd.photo import Decoded, Refused, Vectors
+from clipd.photo import Decoded, FailureKind, Refused, Vectors
 
 T = TypeVar("T")
 
@@ -37,21 +37,30 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The encoder is done with a batch: a row of ``vectors`` for each picture, in order."""
+    """Pictures have their vectors: a row for each, in order."""
 
     batch: tuple[Ready, ...]
     vectors: Vectors
 
 
 @dataclass(frozen=True, slots=True)
+class NotEncodable:
+    """There is no vector for a picture, and the picture is to blame, not the encoder."""
+
+    batch: tuple[Ready]
+    kind: FailureKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotEncoded:
-    """The encoder failed on a batch."""
+    """The encoder failed, whatever the pictures are."""
 
     batch: tuple[Ready, ...]
     error: EncodeError
 
 
-Message = Read | Encoded | NotEncoded
+Message = Read | Encoded | NotEncodable | NotEncoded
 
 
 @dataclass(frozen=True, slots=True)

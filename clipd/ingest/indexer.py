@@ -21,7 +21,7 @@ from clipd.ingest.backfill import Backfill, Retries
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
 from clipd.ingest.claims import Claims
-from clipd.ingest.inbox import Encoded, Inbox, Message, NotEncoded, Read, Ready
+from clipd.ingest.inbox import Encoded, Inbox, Message, NotEncodable, NotEncoded, Read, Ready
 from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.settling import Settler, ToRead
@@ -223,13 +223,15 @@ class Indexer:
             case Encoded():
                 self._land(message.batch)
                 return partial(self._recorder.encoded_batch, message)
+            case NotEncodable():
+                self._land(message.batch)
+                return partial(self._recorder.not_encodable, message)
             case NotEncoded():
                 self._land(message.batch)
                 self._backfill.restart()  # a path that the catalog knows is not read again
                 return partial(self._recorder.not_encoded, message)
 
     def _land(self, batch: tuple[Ready, ...]) -> None:
-        self._batches.answered()
         for ready in batch:
             self._touched.append(ready.path)
             self._landed.append(ready.path)

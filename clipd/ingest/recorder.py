@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from clipd.errors import EncodeError, EncoderClosedError
-from clipd.ingest.inbox import Encoded, NotEncoded, Ready
+from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
 from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, FailureKind, Fingerprint, Refused
 from clipd.store.catalog import Catalog
@@ -88,7 +88,7 @@ class Recorder:
             try:
                 self._catalog.put_vector(self._model, photo, vector)
             except EncodeError as error:
-                self._not_usable(ready, error)
+                self._not_usable(ready, "encode", str(error))
             else:
                 self._put_path(ToRead(ready.path, ready.root), decoded.fingerprint, photo)
         self.problem, self._wait, self._retry_at = "", _ENCODER_WAITS[0], 0.0
@@ -97,6 +97,11 @@ class Recorder:
             "encoded %d photos",
             len(answer.batch),
         )
+
+    def not_encodable(self, answer: NotEncodable) -> None:
+        """Record a picture that the model makes no vector of."""
+        (ready,) = answer.batch
+        self._not_usable(ready, answer.kind, answer.reason)
 
     def not_encoded(self, answer: NotEncoded) -> None:
         """Have the photos of a failed batch tried again, later each time."""
@@ -172,10 +177,10 @@ class Recorder:
             return 0
         return before.tries if before.fingerprint == seen else 0
 
-    def _not_usable(self, ready: Ready, error: EncodeError) -> None:
+    def _not_usable(self, ready: Ready, kind: FailureKind, reason: str) -> None:
         seen = fingerprint_at(ready.path)
         if seen == ready.decoded.fingerprint:
-            self._put_failure(ToRead(ready.path, ready.root), seen, "encode", str(error))
+            self._put_failure(ToRead(ready.path, ready.root), seen, kind, reason)
         else:
             self._again(ready.path, _AGAIN_SECONDS)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,50 @@ def save_model(folder: Path, weights: Weights) -> Path:
     (folder / "small.json").write_text(json.dumps(SMALL))
     save_file(weights, folder / "small.safetensors")
     return folder / "small.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Makes the real encoders that start from now on fail over some pictures.
+
+    Claims are Python, of ``pictures``: a normalised tensor of shape (n, 3, side, side).
+    """
+
+    folder: Path
+
+    def kill_over(self, claim: str) -> None:
+        """Have the encoder killed, as the kernel does, when it is fed what the claim says."""
+        self._install(f"if bool({claim}): os.kill(os.getpid(), signal.SIGKILL)")
+
+    def blind_to(self, claim: str) -> None:
+        """Have the vectors be not finite of those pictures of which the claim is true."""
+        self._install(f"vectors[{claim}] = float('nan')")
+
+    def _install(self, line: str) -> None:
+        # Python runs a sitecustomize at its start; this one watches what any model is fed.
+        (self.folder / "sitecustomize.py").write_text(
+            f"""
+import os, signal, sys
+if any("encode_worker" in word for word in sys.orig_argv):
+    from torch.nn.modules.module import register_module_forward_hook
+
+    def look(module, inputs, vectors):
+        pictures = inputs[0] if inputs else None
+        is_tower = getattr(pictures, "ndim", 0) == 4 and getattr(vectors, "ndim", 0) == 2
+        if is_tower:
+            {line}
+
+    register_module_forward_hook(look)
+"""
+        )
+
+
+@pytest.fixture
+def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faults:
+    folder = tmp_path / "faults"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return Faults(folder)
 
 
 @pytest.fixture(scope="session")

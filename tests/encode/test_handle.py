@@ -16,18 +16,39 @@ import pytest
 
 from clipd.config.options import EncoderConfig
 from clipd.encode.handle import Encoder
-from clipd.errors import EncodeError
+from clipd.encode.model_json import as_json
+from clipd.errors import EncodeError, EncoderDiedError
+from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels
+from clipd.process.child import Child
+from tests.encode.conftest import Faults
 
 pytestmark = pytest.mark.slow
 
 DEADLINE_SECONDS = 120.0
+
+Started = Callable[[], list[int]]
 
 
 @pytest.fixture(scope="module")
 def shared(spec: ModelSpec, cache: Path) -> Iterator[Encoder]:
     with Encoder(spec, EncoderConfig(device="cpu"), cache) as encoder:
         encoder.encode_texts(["awake"])  # so that no test is blamed for the child it finds
+        yield encoder
+
+
+@pytest.fixture
+def started() -> Started:
+    """Tells the encoder children that this test has started, not those of `shared`."""
+    before = set(workers(os.getpid()))
+    return lambda: [pid for pid in workers(os.getpid()) if pid not in before]
+
+
+@pytest.fixture
+def own(spec: ModelSpec, cache: Path, started: Started) -> Iterator[Encoder]:
+    """An encoder for a test that ends its child: what is shared must stay as it was."""
+    with Encoder(spec, EncoderConfig(device="cpu"), cache) as encoder:
+        encoder.encode_texts(["awake"])
         yield encoder
 
 
@@ -54,6 +75,10 @@ def workers(parent: int) -> list[int]:
     return found
 
 
+def keepers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "clipd-encoder-keeper"}
+
+
 def test_pictures_and_texts_become_unit_vectors_in_order(
     shared: Encoder, spec: ModelSpec, pictures: Pixels
 ) -> None:
@@ -70,7 +95,7 @@ def test_pictures_and_texts_become_unit_vectors_in_order(
     assert (alone @ vectors.T).argmax(axis=1).tolist() == list(range(10))
 
 
-def test_the_status_tells_where_the_model_is_and_why(shared: Encoder, pictures: Pixels) -> None:
+def test_the_status_tells_where_the_model_is(shared: Encoder, pictures: Pixels) -> None:
     shared.encode_images(pictures)
 
     status = asdict(shared.status())
@@ -80,7 +105,7 @@ def test_the_status_tells_where_the_model_is_and_why(shared: Encoder, pictures: 
         "state": "ready",
         "device": "cpu",
         "model": "mine",
-        "reason": 'encoder.device is "cpu"',
+        "reason": "",
         "error": "",
     }
 
@@ -98,48 +123,120 @@ def test_a_query_does_not_wait_for_a_batch(shared: Encoder, pictures: Pixels) ->
     assert answered > 5
 
 
-def test_a_killed_child_is_replaced_once_for_the_work_under_way(
-    shared: Encoder, pictures: Pixels
+def test_a_query_whose_encoder_is_killed_is_answered_by_a_new_one(
+    own: Encoder, started: Started
 ) -> None:
-    expected = shared.encode_images(pictures)
-    batch = np.tile(pictures, (400, 1, 1, 1))
-    (first,) = workers(os.getpid())
+    expected = own.encode_texts(["a cat"])
+    (pid,) = started()
+    os.kill(pid, signal.SIGSTOP)  # so that it is certainly killed with the query in hand
     with ThreadPoolExecutor(1) as pool:
-        photos = pool.submit(shared.encode_images, batch)
-        os.kill(first, signal.SIGKILL)
-        np.testing.assert_allclose(photos.result()[-10:], expected, atol=1e-2)
+        answer = pool.submit(own.encode_texts, ["a cat"])
+        wait_for(lambda: "does not answer" in own.status().error)
+        os.kill(pid, signal.SIGKILL)
 
-        (second,) = workers(os.getpid())
-        photos = pool.submit(shared.encode_images, batch)
-        os.kill(second, signal.SIGKILL)
-        wait_for(lambda: set(workers(os.getpid())) - {second})
-        for pid in workers(os.getpid()):
-            os.kill(pid, signal.SIGKILL)
-        with pytest.raises(EncodeError, match="was killed"):
-            photos.result()
+        np.testing.assert_allclose(answer.result(), expected, atol=1e-2)
+    assert own.status().error == ""
 
-    assert "was killed" in shared.status().error
-    assert shared.status().state == "asleep"
+
+def test_an_encoder_that_a_signal_stopped_is_replaced_and_the_status_says_so_meanwhile(
+    own: Encoder, started: Started, pictures: Pixels
+) -> None:
+    (pid,) = started()
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: own.status().state == "silent")
+    assert "stopped by a signal" in own.status().error
+    asked_at = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        # A batch under way, whose own patience is longer, does not hold up the query.
+        batch = pool.submit(own.encode_images, pictures)
+        query = pool.submit(own.encode_query_image, pictures[:1])
+        wait_for(lambda: "does not answer for" in own.status().error)
+        error = query.exception()
+        waited = time.monotonic() - asked_at
+        with pytest.raises(EncoderDiedError, match=r"did not answer for \d+ s"):
+            batch.result()
+
+    assert waited < 60  # 11 s where nothing else runs
+    if error is not None:  # this machine is too slow for a start in a few seconds
+        assert "did not answer for" in str(error)
+        assert "ask again in a moment" in str(error)
+    assert own.encode_query_image(pictures[:1]).shape == (1, own.dim)
+    assert own.status().state == "ready"
+    assert pid not in started()
+
+
+def test_queries_that_find_no_encoder_wait_for_one_start(
+    spec: ModelSpec, cache: Path, started: Started
+) -> None:
+    with Encoder(spec, EncoderConfig(device="cpu", precision="fp32"), cache) as encoder:
+        with ThreadPoolExecutor(4) as pool:
+            answers = [pool.submit(encoder.encode_texts, ["a cat"]) for _ in range(4)]
+            wait_for(started)
+            first = started()
+            vectors = [answer.result() for answer in answers]
+
+        assert started() == first
+        assert len(first) == 1
+    assert all((vector == vectors[0]).all() for vector in vectors)
+
+
+def test_a_picture_without_a_usable_vector_is_a_row_of_nan_in_a_batch_and_an_error_in_a_query(
+    faults: Faults, spec: ModelSpec, cache: Path, pictures: Pixels
+) -> None:
+    faults.blind_to("pictures.amin((1, 2, 3)) > 1")  # white all over
+    batch = pictures.copy()
+    batch[3] = 255
+    config = EncoderConfig(device="cpu", precision="fp32")
+    with Encoder(spec, config, cache) as encoder:
+        is_usable = np.isfinite(encoder.encode_images(batch)).all(axis=1)
+
+        assert np.flatnonzero(~is_usable).tolist() == [3]
+        with pytest.raises(EncodeError, match="no usable vector of this picture"):
+            encoder.encode_query_image(batch[3:4])
+
+
+def test_a_stop_while_the_encoder_starts_leaves_no_traceback(
+    spec: ModelSpec, cache: Path, started: Started, capfd: pytest.CaptureFixture[str]
+) -> None:
+    encoder = Encoder(spec, EncoderConfig(device="cpu", precision="fp32"), cache)
+    with ThreadPoolExecutor(1) as pool:
+        query = pool.submit(encoder.encode_texts, ["a cat"])
+        wait_for(started)
+        encoder.close()
+        with pytest.raises(EncodeError, match="clipd is stopping"):
+            query.result()
+    # The same seen from the child: its lanes close while it loads the model.
+    with Child("clipd.encode.encode_worker", lanes=2) as child:
+        child.lanes[0].send(_first_order(spec, cache))
+        child.stop(DEADLINE_SECONDS)
+
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _first_order(spec: ModelSpec, cache: Path) -> dict[str, JsonValue]:
+    wish: dict[str, JsonValue] = {"device": "cpu", "precision": "fp32", "batch": 4}
+    return {"spec": as_json(spec), "cache": str(cache), **wish}
 
 
 def test_the_child_ends_when_it_is_not_needed_and_comes_back(
-    spec: ModelSpec, cache: Path, pictures: Pixels
+    spec: ModelSpec, cache: Path, started: Started, pictures: Pixels
 ) -> None:
     config = EncoderConfig(device="cpu", precision="fp32", idle_unload=0.1)
+    others = keepers()
     with Encoder(spec, config, cache) as encoder:
         assert encoder.encode_images(pictures[:0]).shape == (0, spec.dim)
         assert encoder.status().state == "asleep"
         encoder.encode_images(pictures)
-        wait_for(lambda: encoder.status().state == "asleep" and not workers(os.getpid()))
-        wait_for(lambda: "clipd-encoder-rest" not in {t.name for t in threading.enumerate()})
+        wait_for(lambda: encoder.status().state == "asleep" and not started())
+        wait_for(lambda: not keepers() - others)
 
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(encoder.encode_texts, ["a cat"])
-            wait_for(lambda: workers(os.getpid()))
+            wait_for(started)
             encoder.close()
             with pytest.raises(EncodeError):
                 waiting.result()
-        assert not workers(os.getpid())
+        assert not started()
         with pytest.raises(EncodeError, match="clipd is stopping"):
             encoder.encode_texts(["a cat"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ import pytest
 
 from clipd.config.options import EncoderConfig
 from clipd.encode.handle import Encoder
-from clipd.ingest.batches import Batches
-from clipd.ingest.inbox import Encoded, NotEncoded, Ready
-from clipd.photo import Decoded, Fingerprint
+from clipd.ingest.batches import Batches, Outcome
+from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
+from clipd.photo import Decoded, Fingerprint, ModelSpec, Pixels
+from tests.encode.conftest import Faults
 from tests.store.stock import a_hash, a_model
 
 SIZE = 4
@@ -27,29 +28,54 @@ class Desk:
     """Batches for an encoder that is closed, and its answers."""
 
     batches: Batches
-    answers: queue.SimpleQueue[Encoded | NotEncoded] = field(default_factory=queue.SimpleQueue)
+    answers: queue.SimpleQueue[Outcome]
 
     def add(self, count: int, *, waited: float = 0.0) -> None:
         for number in range(count):
-            pixels = np.zeros((32, 32, 3), np.uint8)
-            seen = Fingerprint(1, 2, 3, number, 5)
-            decoded = Decoded(a_hash(number), seen, 4, 3, "JPEG", "", pixels)
-            path = b"/p/%d.jpg" % number
-            self.batches.add(Ready(path, 1, decoded, time.monotonic() - waited))
+            self.batches.add(_ready(number, np.zeros((32, 32, 3), np.uint8), waited))
 
-    def answer(self) -> Encoded | NotEncoded:
-        answer = self.answers.get(timeout=DEADLINE_SECONDS)
-        self.batches.answered()
-        return answer
+    def answer(self) -> Outcome:
+        return self.answers.get(timeout=DEADLINE_SECONDS)
+
+
+def _ready(number: int, pixels: Pixels, waited: float = 0.0) -> Ready:
+    decoded = Decoded(a_hash(number), Fingerprint(1, 2, 3, number, 5), 4, 3, "JPEG", "", pixels)
+    return Ready(b"/p/%d.jpg" % number, 1, decoded, time.monotonic() - waited)
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     encoder = Encoder(a_model(), EncoderConfig(), tmp_path)
     encoder.close()
-    answers: queue.SimpleQueue[Encoded | NotEncoded] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     with Batches(encoder, SIZE, answers.put) as batches:
         yield Desk(batches, answers)
+
+
+@pytest.mark.slow
+def test_a_picture_without_a_usable_vector_harms_no_other_of_its_batch(
+    faults: Faults, spec: ModelSpec, cache: Path, pictures: Pixels
+) -> None:
+    faults.blind_to("pictures.amin((1, 2, 3)) > 1")  # white all over
+    batch = pictures.copy()
+    batch[3] = 255
+    answers: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    with (
+        Encoder(spec, EncoderConfig(device="cpu", precision="fp32"), cache) as encoder,
+        Batches(encoder, len(batch), answers.put) as batches,
+    ):
+        for number, picture in enumerate(batch):
+            batches.add(_ready(number, picture))
+        batches.send_due(more_coming=False)
+        outcomes = [answers.get(timeout=DEADLINE_SECONDS) for _ in range(2)]
+
+    good, bad = outcomes
+    assert isinstance(good, Encoded)
+    assert isinstance(bad, NotEncodable)
+    assert [ready.path for ready in bad.batch] == [b"/p/3.jpg"]
+    assert (bad.kind, "not finite" in bad.reason) == ("encode", True)
+    assert len(good.batch) == len(good.vectors) == len(batch) - 1
+    assert bad.batch[0] not in good.batch
 
 
 def test_a_full_batch_goes_while_more_is_coming(desk: Desk) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clipd.errors import EncodeError, EncoderClosedError
-from clipd.ingest.inbox import Encoded, NotEncoded, Ready
+from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, Fingerprint, Refused
@@ -152,6 +152,19 @@ def test_a_path_goes_live_only_if_the_file_that_was_read_still_lies_there(
 
     assert _photos(desk) == {}
     assert list(desk.again) == [path]
+
+
+def test_a_picture_that_the_model_makes_no_vector_of_is_listed_with_its_reason(
+    desk: Desk,
+) -> None:
+    desk.recorder.not_encodable(
+        NotEncodable((desk.ready("a.jpg", 1),), "encode", "its vector is not finite")
+    )
+    failure = desk.house.catalog.failure(desk.house.path("a.jpg"))
+    assert failure is not None
+    assert (failure.kind, failure.reason) == ("encode", "its vector is not finite")
+    assert failure.fingerprint == Fingerprint.of(os.lstat(desk.house.path("a.jpg")))
+    assert not desk.again
 
 
 def test_what_may_be_the_machines_fault_is_tried_three_times(desk: Desk) -> None:

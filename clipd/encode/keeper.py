@@ -1,0 +1,244 @@
+"""The life of the encoder's child: started when somebody calls, watched, ended when idle."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+
+from clipd.encode.encoder_child import LOOK_SECONDS, EncoderChild, Ending, Patience
+from clipd.errors import ChildError, EncodeError, EncoderClosedError
+from clipd.json_types import JsonValue
+from clipd.process.channel import Message
+
+log = logging.getLogger(__name__)
+
+# Reading 5 GB of weights from a sleeping disk takes less than the second number.
+_START_PATIENCE = Patience(60.0, 900.0)
+_SILENCE_WORTH_TELLING_SECONDS = 2.0
+
+EncoderState = Literal["asleep", "starting", "ready", "silent"]  # silent: it does not answer
+
+
+class Keeper:
+    """Keeps one child, on a thread of its own, while there is something to do for it.
+
+    Thread-safe.
+    """
+
+    def __init__(
+        self,
+        first_order: Mapping[str, JsonValue],
+        environment: Mapping[str, str],
+        idle_seconds: float,
+    ) -> None:
+        """Keep nothing yet.
+
+        Args:
+            first_order: what tells a new child its model.
+            environment: of the child, over ours.
+            idle_seconds: how long a child stays without a call.
+        """
+        self._first_order = dict(first_order)
+        self._environment = dict(environment)
+        self._idle_seconds = idle_seconds
+        # `_changed` guards everything below, and tells of it.
+        self._changed = threading.Condition()
+        self._child: EncoderChild | None = None
+        self._is_starting = False
+        self._failed_starts = 0
+        self._is_closed = False
+        self._calls = 0  # under way
+        self._used_at = 0.0
+        self._thread: threading.Thread | None = None
+        self._about: dict[str, JsonValue] = {}  # what the child said of itself last
+        self._error = ""
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Mark the length of a call: the child stays, and is watched for signs of life."""
+        with self._changed:
+            self._calls += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._calls -= 1
+                self._used_at = time.monotonic()
+                self._changed.notify_all()
+
+    def awake(self, deadline: float | None = None) -> EncoderChild:
+        """Return the child, ready; have it started when there is none.
+
+        All who call while it starts wait for the same start.
+
+        Args:
+            deadline: `time.monotonic()` until which to wait; None: as long as a start may take.
+
+        Raises:
+            EncoderClosedError: clipd stops.
+            EncodeError: it does not start, or not before the deadline.
+        """
+        with self._changed:
+            failed_before = self._failed_starts
+            while True:
+                self._insist_on_open()
+                if self._failed_starts > failed_before:
+                    raise EncodeError(self._error)
+                if self._child is not None and not self._is_starting:
+                    return self._child
+                if not self._is_starting:
+                    self._start_thread()
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                if not self._changed.wait_for(self._is_settled, left):
+                    raise EncodeError("the encoder is still starting; ask again in a moment")
+
+    def bury(self, child: EncoderChild, *, is_hung: bool) -> Ending:
+        """End a child that failed; return how it did.
+
+        Raises:
+            EncoderClosedError: clipd stops, and that is why it failed.
+        """
+        ending = self._end(child, at_once=is_hung)
+        with self._changed:
+            self._insist_on_open()
+        return ending
+
+    def learn(self, answer: Message) -> None:
+        """Note what the child says of itself in an answer."""
+        with self._changed:
+            self._about = answer.header
+            self._error = ""
+
+    def complain(self, sentence: str) -> None:
+        """Note why a start or a call failed, until one succeeds."""
+        with self._changed:
+            if not self._is_closed:
+                self._error = sentence
+
+    def state(self) -> tuple[EncoderState, str]:
+        """Return how the child is, and what is wrong now or was with the last call; never waits."""
+        with self._changed:
+            child = self._child
+            if child is None or not child.is_alive():
+                return "starting" if self._is_starting else "asleep", self._error
+            silent = child.silent_seconds()
+            if silent > _SILENCE_WORTH_TELLING_SECONDS:
+                return "silent", f"the encoder does not answer for {silent:.0f} s"
+            if child.is_stopped():
+                return "silent", "the encoder is stopped by a signal; a query will start a new one"
+            return "starting" if self._is_starting else "ready", self._error
+
+    def about(self, key: str) -> str:
+        """Return one of the things that the child said of itself last; "" before it did."""
+        with self._changed:
+            return str(self._about.get(key, ""))
+
+    def close(self, grace_seconds: float) -> None:
+        """End the child; a call under way has that long to finish, then it fails."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._calls or self._is_starting, grace_seconds)
+            child, self._child = self._child, None
+            is_working = self._calls > 0 or self._is_starting
+            thread = self._thread
+        if child is not None:
+            child.end(at_once=is_working)
+        if thread is not None:
+            thread.join()
+
+    def _is_settled(self) -> bool:
+        return not self._is_starting or self._is_closed
+
+    def _insist_on_open(self) -> None:
+        if self._is_closed:
+            raise EncoderClosedError
+
+    def _start_thread(self) -> None:
+        self._is_starting = True
+        self._thread = threading.Thread(
+            target=self._keep, args=(self._thread,), name="clipd-encoder-keeper"
+        )
+        self._thread.start()
+
+    def _keep(self, before: threading.Thread | None) -> None:
+        """Start a child, watch over it while it works, end it when it is not needed."""
+        if before is not None:
+            before.join()  # it may still be ending the child before
+        child, why_not = None, ""
+        try:
+            child = self._start()
+        except EncoderClosedError:
+            pass
+        except EncodeError as error:
+            why_not = str(error)
+        finally:
+            with self._changed:
+                self._is_starting = False
+                self._failed_starts += child is None
+                self._error = why_not
+                self._changed.notify_all()
+        if child is not None:
+            self._watch(child)
+
+    def _start(self) -> EncoderChild:
+        started = time.monotonic()
+        try:
+            child = EncoderChild(self._environment)
+        except OSError as error:  # no memory or no process left
+            raise EncodeError(f"the encoder cannot be started: {error.strerror}") from error
+        with self._changed:
+            is_closed = self._is_closed
+            self._child = None if is_closed else child  # so that close() can end it meanwhile
+        if is_closed:
+            child.end(at_once=True)
+            raise EncoderClosedError
+        self._introduce(child)
+        log.info(
+            "encoder ready after %.1f s: on %s, %s",
+            *(time.monotonic() - started, self.about("device"), self.about("precision")),
+        )
+        return child
+
+    def _introduce(self, child: EncoderChild) -> None:
+        """Tell the child its model and wait until it is ready."""
+        try:
+            answer = child.introduce(self._first_order, _START_PATIENCE)
+        except (ChildError, OSError) as error:
+            ending = self.bury(child, is_hung=isinstance(error, TimeoutError))
+            raise EncodeError(f"the encoder {ending.words} while it started") from error
+        if "ready" not in answer.header:
+            self.bury(child, is_hung=False)
+            raise EncodeError(str(answer.header.get("error")))
+        self.learn(answer)
+
+    def _watch(self, child: EncoderChild) -> None:
+        """End the child when it hangs, or when no call has come for the time of idleness."""
+        with self._changed:
+            while self._child is child and not self._is_closed:
+                left = self._used_at + self._idle_seconds - time.monotonic()
+                if self._calls:
+                    self._changed.wait(LOOK_SECONDS)
+                    if child.overdue():
+                        break
+                elif left > 0:
+                    self._changed.wait(left)
+                else:
+                    break
+            is_over = self._child is child and not self._is_closed
+            is_hung = self._calls > 0
+        if is_over:  # whoever still asks it learns so from its closed lanes
+            self._end(child, at_once=is_hung)
+            log.info("encoder ended: %s", "it did not answer" if is_hung else "it is not needed")
+
+    def _end(self, child: EncoderChild, *, at_once: bool) -> Ending:
+        with self._changed:
+            if self._child is child:
+                self._child = None
+            self._changed.notify_all()
+        return child.end(at_once=at_once)
