@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import shutil
 import time
 from pathlib import Path
 
-from clipd.durable import put_in_place, sync_folder
+from clipd.durable import put_in_place, replacing, sync_folder
 from clipd.errors import CatalogCorruptError, CatalogNewerError
 from clipd.store import check
 from clipd.store.catalog import Catalog
 from clipd.store.faults import mark_suspect, suspect_mark, translating
-from clipd.store.sqlite import connect, uri_of
+from clipd.store.sqlite import Access, connect, uri_of
 
 _log = logging.getLogger(__name__)
 
 CATALOG = "catalog.sqlite"
 BACKUP = "backup.sqlite"
 
+_FROZEN = (
+    "the folder {} cannot be written: what is known is searched, and nothing is added until it can "
+    "be written again"
+)
 _ASIDE = ".damaged-"
 _ASIDE_KEPT = 2  # a disk that goes on failing must not fill up with damaged catalogs
 # The WAL goes before the catalog: left behind, it would be played into the file that follows.
@@ -28,6 +34,8 @@ _PARTS = ("-wal", "-shm", ".suspect", "")
 def open_catalog(folder: Path, now: float) -> tuple[Catalog, str | None]:
     """Open the catalog of a state folder; a damaged one is set aside and replaced.
 
+    On a disk that is full or read-only it is opened all the same, for its answers.
+
     Args:
         now: seconds since the epoch; names what is set aside.
 
@@ -36,32 +44,37 @@ def open_catalog(folder: Path, now: float) -> tuple[Catalog, str | None]:
 
     Raises:
         CatalogNewerError: a newer clipd wrote it; it is left alone.
-        StorageFullError: there is no room, or the disk gave an error; it is left alone.
-        StoreError: it cannot be opened.
+        StoreUnavailableError: it cannot be opened just now; it is left alone.
     """
     file = folder / CATALOG
     if _is_lost(file) and (folder / BACKUP).exists():
         return _replace(file, now, "the catalog was missing")
     try:
-        return _open_checked(file), None
+        catalog = _open_checked(file)
+        return catalog, _FROZEN.format(folder) if catalog.is_frozen else None
     except CatalogCorruptError as error:
         return _replace(file, now, f"the catalog was damaged ({error.__cause__ or error})")
 
 
-def backup(catalog_file: Path, folder: Path) -> Path:
+def backup(catalog_file: Path, folder: Path, access: Access = Access.SHARED) -> Path:
     """Write a compact copy of the catalog, checked, in place of the backup before.
 
     Uses a connection of its own, so any thread may call it while the catalog is written.
 
+    Args:
+        catalog_file: what is copied.
+        folder: where the backup lies.
+        access: how the catalog's writer opened it, where there is one in this process.
+
     Raises:
-        StorageFullError: there is no room; the older backup stands.
+        StoreUnavailableError: there is no room; the older backup stands.
         CatalogCorruptError: the catalog is damaged; the older backup stands.
     """
     target, fresh = folder / BACKUP, folder / (BACKUP + ".tmp")
     try:
         with translating(target):
             fresh.unlink(missing_ok=True)
-        _vacuum_into(catalog_file, fresh)
+        _vacuum_into(catalog_file, access, fresh)
         with translating(target):
             put_in_place(fresh, target)
     finally:
@@ -77,9 +90,11 @@ def backed_up_at(folder: Path) -> float | None:
         return None
 
 
-def _vacuum_into(catalog_file: Path, fresh: Path) -> None:
+def _vacuum_into(catalog_file: Path, access: Access, fresh: Path) -> None:
     with translating(catalog_file):
-        connection = connect(catalog_file, "ro")
+        # SQLite makes the file with the umask, but keeps the mode of one that is there and empty.
+        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        connection = connect(catalog_file, "ro", access)
         try:
             connection.execute("VACUUM INTO ?", (uri_of(fresh),))
         finally:
@@ -120,7 +135,8 @@ def _open_checked(file: Path) -> Catalog:
     except BaseException:
         catalog.close()
         raise
-    mark.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # of a disk that is read-only; the next start checks again
+        mark.unlink(missing_ok=True)
     return catalog
 
 
@@ -163,19 +179,16 @@ def _forget_old(file: Path) -> None:
 
 def _restore(file: Path) -> Catalog | None:
     """Put a copy of the backup in the catalog's place; None when the backup is no good."""
-    source, fresh = file.with_name(BACKUP), file.with_name(file.name + ".tmp")
+    source = file.with_name(BACKUP)
     try:
-        with translating(file):
-            shutil.copyfile(source, fresh)
-            put_in_place(fresh, file)
+        with translating(file), replacing(file) as stream, open(source, "rb") as kept:
+            shutil.copyfileobj(kept, stream)
         return _open_restored(file)
     except (CatalogCorruptError, CatalogNewerError) as error:
         _log.warning("the backup of the catalog is not used: %s", error)
         for part in _PARTS:
             file.with_name(file.name + part).unlink(missing_ok=True)
         return None
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _open_restored(file: Path) -> Catalog:

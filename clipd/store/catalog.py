@@ -17,6 +17,7 @@ from clipd.store import schema
 from clipd.store.check import damaged_vectors
 from clipd.store.path_writer import PathWriter
 from clipd.store.rows import folder_range, stored
+from clipd.store.sqlite import Access
 
 TEXT_VECTORS_KEPT = 10_000
 _SLICE = 10_000  # rows that one transaction changes where many are to be changed
@@ -28,16 +29,22 @@ class Catalog(PathWriter):
     Every method that changes something must be called inside of ``writing``.
     """
 
-    def __init__(self, file: Path, connection: sqlite3.Connection) -> None:
-        super().__init__(file, connection)
+    def __init__(self, file: Path, connection: sqlite3.Connection, access: Access) -> None:
+        super().__init__(file, connection, access)
         self._dims: dict[int, int] = {}
 
     def root(self, path: bytes) -> int:
         """Return the id of a root, new or known, and mark it as configured."""
-        return self._id_of(
-            "INSERT INTO roots (path) VALUES (?)"
-            " ON CONFLICT (path) DO UPDATE SET configured = 1 RETURNING id",
-            path,
+        # Writes only what is new: a start must do on a disk that is full or held by others.
+        known = self._first("SELECT id FROM roots WHERE path = ? AND configured", path)
+        return (
+            int(known[0])
+            if known
+            else self._id_of(
+                "INSERT INTO roots (path) VALUES (?)"
+                " ON CONFLICT (path) DO UPDATE SET configured = 1 RETURNING id",
+                path,
+            )
         )
 
     def retire_roots(self, keep: Collection[int], now: int) -> int:
@@ -93,10 +100,17 @@ class Catalog(PathWriter):
 
     def model(self, spec: ModelSpec) -> int:
         """Return the id of a model, new or known by its fingerprint."""
-        return self._id_of(
-            "INSERT INTO models (fingerprint, name, dim) VALUES (?, ?, ?)"
-            " ON CONFLICT (fingerprint) DO UPDATE SET name = excluded.name RETURNING id",
-            *(spec.fingerprint, spec.name, spec.dim),
+        known = self._first(
+            "SELECT id FROM models WHERE fingerprint = ? AND name = ?", spec.fingerprint, spec.name
+        )
+        return (
+            int(known[0])
+            if known
+            else self._id_of(
+                "INSERT INTO models (fingerprint, name, dim) VALUES (?, ?, ?)"
+                " ON CONFLICT (fingerprint) DO UPDATE SET name = excluded.name RETURNING id",
+                *(spec.fingerprint, spec.name, spec.dim),
+            )
         )
 
     def photo_of_hash(self, content_hash: bytes) -> int | None:

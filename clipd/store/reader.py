@@ -30,7 +30,7 @@ from clipd.store.rows import (
     folder_range,
     split,
 )
-from clipd.store.sqlite import connect
+from clipd.store.sqlite import Access, connect
 
 _IDLE_CONNECTIONS = 8
 
@@ -67,8 +67,15 @@ class CatalogReader:
     would let the WAL grow without bound.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, access: Access = Access.SHARED) -> None:
+        """Make a reader.
+
+        Args:
+            file: the catalog.
+            access: how the catalog's writer opened it, where there is one in this process.
+        """
         self.file = file
+        self._access = access
         self._idle: list[sqlite3.Connection] = []  # guarded by _lock
         self._closed = False  # guarded by _lock
         self._lock = threading.Lock()
@@ -267,7 +274,8 @@ class CatalogReader:
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         if connection is None:
-            connection = connect(self.file, "ro")
+            connection = connect(self.file, "ro", self._access)
+            connection.execute("PRAGMA query_only = ON")  # "ro" is not to be had with ALONE
         try:
             yield connection
         finally:

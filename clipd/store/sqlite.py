@@ -1,14 +1,30 @@
-"""Connections to the catalog's file."""
+"""Connections to the catalog's file, as the disk beneath it allows."""
 
 from __future__ import annotations
 
+import enum
 import os
 import sqlite3
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-_BUSY_SECONDS = 30.0  # another program (a backup tool, sqlite3 by hand) may hold the file
+# Another program (a backup tool, sqlite3 by hand) may hold the file. Longer than this, and the
+# stop, which has ten seconds in all, would wait for it; whoever is refused tries again later.
+_BUSY_SECONDS = 3.0
+
+
+class Access(enum.Enum):
+    """How this process shares the catalog; all of its connections must do it in the same way."""
+
+    # As usual: the index of the WAL is a file beside the catalog, for all programs to see.
+    SHARED = ""
+    # No room for that file: SQLite's VFS "unix-excl" keeps the index of the WAL in this process
+    # (sqlite.org/vfs.html), and other programs find the catalog locked meanwhile.
+    ALONE = "&vfs=unix-excl"
+    # The folder cannot be written, so nothing changes in it: the catalog is read without locks.
+    # The WAL is passed over, which SQLite cannot open there.
+    FROZEN = "&immutable=1"
 
 
 def uri_of(file: Path) -> str:
@@ -16,10 +32,15 @@ def uri_of(file: Path) -> str:
     return "file:" + quote(os.fsencode(file.absolute()))
 
 
-def connect(file: Path, mode: Literal["ro", "rw", "rwc"]) -> sqlite3.Connection:
+def connect(
+    file: Path, mode: Literal["ro", "rw", "rwc"], access: Access = Access.SHARED
+) -> sqlite3.Connection:
     """Open a connection in autocommit mode; the caller sees to it that one thread uses it."""
+    # A file that is opened read-only does not take part in what ALONE shares: SQLite would look
+    # for the index of the WAL on the disk after all.
+    opened = {Access.SHARED: mode, Access.ALONE: "rw", Access.FROZEN: "ro"}[access]
     connection = sqlite3.connect(
-        f"{uri_of(file)}?mode={mode}",
+        f"{uri_of(file)}?mode={opened}{access.value}",
         uri=True,
         timeout=_BUSY_SECONDS,
         isolation_level=None,

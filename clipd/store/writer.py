@@ -9,10 +9,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from clipd.errors import CatalogCorruptError, CatalogNewerError
+from clipd.errors import (
+    CatalogCorruptError,
+    CatalogLockedError,
+    CatalogNewerError,
+    StoreUnavailableError,
+)
 from clipd.store import check, schema
 from clipd.store.faults import translating
-from clipd.store.sqlite import connect
+from clipd.store.sqlite import Access, connect
 
 _PAGE_BYTES = 8192  # 2 KiB rows take 271 MB where pages of 4096 take 407 MB (measured)
 _CACHE_KIB = 8192
@@ -22,57 +27,91 @@ _WAL_BYTES = 64 << 20  # a WAL that grew beyond this shrinks after the next chec
 class Writer:
     """A writing connection and its transactions. One per process, for one thread at a time."""
 
-    def __init__(self, file: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, file: Path, connection: sqlite3.Connection, access: Access) -> None:
         self.file = file
+        self.access = access  # for readers, which must open the file in the same way
         self._connection = connection
+        self._is_writing = False  # inside of a ``writing`` block
 
     @classmethod
     def open(cls, file: Path) -> Self:
         """Open the catalog, making or migrating it as needed.
 
+        On a disk that is full or read-only it is opened as far as that goes, and what is written
+        is refused with a StorageFullError until there is room; see ``is_frozen``.
+
         Raises:
             CatalogNewerError: a newer clipd wrote it.
             CatalogCorruptError: it is damaged, or no catalog at all.
-            StorageFullError: there is no room, or the disk gave an error.
-            StoreError: it cannot be opened.
+            StoreUnavailableError: it cannot be opened, or made, or migrated just now.
         """
         _make_private(file)
+        try:
+            return cls._open_as(file, Access.SHARED)
+        except CatalogLockedError:
+            raise
+        except StoreUnavailableError as error:
+            access = Access.ALONE if os.access(file.parent, os.W_OK) else Access.FROZEN
+            with contextlib.suppress(StoreUnavailableError):
+                return cls._open_as(file, access)
+            raise error
+
+    @classmethod
+    def _open_as(cls, file: Path, access: Access) -> Self:
         with translating(file):
-            connection = connect(file, "rw")
+            connection = connect(file, "rw", access)
             try:
                 _refuse_newer(connection, file)
                 _set_up(connection)
+                # The first look at a table, which needs what the next ones need.
+                connection.execute("SELECT 1 FROM lineage").fetchall()
             except BaseException:
                 connection.close()
                 raise
-        return cls(file, connection)
+        return cls(file, connection, access)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing can be written until the catalog is opened anew."""
+        return self.access is Access.FROZEN
 
     def close(self) -> None:
         """Close the connection; an open transaction is undone."""
         # The last connection does this by itself, but a reader may still be there, and a WAL
         # that is left tells the next start that this one was killed.
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.checkpoint()
         self._connection.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Do everything in the block in one transaction; an error undoes all of it.
 
+        The transaction begins with the first write, so that a block that only looks takes no
+        lock: another program may hold it, and has a right to.
+
         Raises:
-            StorageFullError: there is no room, or the disk gave an error; nothing is changed.
+            StoreUnavailableError: there is no room, or another program writes; nothing is changed.
             CatalogCorruptError: damage was met.
         """
-        # IMMEDIATE: a deferred transaction that reads first can be refused at its first write.
-        self._run("BEGIN IMMEDIATE")
+        if self._is_writing:
+            raise RuntimeError("a transaction of the catalog inside of another one")
+        self._is_writing = True
         try:
             yield
-            self._run("COMMIT")
-        except BaseException:
-            # SQLite has already rolled back by itself after some errors.
             if self._connection.in_transaction:
-                self._run("ROLLBACK")
+                self._run("COMMIT")
+        except BaseException:
+            self._undo()
             raise
+        finally:
+            self._is_writing = False
+
+    def _undo(self) -> None:
+        # SQLite has already rolled back by itself after some errors. Where the disk refuses even
+        # this, the next statement meets the disk again; the error that led here must be told.
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     @property
     def changes(self) -> int:
@@ -80,8 +119,13 @@ class Writer:
         return self._connection.total_changes
 
     def checkpoint(self) -> None:
-        """Move the WAL into the catalog and cut it to nothing, as far as no reader is in it."""
-        self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        """Move the WAL into the catalog and cut it to nothing, as far as that goes now.
+
+        It only gives room back, and is asked for when a disk has failed: its errors are those
+        that are known already, and are not raised.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def insist_on_whole(self, thoroughly: bool) -> None:
         """Read every page of the file.
@@ -106,17 +150,20 @@ class Writer:
 
     def _write(self, sql: str, *values: object) -> int:
         """Change rows inside of a ``writing`` block; return how many."""
-        self._insist_on_transaction()
+        self._begin()
         return self._run(sql, values).rowcount
 
     def _id_of(self, sql: str, *values: object) -> int:
         """Change one row inside of a ``writing`` block; return the id that it gives back."""
-        self._insist_on_transaction()
+        self._begin()
         return int(self._fetch(sql, *values)[0][0])
 
-    def _insist_on_transaction(self) -> None:
-        if not self._connection.in_transaction:
+    def _begin(self) -> None:
+        if not self._is_writing:
             raise RuntimeError("the catalog is written outside of Catalog.writing()")
+        if not self._connection.in_transaction:
+            # IMMEDIATE: a deferred transaction that reads first can be refused at its first write.
+            self._run("BEGIN IMMEDIATE")
 
     def _run(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         with translating(self.file):

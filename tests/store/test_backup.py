@@ -4,12 +4,19 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from clipd.errors import CatalogCorruptError, CatalogNewerError, StorageFullError
+from clipd.errors import (
+    CatalogCorruptError,
+    CatalogLockedError,
+    CatalogNewerError,
+    StorageFullError,
+    StoreUnavailableError,
+)
 from clipd.store.backup import BACKUP, CATALOG, backed_up_at, backup, open_catalog
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
@@ -205,25 +212,123 @@ def test_a_newer_catalog_is_not_set_aside(tmp_path: Path) -> None:
     assert aside_in(tmp_path) == []
 
 
-def test_a_disk_without_room_is_not_taken_for_damage(small_disk: Path, tmp_path: Path) -> None:
-    with Stock(small_disk) as stock:
+def killed_on(disk: Path, elsewhere: Path) -> None:
+    """Leave a catalog whose pages are in the WAL still, as a kill does."""
+    with Stock(disk) as stock:
         stock.fill(300)
         wal = stock.file.with_name(CATALOG + "-wal")
-        # Killed now: the catalog's pages are in the WAL still, and there is no room for more.
-        (tmp_path / "c").write_bytes(stock.file.read_bytes())
-        (tmp_path / "w").write_bytes(wal.read_bytes())
-    stock.file.write_bytes((tmp_path / "c").read_bytes())
-    wal.write_bytes((tmp_path / "w").read_bytes())
-    with contextlib.suppress(OSError), open(small_disk / "ballast", "wb", buffering=0) as ballast:
-        while ballast.write(bytes(4096)):
-            pass
+        (elsewhere / "c").write_bytes(stock.file.read_bytes())
+        (elsewhere / "w").write_bytes(wal.read_bytes())
+    stock.file.write_bytes((elsewhere / "c").read_bytes())
+    wal.write_bytes((elsewhere / "w").read_bytes())
 
-    with pytest.raises(StorageFullError):
-        open_catalog(small_disk, NOW)[0].close()
+
+def leave_no_room(disk: Path) -> Path:
+    ballast = disk / "ballast"
+    with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as stream:
+        while stream.write(bytes(4096)):
+            pass
+    return ballast
+
+
+def closed_well(disk: Path, elsewhere: Path) -> None:
+    stocked(disk)
+
+
+@pytest.mark.parametrize("stop", [killed_on, closed_well])
+def test_on_a_full_disk_the_catalog_answers_and_takes_writes_when_there_is_room_again(
+    small_disk: Path, tmp_path: Path, stop: Callable[[Path, Path], None]
+) -> None:
+    stop(small_disk, tmp_path)
+    ballast = leave_no_room(small_disk)
+
+    catalog, note = open_catalog(small_disk, NOW)
+    reader = CatalogReader(catalog.file, catalog.access)
+    with contextlib.closing(catalog), contextlib.closing(reader):
+        assert note is None
+        assert reader.counts(1).photos == 300
+        with pytest.raises(StorageFullError), catalog.writing():
+            write_much(catalog)
+        assert reader.counts(1).photos == 300
+        ballast.unlink()
+        with catalog.writing():
+            write_much(catalog)
+        assert reader.failures(b"", 10, skipped=False)
+        backup(catalog.file, small_disk, catalog.access)
 
     assert aside_in(small_disk) == []
-    (small_disk / "ballast").unlink()
     assert photos_in(small_disk) == (300, None)
+
+
+def write_much(catalog: Catalog) -> None:
+    for number in range(100):
+        path = b"/photos/%d" % number
+        catalog.put_failure(1, path, None, "corrupt", "no picture: " + 999 * "x", NOW)
+
+
+def test_on_a_disk_that_is_read_only_the_catalog_answers(small_disk: Path) -> None:
+    stocked(small_disk)
+    remount(small_disk, "ro")
+    try:
+        catalog, note = open_catalog(small_disk, NOW)
+        reader = CatalogReader(catalog.file, catalog.access)
+        with contextlib.closing(catalog), contextlib.closing(reader):
+            assert note is not None
+            assert "cannot be written" in note
+            assert catalog.is_frozen
+            assert reader.counts(1).photos == 300
+            with pytest.raises(StorageFullError, match="read-only"), catalog.writing():
+                catalog.root(b"/other")
+    finally:
+        remount(small_disk, "rw")
+
+    assert photos_in(small_disk) == (300, None)
+
+
+def remount(disk: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", str(disk)], check=True)
+
+
+def test_where_another_program_writes_the_catalog_is_opened_and_a_write_is_refused(
+    tmp_path: Path,
+) -> None:
+    with Stock(tmp_path) as stock:
+        stock.fill(1)
+    with contextlib.closing(sqlite3.connect(stock.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with Stock(tmp_path) as again:  # the root and the model are known
+            assert again.reader.counts(again.model).photos == 1
+            with again.catalog.writing():
+                assert again.catalog.path(b"/photos/000000.jpg") is not None  # only a look
+            with pytest.raises(CatalogLockedError, match="another program"):
+                again.fill(2)
+            other.execute("ROLLBACK")
+            again.fill(2)
+
+
+def test_a_backup_for_which_there_is_no_file_is_refused_as_one_without_room(
+    stock: Stock, tmp_path: Path
+) -> None:
+    disk = tmp_path / "files"
+    disk.mkdir()
+    size = ["-o", "size=2m,nr_inodes=1"]  # the folder itself is the one
+    if subprocess.run(["mount", "-t", "tmpfs", *size, "tmpfs", str(disk)]).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        with pytest.raises(StoreUnavailableError):
+            backup(stock.file, disk)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_backup_is_private_whatever_the_umask(stock: Stock) -> None:
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            made = backup(stock.file, stock.folder)
+            assert made.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
 
 
 def test_a_backup_is_whole_while_the_catalog_is_written(stock: Stock) -> None:
