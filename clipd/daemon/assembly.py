@@ -32,7 +32,7 @@ from clipd.ingest.upkeep import Upkeep
 from clipd.photo import ModelSpec
 from clipd.search.search import Search
 from clipd.serve.server import serving_on
-from clipd.store.backup import CATALOG, backed_up_at, backup, open_catalog
+from clipd.store.backup import backed_up_at, backup, open_catalog
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
@@ -55,6 +55,7 @@ class Running:
     indexer: Indexer
     board: StatusBoard
     pause: Pause
+    reader: CatalogReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def assembled(
         )
         running.enter_context(serving_on(sock, daemon, config.serve))
         running.callback(_give_up_start, encoder)
-        yield Running(indexer, board, pause)
+        yield Running(indexer, board, pause, stores.reader)
 
 
 def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
@@ -154,7 +155,7 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
     running.enter_context(closing(catalog))
     if note:
         _log.warning("%s", note)
-    reader = running.enter_context(closing(CatalogReader(paths.state / CATALOG)))
+    reader = running.enter_context(closing(CatalogReader(catalog.file, catalog.access)))
     with catalog.writing():
         model = catalog.model(spec)
         roots = _enter_roots(catalog, config)
@@ -208,7 +209,7 @@ def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
         config.store,
         stores.catalog,
         stores.follower,
-        back_up=lambda: backup(paths.state / CATALOG, paths.state),
+        back_up=lambda: backup(stores.catalog.file, paths.state, stores.catalog.access),
         last_backup=backed_up_at(paths.state) or 0.0,
     )
 

@@ -30,12 +30,13 @@ from clipd.daemon.systemd import (
     notify_watchdog,
     watchdog_interval,
 )
-from clipd.errors import ClipdError
+from clipd.errors import ClipdError, StoreUnavailableError
 from clipd.logs import write_logs
 from clipd.serve.listener import listening
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS = 5.0
+_STORE_WAIT_SECONDS = 15.0
 
 
 class Signals:
@@ -107,6 +108,9 @@ def _run_and_reload(
                 daemon = running.enter_context(
                     assembled(config, paths, sock, complaint, is_paused=is_paused)
                 )
+            except StoreUnavailableError as error:
+                _wait_for_store(error, signals)
+                continue
             except ClipdError as error:
                 if before is None:
                     raise
@@ -138,6 +142,14 @@ def _stay_until_told(
             daemon.board.complain(_complaint(error))
 
 
+def _wait_for_store(error: StoreUnavailableError, signals: Signals) -> None:
+    """Let some time pass: a full disk or a locked catalog is for the user to see to."""
+    _log.error("%s; trying again in %.0f s", error, _STORE_WAIT_SECONDS)
+    notify_status(str(error))
+    signals.wake.wait(_STORE_WAIT_SECONDS)
+    signals.wake.clear()
+
+
 def _complaint(error: ClipdError) -> str:
     complaint = f"the configuration was not changed: {error}"
     _log.error("%s", complaint)
@@ -152,6 +164,8 @@ def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
     while not (signals.must_stop or signals.must_reload or signals.has_failed):
         signals.wake.wait(interval)
         signals.wake.clear()
+        if daemon.reader.must_reopen():
+            signals.must_reload = True
         if health.is_good():
             notify_watchdog()
         line = daemon.board.line()

@@ -160,7 +160,14 @@ class StatusBoard:
         return now.error if now.state == "silent" else ""  # the other errors are the indexer's
 
     def _problems(self, progress: IngestProgress) -> Sequence[str]:
-        found = [*self._notes, self._complaint, progress.problem, *self._watcher.state().problems]
+        disk = self._reader.disk_trouble()
+        # Where the disk has no room, the write path says the same in other words.
+        found = [
+            *self._notes,
+            self._complaint,
+            disk or progress.problem,
+            *self._watcher.state().problems,
+        ]
         found.append(self._encoder_trouble())
         found += [
             f"{shown(root.path)}: {self._states.state(root.id).reason}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from clipd.decode.pool import DecodeJob, DecoderPool
-from clipd.errors import StorageFullError
+from clipd.errors import StoreUnavailableError
 from clipd.ingest.backfill import Backfill, Retries
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
@@ -204,7 +204,7 @@ class Indexer:
             self._follower.catch_up()
             # Only now can they be found.
             self._recorder.count(sum(len(m.batch) for m in messages if isinstance(m, Encoded)))
-        except StorageFullError as error:
+        except StoreUnavailableError as error:
             self._wait_for_room(error)
         # Only now can it be found, and only now is it no work any more.
         for content_hash in self._done_hashes:
@@ -306,11 +306,11 @@ class Indexer:
         self._in_work.add(file.path)
         self._pool.submit(DecodeJob(self._ticket, file.path))
 
-    def _wait_for_room(self, error: StorageFullError) -> None:
+    def _wait_for_room(self, error: StoreUnavailableError) -> None:
         if not self._disk_problem:
             _log.error("%s", error)
         self._disk_problem = str(error)
-        with suppress(StorageFullError):  # gives back what the write-ahead log holds
+        with suppress(StoreUnavailableError):  # gives back what the write-ahead log holds
             self._catalog.checkpoint()
         self._disk_retry = time.monotonic() + _DISK_WAIT_SECONDS
         for path in self._touched:

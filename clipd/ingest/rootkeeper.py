@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from clipd.errors import StorageFullError
+from clipd.errors import StoreUnavailableError
 from clipd.ingest.inbox import Inbox
 from clipd.store.catalog import Catalog
 from clipd.watch.root import RootChange
@@ -38,7 +38,7 @@ class RootKeeper:
         try:
             with self._catalog.writing():
                 self._write(change)
-        except StorageFullError as error:
+        except StoreUnavailableError as error:
             _log.warning("%s", error)
         if change.now.state != "offline":
             self._encode_anew()

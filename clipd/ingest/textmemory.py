@@ -8,7 +8,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from clipd.errors import StorageFullError
+from clipd.errors import StoreUnavailableError
 from clipd.ingest.inbox import Inbox
 from clipd.store.catalog import Catalog
 
@@ -31,5 +31,5 @@ class TextMemory:
         try:
             with self._catalog.writing():
                 self._catalog.put_text_vector(self._model, text, vector, int(time.time()))
-        except StorageFullError as error:
+        except StoreUnavailableError as error:
             _log.warning("the vector of a query is not kept: %s", error)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from clipd.config.options import StoreConfig
-from clipd.errors import StorageFullError
+from clipd.errors import StoreUnavailableError
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 
@@ -80,5 +80,5 @@ class Upkeep:
 def _as_far_as_there_is_room(duty: Callable[[], object]) -> None:
     try:
         duty()
-    except StorageFullError as error:
+    except StoreUnavailableError as error:
         _log.warning("%s", error)

@@ -21,10 +21,6 @@ _log = logging.getLogger(__name__)
 CATALOG = "catalog.sqlite"
 BACKUP = "backup.sqlite"
 
-_FROZEN = (
-    "the folder {} cannot be written: what is known is searched, and nothing is added until it can "
-    "be written again"
-)
 _ASIDE = ".damaged-"
 _ASIDE_KEPT = 2  # a disk that goes on failing must not fill up with damaged catalogs
 # The WAL goes before the catalog: left behind, it would be played into the file that follows.
@@ -50,8 +46,7 @@ def open_catalog(folder: Path, now: float) -> tuple[Catalog, str | None]:
     if _is_lost(file) and (folder / BACKUP).exists():
         return _replace(file, now, "the catalog was missing")
     try:
-        catalog = _open_checked(file)
-        return catalog, _FROZEN.format(folder) if catalog.is_frozen else None
+        return _open_checked(file), None
     except CatalogCorruptError as error:
         return _replace(file, now, f"the catalog was damaged ({error.__cause__ or error})")
 

@@ -30,7 +30,7 @@ from clipd.store.rows import (
     folder_range,
     split,
 )
-from clipd.store.sqlite import Access, connect
+from clipd.store.sqlite import Access, connect, disk_trouble
 
 _IDLE_CONNECTIONS = 8
 
@@ -87,6 +87,14 @@ class CatalogReader:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+    def disk_trouble(self) -> str:
+        """Say what the disk has refused since the catalog was opened; "" when all is well."""
+        return disk_trouble(self.file, self._access)
+
+    def must_reopen(self) -> bool:
+        """Tell whether the catalog was opened for reading only, and can be written by now."""
+        return self._access is Access.FROZEN and os.access(self.file.parent, os.W_OK)
 
     def folder_rows(self, folder: bytes, after: bytes, limit: int) -> list[KnownFile]:
         """Return live rows and failures of one folder, not below, by name, from behind ``after``.

@@ -12,6 +12,7 @@ from urllib.parse import quote
 # Another program (a backup tool, sqlite3 by hand) may hold the file. Longer than this, and the
 # stop, which has ten seconds in all, would wait for it; whoever is refused tries again later.
 _BUSY_SECONDS = 3.0
+_ROOM_BYTES = 1 << 20  # with less than this free, hardly a batch of photos can be written
 
 
 class Access(enum.Enum):
@@ -25,6 +26,26 @@ class Access(enum.Enum):
     # The folder cannot be written, so nothing changes in it: the catalog is read without locks.
     # The WAL is passed over, which SQLite cannot open there.
     FROZEN = "&immutable=1"
+
+
+def disk_trouble(file: Path, access: Access) -> str:
+    """Say what the disk of the catalog has refused since it was opened; "" when all is well."""
+    if access is Access.FROZEN:
+        return (
+            f"the folder {file.parent} cannot be written: what is known is searched, new photos "
+            "wait until it can be written again"
+        )
+    if access is Access.ALONE and _free_bytes(file.parent) < _ROOM_BYTES:
+        return (
+            f"no room is left on the disk of {file.parent}: what is known is searched, new photos "
+            "wait; free some space"
+        )
+    return ""
+
+
+def _free_bytes(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def uri_of(file: Path) -> str:

@@ -38,7 +38,7 @@ class Writer:
         """Open the catalog, making or migrating it as needed.
 
         On a disk that is full or read-only it is opened as far as that goes, and what is written
-        is refused with a StorageFullError until there is room; see ``is_frozen``.
+        is refused with a StorageFullError until there is room.
 
         Raises:
             CatalogNewerError: a newer clipd wrote it.
@@ -69,11 +69,6 @@ class Writer:
                 connection.close()
                 raise
         return cls(file, connection, access)
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether nothing can be written until the catalog is opened anew."""
-        return self.access is Access.FROZEN
 
     def close(self) -> None:
         """Close the connection; an open transaction is undone."""

@@ -47,7 +47,7 @@ def test_the_lock_goes_with_a_process_that_is_killed(tmp_path: Path) -> None:
 def test_a_folder_in_the_place_of_the_lock_is_named(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with (
-        pytest.raises(StoreError, match="lock: Is a directory; .* move away"),
+        pytest.raises(StoreError, match=r"lock: Is a directory; .* move away"),
         single_instance(tmp_path / "lock"),
     ):
         pass

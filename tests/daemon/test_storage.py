@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -189,10 +190,7 @@ def _fill_up(folder: Path) -> Path:
 def test_a_full_disk_stops_no_search_and_is_recovered_from(
     small_disk: Path, daemons: Daemons, seed: FirstCrawl, root: Path
 ) -> None:
-    daemon = daemons.new([root], seed=seed)
-    state = daemon.home / "state"
-    subprocess.run(["cp", "-a", f"{state}/.", str(small_disk)], check=True)
-    daemon.environment["XDG_STATE_HOME"] = str(small_disk)
+    daemon = _moved_to(small_disk, daemons.new([root], seed=seed))
     daemon.start()
     daemon.wait_found(root, album.SEED)
     daemon.wait_idle()
@@ -214,3 +212,80 @@ def test_a_full_disk_stops_no_search_and_is_recovered_from(
     assert "corrupt" not in daemon.log()
     daemon.verify()
     daemon.stop()
+
+
+def _moved_to(disk: Path, daemon: Daemon) -> Daemon:
+    """Have a daemon keep its state on another disk."""
+    state = daemon.home / "state"
+    subprocess.run(["cp", "-a", f"{state}/.", str(disk)], check=True)
+    daemon.environment["XDG_STATE_HOME"] = str(disk)
+    return daemon
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_start_on_a_full_disk_answers_and_recovers_by_itself(
+    small_disk: Path, daemons: Daemons, seed: FirstCrawl, root: Path, is_killed: bool
+) -> None:
+    daemon = _moved_to(small_disk, daemons.new([root], seed=seed)).start()
+    daemon.wait_found(root, album.SEED)
+    daemon.wait_idle()
+    daemon.kill() if is_killed else daemon.stop()
+    filler = _fill_up(small_disk)
+
+    daemon.start()
+    daemon.wait_found(root, album.SEED)
+    pid = daemon.pid
+    album.save(root / "new.jpg", album.picture("beach"))
+    if not is_killed:  # what a kill leaves has room for a photo
+        (problem,) = daemon.status()["problems"]
+        assert "no room" in problem
+        daemon.wait_until(lambda: daemon.status()["backlog"], what="the new photo waits")
+    filler.unlink()
+
+    daemon.wait_found(root, [*album.SEED, "new.jpg"])
+    daemon.wait_idle()
+    assert (daemon.status()["problems"], daemon.pid) == ([], pid)
+    daemon.verify()
+    daemon.stop()
+
+
+def test_a_start_on_a_read_only_disk_answers_and_recovers_by_itself(
+    small_disk: Path, daemons: Daemons, seed: FirstCrawl, root: Path
+) -> None:
+    daemon = _moved_to(small_disk, daemons.new([root], seed=seed)).start()
+    daemon.wait_found(root, album.SEED)
+    daemon.stop()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    daemon.start()
+    daemon.wait_found(root, album.SEED)
+    assert "cannot be written" in str(daemon.status()["problems"])
+    pid = daemon.pid
+    album.save(root / "new.jpg", album.picture("beach"))
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+
+    daemon.wait_found(root, [*album.SEED, "new.jpg"])
+    daemon.wait_idle()
+    assert (daemon.status()["problems"], daemon.pid) == ([], pid)
+    daemon.verify()
+    daemon.stop()
+
+
+def test_a_catalog_that_another_program_writes_stops_no_start_and_no_search(
+    stopped: Daemon, root: Path
+) -> None:
+    with contextlib.closing(sqlite3.connect(_catalog(stopped), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        stopped.start()
+        stopped.wait_found(root, album.SEED)
+        album.save(root / "new.jpg", album.picture("beach"))
+        stopped.wait_until(
+            lambda: "another program" in str(stopped.status()["problems"]), what="it is said"
+        )
+        other.execute("ROLLBACK")
+
+    stopped.wait_found(root, [*album.SEED, "new.jpg"])
+    stopped.wait_idle()
+    assert stopped.status()["problems"] == []
+    stopped.verify()
