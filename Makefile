@@ -3,18 +3,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast check lint bench fmt run tiny tiny-report clean
+.PHONY: demo test test-fast faults check lint bench fmt run tiny tiny-report clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
 	$(BIN)/clipd demo
 
 test: .venv/ready          ## all tests
-	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m "not alone and not faults" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "alone and not faults"
 
 test-fast: .venv/ready     ## the tests that start neither the model nor the daemon
 	$(BIN)/python -m pytest -m "not slow and not alone" -n 2
+
+faults: .venv/ready        ## every attack of tests/faults, all rounds: at most half an hour
+	CLIPD_FAULT_ROUNDS=100 $(BIN)/python -m pytest tests/faults -m "not alone" -n 2 --dist load
+	CLIPD_FAULT_ROUNDS=100 $(BIN)/python -m pytest tests/faults -m alone
 
 check: lint test           ## format, lint, types, tests
 
