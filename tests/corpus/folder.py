@@ -21,7 +21,7 @@ CORPORA = ["painted", "foreign"] if HAS_FOREIGN else ["painted"]
 
 
 def paint(folder: Path) -> Path:
-    """Write our own corpus into a new folder, always the same bytes; return the folder."""
+    """Write our own corpus into a new folder, always the same one; return the folder."""
     lines = []
     for piece in chain(photos(), turned(), formats(), hostile()):
         file = folder / piece.path
