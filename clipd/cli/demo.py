@@ -5,7 +5,6 @@ Everything lives in one temporary folder: photos, configuration, state and socke
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shlex
@@ -22,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from clipd.errors import ClipdError
+from clipd.process.child import die_with_parent
 from clipd.tiny.scenes import draw
 
 _PHOTOS = 200
@@ -34,7 +34,6 @@ _SCENES = (
 _QUERIES = ("sunset", "snowy mountains", "a red car")
 _TOP = 5
 _PATIENCE_SECONDS = 120.0
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class DemoError(ClipdError):
@@ -72,6 +71,10 @@ def main(keep: bool) -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _end_with_us() -> None:
+    die_with_parent(signal.SIGTERM)  # a daemon that ends on its own ends its children too
 
 
 class _Demo:
@@ -178,7 +181,7 @@ class _Demo:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=None if keep else _die_with_parent,
+                preexec_fn=None if keep else _end_with_us,
             )
         self._await("clipd answers", lambda: self._ctl("ping").returncode == 0)
 
@@ -241,8 +244,3 @@ class _Demo:
 
     def _client(self, *words: str) -> list[str]:
         return [sys.executable, "-P", "-m", "clipd.ctl", *words]
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end us when the demo is killed outright."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
