@@ -16,9 +16,9 @@ from clipd import __version__
 from clipd.cli.config_option import config_option
 from clipd.cli.model_command import get_model, model
 from clipd.cli.setup import SetupWish, set_up, suggested_folder
-from clipd.config import load as configfile
-from clipd.config import render as configtext
 from clipd.config.folders import Paths
+from clipd.config.load import load_config
+from clipd.config.render import effective_text, example_text
 from clipd.errors import ClipdError, ConfigError
 
 
@@ -123,13 +123,13 @@ def config() -> None:
 @config_option
 def show_config(config_file: Path | None) -> None:
     """Print the configuration in effect as TOML: what is set, and the defaults."""
-    click.echo(configtext.effective(configfile.load(config_file)), nl=False)
+    click.echo(effective_text(load_config(config_file)), nl=False)
 
 
 @config.command("example")
 def show_example() -> None:
     """Print every key with its default and what it is for."""
-    click.echo(configtext.example(), nl=False)
+    click.echo(example_text(), nl=False)
 
 
 @config.command("check")
@@ -137,7 +137,7 @@ def show_example() -> None:
 def check_config(config_file: Path | None) -> None:
     """Say whether the configuration can be used, and what is wrong if not."""
     file = config_file or Paths.of().config
-    checked = configfile.load(file)
+    checked = load_config(file)
     click.echo(f"{file}: in order, {len(checked.roots)} root{'s' * (len(checked.roots) != 1)}")
     for root in checked.roots:
         if not root.path.exists():

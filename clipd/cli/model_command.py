@@ -13,8 +13,8 @@ import click
 
 from clipd.cli.config_option import config_option
 from clipd.cli.progress import showing_progress
-from clipd.config import load as configfile
 from clipd.config.folders import Paths
+from clipd.config.load import load_config
 from clipd.config.options import ModelConfig
 from clipd.errors import ModelMissingError
 
@@ -95,7 +95,7 @@ def wanted_model(name: str, pretrained: str, config_file: Path | None) -> ModelC
         return ModelConfig(name=name, pretrained=pretrained)
     if config_file is None and not Paths.of().config.exists():
         return ModelConfig()
-    return configfile.load(config_file).model
+    return load_config(config_file).model
 
 
 def get_model(wanted: ModelConfig) -> str:

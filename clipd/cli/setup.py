@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipd.cli.unit import UNIT, UserManager, install
-from clipd.config import edit as configedit
-from clipd.config import load as configfile
-from clipd.config import render as configtext
+from clipd.config.edit import with_root, with_text
 from clipd.config.folders import Paths, make_private
+from clipd.config.load import load_config, parse_config, read_config
 from clipd.config.options import Config, ModelConfig, RootConfig
+from clipd.config.render import fresh_text
 from clipd.durable import write_durably
 from clipd.errors import SetupError
 
@@ -48,7 +48,7 @@ def set_up(wish: SetupWish, fetch: Callable[[ModelConfig], str], say: Say) -> No
         ClipdError: a step failed; those before it stay done, and setup can be run again.
     """
     is_changed = write_config(wish, say)
-    config = configfile.load(wish.file)
+    config = load_config(wish.file)
     Paths.of().make()
     if wish.with_model:
         say(f"model    {fetch(config.model)}")
@@ -63,9 +63,9 @@ def write_config(wish: SetupWish, say: Say) -> bool:
         ClipdError: what is asked cannot be, or the file cannot be written.
     """
     file = wish.file
-    old = configfile.read_text(file) if file.exists() else None
+    old = read_config(file) if file.exists() else None
     new = _first_text(wish) if old is None else _edited(old, wish, say)
-    configfile.parse(new, file)
+    parse_config(new, file)
     if new == old:
         say(f"config   {file}: unchanged")
         return False
@@ -142,23 +142,23 @@ def _first_text(wish: SetupWish) -> str:
         raise SetupError("which folders? for example: clipd setup ~/Pictures")
     roots = tuple(RootConfig(path=Path(_root_text(each))) for each in wish.folders)
     model = ModelConfig(name=wish.model) if wish.model else ModelConfig()
-    return configtext.fresh(Config(roots=roots, model=model))
+    return fresh_text(Config(roots=roots, model=model))
 
 
 def _edited(old: str, wish: SetupWish, say: Say) -> str:
-    config = configfile.parse(old, wish.file)
+    config = parse_config(old, wish.file)
     text = old
     for folder in wish.folders:
         path = _root_text(folder)
         holder = _holder(folder, config.roots)
         if holder is None:
-            text = configedit.with_root(text, path)
-            config = configfile.parse(text, wish.file)
+            text = with_root(text, path)
+            config = parse_config(text, wish.file)
         elif holder.resolve() != folder.resolve():
             say(f"config   {folder} is watched already, as part of {holder}")
     if wish.model and wish.model != config.model.name:
         _check_model_can_change(config, wish)
-        text = configedit.with_text(text, "model", "name", wish.model)
+        text = with_text(text, "model", "name", wish.model)
     return text
 
 

@@ -1,4 +1,4 @@
-"""The keys of the configuration as values: what ``configfile`` reads and ``configtext`` writes."""
+"""The keys of the configuration as values: what ``load`` reads and ``render`` writes."""
 
 from __future__ import annotations
 

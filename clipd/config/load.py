@@ -21,7 +21,7 @@ from clipd.suggest import nearest
 _Table = Mapping[str, object]
 
 
-def load(file: Path | None = None) -> Config:
+def load_config(file: Path | None = None) -> Config:
     """Read and check a configuration.
 
     Args:
@@ -31,10 +31,10 @@ def load(file: Path | None = None) -> Config:
         ConfigError: it is absent, cannot be read, or says something that cannot be.
     """
     place = file or Paths.of().config
-    return parse(read_text(place), place)
+    return parse_config(read_config(place), place)
 
 
-def read_text(file: Path) -> str:
+def read_config(file: Path) -> str:
     """Return the text of a configuration file.
 
     Raises:
@@ -54,7 +54,7 @@ def read_text(file: Path) -> str:
         ) from error
 
 
-def parse(text: str, file: Path) -> Config:
+def parse_config(text: str, file: Path) -> Config:
     """Read a configuration from its text; ``file`` is named in errors.
 
     Raises:

@@ -1,7 +1,7 @@
 """The configuration: what can be set, its defaults, units and limits.
 
 Every field carries the line of ``config.example.toml`` that explains it: ``why``.
-``configfile`` reads these classes from TOML, ``configtext`` writes them.
+``load`` reads these classes from TOML, ``render`` writes them.
 """
 
 # ruff: noqa: RUF009 (a default made by a call: _key only wraps the value, which is immutable)

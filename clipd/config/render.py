@@ -21,19 +21,19 @@ _FRESH_HEAD = """\
 """
 
 
-def example() -> str:
+def example_text() -> str:
     """Return ``config.example.toml``: every key with its default and one line of why."""
     config = Config(roots=(RootConfig(path=Path("~/Pictures")),))
     parts = [_EXAMPLE_HEAD, *_sections(config, mark_defaults="")]
     return "\n".join(parts)
 
 
-def fresh(config: Config) -> str:
+def fresh_text(config: Config) -> str:
     """Return a first configuration: what differs from the defaults is set, the rest is shown."""
     return "\n".join([_FRESH_HEAD, *_sections(config, mark_defaults="#")])
 
 
-def effective(config: Config) -> str:
+def effective_text(config: Config) -> str:
     """Return a configuration as plain TOML, every key with its value, without comments."""
     parts = [_plain("[[roots]]", root) for root in config.roots]
     parts += [_plain(f"[{name}]", getattr(config, name)) for name in tables()]

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from clipd.config.folders import Paths
-from clipd.config.load import load
+from clipd.config.load import load_config
 from clipd.config.options import Config
 from clipd.daemon.assembly import Running, assembled
 from clipd.daemon.health import Health
@@ -89,7 +89,7 @@ def run(config_file: Path | None) -> int:
     signals = Signals()
     signals.install()
     paths = Paths.of()
-    config = load(config_file)
+    config = load_config(config_file)
     paths.make()
     with single_instance(paths.state / "lock"), listening(paths.socket) as sock:
         _run_and_reload(config, config_file, paths, sock, signals)
@@ -137,7 +137,7 @@ def _stay_until_told(
         signals.must_reload = False
         notify_reloading()
         try:
-            return load(file)
+            return load_config(file)
         except ClipdError as error:
             daemon.board.complain(_complaint(error))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipd import __version__
-from clipd.config import load as configfile
+from clipd.config.load import load_config
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -114,7 +114,7 @@ def test_a_configuration_is_checked_without_importing_what_is_heavy(tmp_path: Pa
 
 
 def test_the_example_configuration_is_usable_as_it_is(tmp_path: Path) -> None:
-    config = configfile.load(REPOSITORY / "config.example.toml")
+    config = load_config(REPOSITORY / "config.example.toml")
 
     assert len(config.roots) == 1
     assert (

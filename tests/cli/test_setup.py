@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from clipd.cli.command import main
-from clipd.config import load as configfile
+from clipd.config.load import load_config
 from clipd.photo import Fingerprint
 
 REPOSITORY = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ class Home:
             )
 
     def roots(self) -> list[Path]:
-        return [root.path for root in configfile.load(self.config).roots]
+        return [root.path for root in load_config(self.config).roots]
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_a_config_without_the_table_gets_it(home: Home) -> None:
 
     assert home.setup("--model", "tiny").exit_code == 0
 
-    assert configfile.load(home.config).model.name == "tiny"
+    assert load_config(home.config).model.name == "tiny"
     assert len(home.roots()) == 1
 
 
@@ -227,7 +227,7 @@ def test_a_symlinked_config_stays_a_symlink(home: Home) -> None:
     assert home.setup(home.photos("Archive")).exit_code == 0
 
     assert home.config.is_symlink()
-    assert len(configfile.load(dotfiles).roots) == 2
+    assert len(load_config(dotfiles).roots) == 2
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_config_elsewhere_is_written_there_and_named_in_the_unit(home: Home) -
     done = home.setup(home.photos("Pictures"), "--config", file)
 
     assert done.exit_code == 0, done.stderr
-    assert configfile.load(file).roots
+    assert load_config(file).roots
     assert f" run --config {file}\n" in home.unit.read_text()
     assert not home.config.exists()
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from clipd.config import load as configfile
-from clipd.config import render as configtext
 from clipd.config.edit import with_root, with_text
+from clipd.config.load import parse_config
 from clipd.config.options import Config, ModelConfig, RootConfig
+from clipd.config.render import fresh_text
 
 FILE = Path("/somewhere/config.toml")
 ROOT = '[[roots]]\npath = "/photos"  # the good ones\n'
@@ -16,7 +16,7 @@ STRANGE_PATH = 'a "b" \\c\x7f é'
 
 
 def parsed(text: str) -> Config:
-    return configfile.parse(text, FILE)
+    return parse_config(text, FILE)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def parsed(text: str) -> Config:
         'roots = [\n    { path = "/photos" },  # the good ones\n]\n',
         f'model.name = "tiny"\n{ROOT}',
         f'watch = {{ settle = "1s" }}\n{ROOT}',
-        configtext.fresh(Config(roots=(RootConfig(path=Path("/photos")),))),
+        fresh_text(Config(roots=(RootConfig(path=Path("/photos")),))),
     ],
 )
 def test_a_root_is_added_to_any_layout(before: str) -> None:
@@ -69,7 +69,7 @@ def test_a_text_is_set_in_its_place(before: str, after: str) -> None:
 
 
 def test_the_model_of_a_fresh_configuration_takes_the_place_of_its_default() -> None:
-    fresh = configtext.fresh(Config(roots=(RootConfig(path=Path("/photos")),)))
+    fresh = fresh_text(Config(roots=(RootConfig(path=Path("/photos")),)))
 
     chosen = with_text(fresh, "model", "name", "tiny")
 

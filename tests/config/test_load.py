@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from clipd.config import load as configfile
-from clipd.config import render as configtext
 from clipd.config.folders import Paths
 from clipd.config.keys import keys_of, tables
+from clipd.config.load import load_config, parse_config
 from clipd.config.options import Config, EncoderConfig, ModelConfig, RootConfig, WatchConfig
+from clipd.config.render import effective_text, example_text, fresh_text
 from clipd.config.units import parse_duration, parse_size, write_duration, write_size
 from clipd.errors import ClipdError, ConfigError
 
@@ -19,7 +19,7 @@ FILE = Path("/somewhere/config.toml")
 
 def refusal(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        configfile.parse(text, FILE)
+        parse_config(text, FILE)
     assert str(FILE) in str(caught.value)
     return str(caught.value)
 
@@ -35,7 +35,7 @@ def test_the_smallest_configuration_is_a_model_and_a_root(
     file = tmp_path / "config.toml"
     file.write_text('[model]\nname = "tiny"\n[[roots]]\npath = "~/Pictures"\n')
 
-    config = configfile.load(file)
+    config = load_config(file)
 
     assert config.model.name == "tiny"
     assert [root.path for root in config.roots] == [tmp_path / "Pictures"]
@@ -43,7 +43,7 @@ def test_the_smallest_configuration_is_a_model_and_a_root(
 
 
 def test_every_value_that_is_written_is_what_is_read() -> None:
-    config = configfile.parse(
+    config = parse_config(
         with_root(
             """
             [watch]
@@ -165,7 +165,7 @@ def test_overlapping_roots_are_refused_by_both_names(tmp_path: Path) -> None:
 
 
 def test_a_name_that_begins_like_another_root_does_not_overlap_it() -> None:
-    config = configfile.parse(roots("/photos", "/photos-2"), FILE)
+    config = parse_config(roots("/photos", "/photos-2"), FILE)
 
     assert len(config.roots) == 2
 
@@ -174,7 +174,7 @@ def test_a_missing_root_is_waited_for_and_a_file_is_refused(tmp_path: Path) -> N
     file = tmp_path / "photo.jpg"
     file.touch()
 
-    assert configfile.parse(roots(tmp_path / "unplugged"), FILE).roots[0].exclude == ()
+    assert parse_config(roots(tmp_path / "unplugged"), FILE).roots[0].exclude == ()
     assert "is a file" in refusal(roots(file))
 
 
@@ -182,7 +182,7 @@ def test_a_root_with_dots_means_the_folder_that_the_kernel_reports(tmp_path: Pat
     (tmp_path / "far" / "away").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "far" / "away")
 
-    config = configfile.parse(roots(f"{tmp_path}/link/../", f"{tmp_path}//other/./"), FILE)
+    config = parse_config(roots(f"{tmp_path}/link/../", f"{tmp_path}//other/./"), FILE)
 
     assert config.roots[0].path == (tmp_path / "far").resolve()
     assert config.roots[1].path == tmp_path / "other"
@@ -190,19 +190,19 @@ def test_a_root_with_dots_means_the_folder_that_the_kernel_reports(tmp_path: Pat
 
 def test_a_file_that_cannot_be_read_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no configuration at .*clipd setup"):
-        configfile.load(tmp_path / "absent.toml")
+        load_config(tmp_path / "absent.toml")
     with pytest.raises(ConfigError, match="Is a directory"):
-        configfile.load(tmp_path)
+        load_config(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b'# caf\xe9\n[[roots]]\npath = "/a"\n')
     with pytest.raises(ConfigError, match="not UTF-8"):
-        configfile.load(tmp_path / "latin.toml")
+        load_config(tmp_path / "latin.toml")
 
 
 def test_the_example_shows_every_key_with_its_default() -> None:
     text = (REPOSITORY / "config.example.toml").read_text()
 
-    assert text == configtext.example(), "write it anew: clipd config example >config.example.toml"
-    config = configfile.parse(text, FILE)
+    assert text == example_text(), "write it anew: clipd config example >config.example.toml"
+    config = parse_config(text, FILE)
     assert config == Config(roots=config.roots)
     document = tomllib.loads(text)
     for name, table in tables().items():
@@ -225,15 +225,15 @@ def test_the_effective_configuration_reads_back_as_itself() -> None:
         watch=WatchConfig(settle=0.0125, hidden=True),
     )
 
-    assert configfile.parse(configtext.effective(config), FILE) == config
+    assert parse_config(effective_text(config), FILE) == config
 
 
 def test_a_fresh_configuration_sets_only_what_differs() -> None:
     config = Config(roots=(RootConfig(path=Path("/photos")),), model=ModelConfig(name="tiny"))
 
-    text = configtext.fresh(config)
+    text = fresh_text(config)
 
-    assert configfile.parse(text, FILE) == config
+    assert parse_config(text, FILE) == config
     document = tomllib.loads(text)
     assert document.pop("roots") == [{"path": "/photos"}]
     assert document.pop("model") == {"name": "tiny"}
