@@ -15,7 +15,7 @@ import click
 from clipd import __version__
 from clipd.cli.config_option import config_option
 from clipd.cli.model_command import get_model, model
-from clipd.cli.setup import SetupWish, set_up, suggested_folder
+from clipd.cli.setup import SetupRequest, set_up, suggested_folder
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.render import effective_text, example_text
@@ -83,16 +83,16 @@ def setup(
       clipd setup /media/me/archive
       clipd setup --model tiny --no-service ~/Pictures
     """
-    wish = SetupWish(
+    request = SetupRequest(
         folders=folders,
         config_file=config_file,
         model=model_name,
         with_model=not no_fetch,
         with_service=not no_service,
     )
-    if not folders and not wish.file.exists() and sys.stdin.isatty():
-        wish = _ask_for_folder(wish)
-    set_up(wish, get_model, click.echo)
+    if not folders and not request.file.exists() and sys.stdin.isatty():
+        request = _ask_for_folder(request)
+    set_up(request, get_model, click.echo)
 
 
 main.add_command(model)
@@ -144,6 +144,6 @@ def check_config(config_file: Path | None) -> None:
             click.echo(f"clipd: {root.path} is not there now; clipd waits for it", err=True)
 
 
-def _ask_for_folder(wish: SetupWish) -> SetupWish:
+def _ask_for_folder(request: SetupRequest) -> SetupRequest:
     folder = click.prompt("Which folder holds your photos?", default=str(suggested_folder()))
-    return replace(wish, folders=(Path(folder),))
+    return replace(request, folders=(Path(folder),))

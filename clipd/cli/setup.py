@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetupWish:
+class SetupRequest:
     """What the user asks setup for."""
 
     folders: tuple[Path, ...] = ()
@@ -36,35 +36,35 @@ class SetupWish:
         return self.config_file or Paths.of().config
 
 
-def set_up(wish: SetupWish, fetch: Callable[[ModelConfig], str], say: Say) -> None:
+def set_up(request: SetupRequest, fetch: Callable[[ModelConfig], str], say: Say) -> None:
     """Do all of it: configuration, folders, model, service, and what to type next.
 
     Args:
-        wish: what the user asks for.
+        request: what the user asks for.
         fetch: gets the weights when they are not here; returns what it did.
         say: shows a line.
 
     Raises:
         ClipdError: a step failed; those before it stay done, and setup can be run again.
     """
-    is_changed = write_config(wish, say)
-    config = load_config(wish.file)
+    is_changed = write_config(request, say)
+    config = load_config(request.file)
     Paths.of().make()
-    if wish.with_model:
+    if request.with_model:
         say(f"model    {fetch(config.model)}")
-    is_running = wish.with_service and start_service(wish, UserManager(), is_changed, say)
-    _say_what_next(is_running, wish, say)
+    is_running = request.with_service and start_service(request, UserManager(), is_changed, say)
+    _say_what_next(is_running, request, say)
 
 
-def write_config(wish: SetupWish, say: Say) -> bool:
+def write_config(request: SetupRequest, say: Say) -> bool:
     """Write or complete the configuration; return whether it changed.
 
     Raises:
         ClipdError: what is asked cannot be, or the file cannot be written.
     """
-    file = wish.file
+    file = request.file
     old = read_config(file) if file.exists() else None
-    new = _first_text(wish) if old is None else _edited(old, wish, say)
+    new = _first_text(request) if old is None else _edited(old, request, say)
     parse_config(new, file)
     if new == old:
         say(f"config   {file}: unchanged")
@@ -78,7 +78,9 @@ def write_config(wish: SetupWish, say: Say) -> bool:
     return True
 
 
-def start_service(wish: SetupWish, manager: UserManager, is_config_changed: bool, say: Say) -> bool:
+def start_service(
+    request: SetupRequest, manager: UserManager, is_config_changed: bool, say: Say
+) -> bool:
     """Install, enable and start the user unit, or reload it; return whether clipd runs.
 
     Raises:
@@ -91,7 +93,7 @@ def start_service(wish: SetupWish, manager: UserManager, is_config_changed: bool
     if not isolated:
         say("service  this machine gives services no namespaces: with less hardening")
     try:
-        is_unit_changed = install(command_line(wish.config_file), isolated=isolated)
+        is_unit_changed = install(command_line(request.config_file), isolated=isolated)
     except OSError as error:
         raise SetupError(
             f"cannot write the user unit {error.filename}: {error.strerror}"
@@ -99,7 +101,7 @@ def start_service(wish: SetupWish, manager: UserManager, is_config_changed: bool
     if is_unit_changed:
         manager.call("daemon-reload")
     manager.call("enable", UNIT)
-    say(f"service  {UNIT}: {_set_going(manager, is_unit_changed, is_config_changed)}")
+    say(f"service  {UNIT}: {_start_or_reload(manager, is_unit_changed, is_config_changed)}")
     return True
 
 
@@ -124,7 +126,7 @@ def suggested_folder() -> Path:
     return Path.home() / "Pictures"
 
 
-def _set_going(manager: UserManager, is_unit_changed: bool, is_config_changed: bool) -> str:
+def _start_or_reload(manager: UserManager, is_unit_changed: bool, is_config_changed: bool) -> str:
     if not manager.is_active():
         manager.start()
         return "installed and started" if is_unit_changed else "started"
@@ -137,41 +139,41 @@ def _set_going(manager: UserManager, is_unit_changed: bool, is_config_changed: b
     return "runs"
 
 
-def _first_text(wish: SetupWish) -> str:
-    if not wish.folders:
+def _first_text(request: SetupRequest) -> str:
+    if not request.folders:
         raise SetupError("which folders? for example: clipd setup ~/Pictures")
-    roots = tuple(RootConfig(path=Path(_root_text(each))) for each in wish.folders)
-    model = ModelConfig(name=wish.model) if wish.model else ModelConfig()
+    roots = tuple(RootConfig(path=Path(_root_text(each))) for each in request.folders)
+    model = ModelConfig(name=request.model) if request.model else ModelConfig()
     return fresh_text(Config(roots=roots, model=model))
 
 
-def _edited(old: str, wish: SetupWish, say: Say) -> str:
-    config = parse_config(old, wish.file)
+def _edited(old: str, request: SetupRequest, say: Say) -> str:
+    config = parse_config(old, request.file)
     text = old
-    for folder in wish.folders:
+    for folder in request.folders:
         path = _root_text(folder)
-        holder = _holder(folder, config.roots)
-        if holder is None:
+        above = _root_above(folder, config.roots)
+        if above is None:
             text = with_root(text, path)
-            config = parse_config(text, wish.file)
-        elif holder.resolve() != folder.resolve():
-            say(f"config   {folder} is watched already, as part of {holder}")
-    if wish.model and wish.model != config.model.name:
-        _check_model_can_change(config, wish)
-        text = with_text(text, "model", "name", wish.model)
+            config = parse_config(text, request.file)
+        elif above.resolve() != folder.resolve():
+            say(f"config   {folder} is watched already, as part of {above}")
+    if request.model and request.model != config.model.name:
+        _check_model_can_change(config, request)
+        text = with_text(text, "model", "name", request.model)
     return text
 
 
-def _check_model_can_change(config: Config, wish: SetupWish) -> None:
+def _check_model_can_change(config: Config, request: SetupRequest) -> None:
     extra = [key for key in ("pretrained", "checkpoint") if getattr(config.model, key)]
     if extra:
         raise SetupError(
-            f"{wish.file} sets model.{extra[0]}, which belongs to {config.model.name}; "
-            f"edit [model] there to change to {wish.model}"
+            f"{request.file} sets model.{extra[0]}, which belongs to {config.model.name}; "
+            f"edit [model] there to change to {request.model}"
         )
 
 
-def _holder(folder: Path, roots: Sequence[RootConfig]) -> Path | None:
+def _root_above(folder: Path, roots: Sequence[RootConfig]) -> Path | None:
     real = folder.resolve()
     return next((root.path for root in roots if real.is_relative_to(root.path.resolve())), None)
 
@@ -191,13 +193,13 @@ def _root_text(folder: Path) -> str:
     return path
 
 
-def _say_what_next(is_running: bool, wish: SetupWish, say: Say) -> None:
+def _say_what_next(is_running: bool, request: SetupRequest, say: Say) -> None:
     say("")
     if is_running:
         say("Your photos are being read now. Watch it:    clipctl status --wait")
         say('Then search:                                 clipctl search "sunset"')
         say("Also while you are logged out:               loginctl enable-linger")
         return
-    option = f" --config {wish.config_file}" if wish.config_file else ""
+    option = f" --config {request.config_file}" if request.config_file else ""
     say(f"Start clipd, for example at login:           clipd run{option}")
     say('Then, in another terminal:                   clipctl search "sunset"')

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from clipd.config.folders import BASE_FOLDERS, Paths, base_folder
+from clipd.durable import write_durably
 from clipd.errors import SetupError
 
 UNIT = "clipd.service"
@@ -34,10 +35,10 @@ def unit_text(command: Sequence[str], environment: Mapping[str, str] = os.enviro
     the variables of the user's shell.
     """
     paths = Paths.of(environment)
-    exec_start = "\n".join([f"ExecStart={_command(command)}", *_pinned(environment)])
+    exec_start = "\n".join([f"ExecStart={_command(command)}", *_environment_lines(environment)])
     folders = [str(each) for each in (paths.state, paths.cache, paths.models.parent)]
-    made = _words(["/usr/bin/env", "mkdir", "-p", "-m", "700", *folders], dollars=True)
-    writable = _words([f"-{each}" for each in folders], dollars=False)
+    made = _quoted_words(["/usr/bin/env", "mkdir", "-p", "-m", "700", *folders], dollars=True)
+    writable = _quoted_words([f"-{each}" for each in folders], dollars=False)
     text = resources.files("clipd").joinpath(UNIT).read_text()
     text = _with_line(text, "ExecStartPre", f"ExecStartPre=-+{made}")
     text = _with_line(text, "ExecStart", exec_start)
@@ -128,10 +129,10 @@ class UserManager:
             return subprocess.CompletedProcess(command, 127, "", f"{command[0]}: not found")
 
 
-def _pinned(environment: Mapping[str, str]) -> list[str]:
+def _environment_lines(environment: Mapping[str, str]) -> list[str]:
     plain = {"HOME": environment["HOME"]} if environment.get("HOME") else {}
     return [
-        f"Environment={_word(f'{name}={base_folder(name, environment)}', dollars=False)}"
+        f"Environment={_quoted(f'{name}={base_folder(name, environment)}', dollars=False)}"
         for name in BASE_FOLDERS
         if base_folder(name, environment) != base_folder(name, plain)
     ]
@@ -140,14 +141,14 @@ def _pinned(environment: Mapping[str, str]) -> list[str]:
 def _command(command: Sequence[str]) -> str:
     # systemd refuses quotes and $ in the program's own path, though not in its arguments.
     plain = re.fullmatch(r"[^\"'$\\]+", command[0])
-    return _words(command if plain else ["/usr/bin/env", *command], dollars=True)
+    return _quoted_words(command if plain else ["/usr/bin/env", *command], dollars=True)
 
 
-def _words(words: Sequence[str], *, dollars: bool) -> str:
-    return " ".join(_word(each, dollars=dollars) for each in words)
+def _quoted_words(words: Sequence[str], *, dollars: bool) -> str:
+    return " ".join(_quoted(each, dollars=dollars) for each in words)
 
 
-def _word(word: str, *, dollars: bool) -> str:
+def _quoted(word: str, *, dollars: bool) -> str:
     # systemd.service(5): % is a specifier everywhere, $ a variable in command lines only.
     word = word.replace("%", "%%")
     if dollars:
@@ -165,5 +166,6 @@ def _write(file: Path, text: str) -> bool:
     if file.exists() and file.read_text() == text:
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    # systemd reads the unit with its own rights: it need not be private.
+    write_durably(file, text.encode(), 0o644)
     return True

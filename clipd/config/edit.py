@@ -39,26 +39,26 @@ def with_text(text: str, table: str, key: str, value: str) -> str:
         value: its new value.
     """
     document = tomlkit.parse(text)
-    holder = document.get(table)
+    section = document.get(table)
     assignment = f"{key} = {text_literal(value)}"
-    if not isinstance(holder, AbstractTable):
+    if not isinstance(section, AbstractTable):
         return _with_section(text, f"[{table}]\n{assignment}\n")
-    shown = _shown_default(holder, key)
-    if key in holder or shown is None:
-        holder[key] = value
+    shown = _shown_default(section, key)
+    if key in section or shown is None:
+        section[key] = value
     else:
         shown.trivia.comment = assignment
     return tomlkit.dumps(document)
 
 
-def _shown_default(holder: AbstractTable, key: str) -> Comment | None:
+def _shown_default(section: AbstractTable, key: str) -> Comment | None:
     """Find the comment that shows a key's default, as a fresh configuration has it."""
-    if not isinstance(holder, Table):
+    if not isinstance(section, Table):
         return None
-    comments = (item for _, item in holder.value.body if isinstance(item, Comment))
+    comments = (item for _, item in section.value.body if isinstance(item, Comment))
     form = re.compile(rf"#\s*{re.escape(key)}\s*=")
     return next((each for each in comments if form.match(each.trivia.comment)), None)
 
 
-def _with_section(text: str, section: str) -> str:
-    return f"{text.rstrip()}\n\n{section}".lstrip()
+def _with_section(text: str, lines: str) -> str:
+    return f"{text.rstrip()}\n\n{lines}".lstrip()

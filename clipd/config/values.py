@@ -45,12 +45,12 @@ def shown(value: object) -> str:
 
 def _check_range(number: float, key: Key) -> None:
     if key.least is not None and number < key.least:
-        raise WrongValueError(f"at least {literal(_like(key.least, number), key.kind)}")
+        raise WrongValueError(f"at least {literal(_of_the_same_kind(key.least, number), key.kind)}")
     if key.most is not None and number > key.most:
-        raise WrongValueError(f"at most {literal(_like(key.most, number), key.kind)}")
+        raise WrongValueError(f"at most {literal(_of_the_same_kind(key.most, number), key.kind)}")
 
 
-def _like(limit: float, number: float) -> float:
+def _of_the_same_kind(limit: float, number: float) -> float:
     return int(limit) if isinstance(number, int) else float(limit)
 
 
