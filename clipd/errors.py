@@ -12,6 +12,7 @@
     |   |   +-- CatalogLockedError   another program holds the catalog
     |   +-- SnapshotError        a saved index that is not to be trusted
     +-- WatchError           a folder cannot be watched or read
+    |   +-- RootStalledError     the disk of a root does not answer
     +-- ModelError           the model is unknown, absent or cannot be loaded
     |   +-- ModelMissingError    its weights are not on this machine
     |   +-- FetchError           its weights could not be fetched
@@ -85,6 +86,10 @@ class SnapshotError(StoreError):
 
 class WatchError(ClipdError):
     """A folder cannot be watched or read."""
+
+
+class RootStalledError(WatchError):
+    """The disk of a root does not answer; what was asked of it is to be asked again later."""
 
 
 class ModelError(ClipdError):

@@ -32,8 +32,7 @@ class WritePath(Library):
 
     def see_roots(self) -> None:
         """Look at the root, as the watcher does every other second."""
-        for change in self.roots.check():
-            self._remember(change)
+        self.check()
 
     def look(self, name: str | bytes) -> bytes | None:
         """Settle one path and what it leads to; return it when it has to be read."""
@@ -86,8 +85,10 @@ def write_path(folder: Path) -> Iterator[WritePath]:
     (folder / "state").mkdir(parents=True)
     catalog = Catalog.open(folder / "state" / CATALOG)
     reader = CatalogReader(folder / "state" / CATALOG)
+    house = WritePath(folder, catalog, reader)
     try:
-        yield WritePath(folder, catalog, reader)
+        yield house
     finally:
+        house.roots.close()
         reader.close()
         catalog.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from clipd.config.options import Config, RootConfig
 from clipd.config.render import text_literal
 from clipd.config.units import write_duration
 from clipd.config.values import WrongValueError, read_value, shown
+from clipd.deadline import answer_within
 from clipd.errors import ConfigError
 from clipd.suggest import nearest
 
 _Table = Mapping[str, object]
+_DISK_SECONDS = 2.0  # for the disk of a root to say what lies there
 
 
 def load_config(file: Path | None = None) -> Config:
@@ -165,29 +167,50 @@ def _check_together(source: _Source, config: Config) -> None:
             f" = {text_literal(write_duration(watch.settle))} is longer than "
             f"watch.settle_max = {text_literal(write_duration(watch.settle_max))}",
         )
+    seen = [_look_at(root.path) for root in config.roots]
     for nth, root in enumerate(config.roots):
-        _check_root(source, config.roots[:nth], root, nth)
-
-
-def _check_root(
-    source: _Source, before: tuple[RootConfig, ...], root: RootConfig, nth: int
-) -> None:
-    spot = _Spot("roots", nth)
-    # A folder that is not there may be on a drive that comes back; a file never will be one.
-    if root.path.exists() and not root.path.is_dir():
-        raise source.wrong(
-            spot, "path", f" = {shown(str(root.path))} is a file; name the folder it is in"
-        )
-    real = root.path.resolve()
-    for earlier, other in enumerate(before):
-        complaint = _overlap(real, other.path.resolve())
-        if complaint:
+        # A folder that is not there may be on a drive that comes back; a file never will be one.
+        if seen[nth].is_file:
             raise source.wrong(
-                spot,
+                _Spot("roots", nth),
                 "path",
-                f" = {shown(str(root.path))} {complaint[0]} {_Spot('roots', earlier).key('path')}"
-                f" = {shown(str(other.path))}; {complaint[1]}",
+                f" = {shown(str(root.path))} is a file; name the folder it is in",
             )
+        for earlier in range(nth):
+            _refuse_overlap(source, config.roots, seen, (earlier, nth))
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenRoot:
+    """What lies at the path of a root, and that path without symbolic links."""
+
+    is_file: bool
+    real: Path
+
+
+def _look_at(path: Path) -> _SeenRoot:
+    def look() -> _SeenRoot:
+        return _SeenRoot(path.exists() and not path.is_dir(), path.resolve())
+
+    try:
+        return answer_within(_DISK_SECONDS, look)
+    except TimeoutError:
+        return _SeenRoot(False, path)  # a drive that does not answer must not keep us from starting
+
+
+def _refuse_overlap(
+    source: _Source, roots: Sequence[RootConfig], seen: Sequence[_SeenRoot], pair: tuple[int, int]
+) -> None:
+    earlier, nth = pair
+    complaint = _overlap(seen[nth].real, seen[earlier].real)
+    if complaint:
+        raise source.wrong(
+            _Spot("roots", nth),
+            "path",
+            f" = {shown(str(roots[nth].path))} {complaint[0]} "
+            f"{_Spot('roots', earlier).key('path')} = {shown(str(roots[earlier].path))}; "
+            f"{complaint[1]}",
+        )
 
 
 def _overlap(one: Path, other: Path) -> tuple[str, str] | None:

@@ -37,12 +37,13 @@ from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
 from clipd.watch.backlog import Backlog, Folder
+from clipd.watch.library import PhotoLibrary
 from clipd.watch.look import Looker
 from clipd.watch.root import Root
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
 from clipd.watch.scan import folder_steps
-from clipd.watch.watcher import watching
+from clipd.watch.watcher import Watcher, watching
 
 _log = logging.getLogger(__name__)
 _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
@@ -53,6 +54,7 @@ class Running:
     """The parts that the main thread looks after."""
 
     indexer: Indexer
+    watcher: Watcher
     board: StatusBoard
     pause: Pause
     reader: CatalogReader
@@ -89,8 +91,9 @@ def assembled(
     """
     with ExitStack() as running:
         stores = _open_stores(running, config, paths)
-        states = Roots(stores.roots, stores.reader)
+        states = running.enter_context(closing(Roots(stores.roots, stores.reader)))
         rules = Rules(config.watch, stores.roots)
+        library = PhotoLibrary(states, rules, stores.reader)
         backlog = Backlog(config.watch.settle, config.watch.settle_max)
         inbox = Inbox(backlog.wake)
         pause = Pause(config.power)
@@ -98,7 +101,7 @@ def assembled(
             pause.pause()
         encoder, workers = _start_workers(running, config, paths, stores, inbox)
         intake = Intake(
-            Changes(backlog, lambda folder: _expand(stores.reader, rules, states, folder)),
+            Changes(backlog, lambda folder: _expand(library, folder)),
             inbox,
             Backfill(stores.catalog, stores.model, states),
             Retries(stores.catalog),
@@ -116,7 +119,7 @@ def assembled(
         running.callback(indexer.stop)
         keeper = RootKeeper(stores.catalog, inbox, intake.backfill.restart)
         watcher = running.enter_context(
-            watching(config.watch, states, rules, backlog, stores.reader, keeper.root_changed)
+            watching(config.watch, library, backlog, keeper.root_changed)
         )
         board = StatusBoard(
             spec=stores.spec,
@@ -146,7 +149,7 @@ def assembled(
         )
         running.enter_context(serving_on(sock, daemon, config.serve))
         running.callback(_give_up_start, encoder)
-        yield Running(indexer, board, pause, stores.reader)
+        yield Running(indexer, watcher, board, pause, stores.reader)
 
 
 def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
@@ -214,11 +217,11 @@ def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
     )
 
 
-def _expand(reader: CatalogReader, rules: Rules, states: Roots, folder: Folder) -> Found:
-    root = states.of(folder.path)
+def _expand(library: PhotoLibrary, folder: Folder) -> Found:
+    root = library.roots.of(folder.path)
     if root is None:
         return iter(())
-    return folder_steps(reader, rules, root, folder.path, folder.deep)
+    return folder_steps(library, root, folder.path, folder.deep)
 
 
 def _search(

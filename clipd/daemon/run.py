@@ -159,7 +159,7 @@ def _complaint(error: ClipdError) -> str:
 def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
     """Feed systemd's watchdog with real checks, and keep its status line true."""
     interval = min(watchdog_interval() or _LOOK_EVERY_SECONDS, _LOOK_EVERY_SECONDS)
-    health = Health(paths.socket, daemon.indexer)
+    health = Health(paths.socket, daemon.indexer, daemon.watcher)
     said = ""
     while not (signals.must_stop or signals.must_reload or signals.has_failed):
         signals.wake.wait(interval)

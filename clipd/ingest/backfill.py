@@ -73,7 +73,7 @@ class Backfill:
 
     def _in_reach(self, path: bytes) -> ToRead | None:
         root = self._roots.of(path)
-        if root is None or self._roots.state(root.id).state == "offline":
+        if root is None or self._roots.state(root.id).is_away:
             return None
         return ToRead(path, root.id)
 

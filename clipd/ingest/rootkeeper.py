@@ -40,7 +40,7 @@ class RootKeeper:
                 self._write(change)
         except StoreUnavailableError as error:
             _log.warning("%s", error)
-        if change.now.state != "offline":
+        if not change.now.is_away:
             self._encode_anew()
 
     def _write(self, change: RootChange) -> None:

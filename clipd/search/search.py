@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipd.config.options import SearchConfig
+from clipd.deadline import answer_within
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import RequestError
@@ -22,6 +23,7 @@ from clipd.store.rows import Located
 from clipd.watch.roots import Roots
 
 Vector = NDArray[np.float32]  # (dim,)
+_DISK_SECONDS = 5.0  # for the disk of a query picture to say whether the file is there
 _SMALLEST_NORM = 1e-6  # of a sum of terms; below it they cancel each other
 
 
@@ -104,7 +106,7 @@ class Search:
         )
 
     def _is_offline(self, root: int) -> bool:
-        return self._roots.state(root).state == "offline"
+        return self._roots.state(root).is_away
 
     def _vector(self, terms: tuple[Term, ...]) -> Vector:
         """Add up the terms by weight; a unit vector."""
@@ -142,7 +144,7 @@ class Search:
             vector = self._reader.vector(self._model, photo)
             if vector is not None:
                 return vector
-        if not os.path.lexists(path):
+        if not _exists(path):
             raise RequestError("no_such_file", f"there is no file {os.fsdecode(path)}", 404)
         return self._pixels_to_vector(path)
 
@@ -163,3 +165,14 @@ class Search:
         assert outcome.pixels is not None
         vector: Vector = self._encoder.encode_query_image(outcome.pixels[np.newaxis])[0]
         return vector
+
+
+def _exists(path: bytes) -> bool:
+    try:
+        return answer_within(_DISK_SECONDS, lambda: os.path.lexists(path))
+    except TimeoutError as error:
+        raise RequestError(
+            "disk_silent",
+            f"the disk of {os.fsdecode(path)} does not answer; try again when it does",
+            503,
+        ) from error

@@ -28,15 +28,18 @@ from watchdog.events import (
 )
 from watchdog.observers.api import EventEmitter, ObservedWatch
 from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback
 
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
 from clipd.watch.coverage import instance_limit, watch_limit
+from clipd.watch.library import PhotoLibrary
 from clipd.watch.root import Root
-from clipd.watch.roots import Roots
-from clipd.watch.rules import RootRules
 
 log = logging.getLogger(__name__)
+_watchdog_log = logging.getLogger("watchdog")
+# Without a handler of its own, Python prints what nobody takes to stderr.
+_watchdog_log.addHandler(logging.NullHandler())
 
 # Without the opens, the closes of readers and the modifications, a storm of 50,000 files fits
 # into the kernel's queue; with them only a third of it was seen (measured).
@@ -60,25 +63,40 @@ class _Armed:
 
 
 class Events:
-    """Watches on folder trees.
+    """Watches on the folders of one root.
 
-    Started, armed and stopped by one thread; watchdog's threads call what its handlers need:
-    ``lost``, ``removed`` and ``relinked``, which only set flags and wake the watcher.
+    A root has an observer, and with it an inotify instance and threads, of its own: watchdog
+    touches the disk while it holds its locks, so that a shared observer would hang with one root.
+
+    Started, armed and stopped by the root's thread; watchdog's threads call what its handlers
+    need: ``lost``, ``removed`` and ``relinked``, which only set flags and wake that thread.
 
     Args:
+        root: the root.
+        library: its rules, and its state, which is told of deletions.
         backlog: where the hints go.
-        roots: told of deletions.
-        on_look: called from any thread when the watcher should look around at once.
+        on_look: called from any thread when the root's thread should look around at once.
+        on_folder: called for every folder that is watched, while that is being done.
     """
 
-    def __init__(self, backlog: Backlog, roots: Roots, on_look: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        root: Root,
+        library: PhotoLibrary,
+        backlog: Backlog,
+        on_look: Callable[[], None],
+        on_folder: Callable[[], None],
+    ) -> None:
+        self.root = root
+        self.rules = library.rules.of(root)
+        self.roots = library.roots
         self.backlog = backlog
-        self.roots = roots
         self._on_look = on_look
-        self._is_trouble = threading.Event()
-        self._relinked: set[int] = set()
-        self._armed: dict[tuple[int, bytes], _Armed] = {}
-        self._listener = _Listener(self.lost)
+        self._on_folder = on_folder
+        self._has_lost = threading.Event()
+        self._has_relinked = threading.Event()
+        self._armed: dict[bytes, _Armed] = {}
+        self._listener = _Listener(self._is_own_thread, self.lost)
         self._observer: InotifyObserver | None = None
 
     def start(self) -> None:
@@ -89,12 +107,12 @@ class Events:
         """
         # An ordinary copy floods stderr with these (watchdog 7.1).
         warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
-        self._listener.attach()
         try:
-            self._observer = _guarded_observer(self.lost)
+            self._observer = InotifyObserver()
         except OSError as error:
-            self._listener.detach()
-            raise WatchError(_told(error)) from error
+            raise WatchError(inotify_error_text(error)) from error
+        _guard(self._observer, self.lost, self._on_folder)
+        self._listener.attach()
         self._observer.start()
 
     def stop(self) -> None:
@@ -108,85 +126,92 @@ class Events:
 
     def lost(self) -> None:
         """Say that events were lost."""
-        self._is_trouble.set()
+        self._has_lost.set()
         self._on_look()
 
-    def removed(self, root: Root) -> None:
-        """Say that a root itself was deleted."""
-        self.roots.note_removal(root.id)
+    def removed(self) -> None:
+        """Say that the root itself was deleted."""
+        self.roots.note_removal(self.root.id)
         self._on_look()
 
-    def relinked(self, root: Root) -> None:
-        """Say that a link to a folder came or went in a root where links are followed."""
-        self._relinked.add(root.id)
+    def relinked(self) -> None:
+        """Say that a link to a folder came or went, where links are followed."""
+        self._has_relinked.set()
         self._on_look()
 
     def take_lost(self) -> bool:
         """Whether events were lost since the last call."""
-        happened = self._is_trouble.is_set()
-        self._is_trouble.clear()
-        return happened
+        return _take(self._has_lost)
 
-    def take_relinked(self) -> set[int]:
-        """Return the ids of the roots with other links than at the last call."""
-        taken = set()
-        while self._relinked:
-            taken.add(self._relinked.pop())
-        return taken
+    def take_relinked(self) -> bool:
+        """Whether links to folders came or went since the last call."""
+        return _take(self._has_relinked)
 
     def is_alive(self) -> bool:
         """Whether watchdog's own threads run."""
         if self._observer is None or not self._observer.is_alive():
             return False
-        reader = getattr(self._observer, "_inotify_fd", None)
-        return not isinstance(reader, threading.Thread) or reader.is_alive()
+        reader = _reader(self._observer)
+        return reader is None or reader.is_alive()
 
-    def is_armed(self, root: Root, folder: bytes | None = None) -> bool:
-        """Whether a root, or a linked folder below it, is watched as far as watchdog knows."""
-        armed = self._armed.get((root.id, folder or root.path))
+    def is_armed(self, folder: bytes | None = None) -> bool:
+        """Whether the root, or a linked folder below it, is watched as far as watchdog knows."""
+        armed = self._armed.get(folder or self.root.path)
         return armed is not None and armed.emitter.is_alive()
 
-    def arm(self, root: Root, rules: RootRules, folder: bytes | None = None) -> None:
-        """Watch a root, or a folder behind a link below it, with all below; anew if it was.
+    def arm(self, folder: bytes | None = None) -> None:
+        """Watch the root, or a folder behind a link below it, with all below; anew if it was.
 
         Raises:
             WatchError: it cannot be watched.
         """
-        path = folder or root.path
-        self.disarm(root, path)
+        path = folder or self.root.path
+        self.disarm(path)
         if self._observer is None:
             raise WatchError(f"cannot watch {os.fsdecode(path)}: no inotify instance")
-        handler = _Handler(self, root, path, rules)
+        handler = _Handler(self, path)
         known = set(self._observer.emitters)
         try:
             watch = self._observer.schedule(
                 handler, os.fsdecode(path + _BEHIND), recursive=True, event_filter=_WANTED
             )
         except OSError as error:
-            raise WatchError(f"cannot watch {os.fsdecode(path)}: {_told(error)}") from error
+            text = inotify_error_text(error)
+            raise WatchError(f"cannot watch {os.fsdecode(path)}: {text}") from error
         (emitter,) = self._observer.emitters - known
-        self._armed[root.id, path] = _Armed(watch, emitter)
+        self._armed[path] = _Armed(watch, emitter)
 
-    def disarm(self, root: Root, folder: bytes | None = None) -> None:
+    def disarm(self, folder: bytes) -> None:
         """Stop watching a folder. Scheduling again without this is a no-op (watchdog 7.1)."""
-        armed = self._armed.pop((root.id, folder or root.path), None)
+        armed = self._armed.pop(folder, None)
         if armed is not None and self._observer is not None:
             with suppress(KeyError):  # an observer that is ending has let go of it already
                 self._observer.unschedule(armed.watch)
 
-    def armed_folders(self, root: Root) -> list[bytes]:
-        """Return the root and the linked folders below it that are watched."""
-        return [path for root_id, path in self._armed if root_id == root.id]
+    def armed_folders(self) -> list[bytes]:
+        """Return the root and the linked folders below it, as far as they are watched."""
+        return list(self._armed)
+
+    def _is_own_thread(self, ident: int | None) -> bool:
+        observer = self._observer
+        if observer is None:
+            return False
+        threads = [observer, _reader(observer), *(armed.emitter for armed in self._armed.values())]
+        return any(thread is not None and thread.ident == ident for thread in threads)
+
+
+def _take(flag: threading.Event) -> bool:
+    happened = flag.is_set()
+    flag.clear()
+    return happened
 
 
 class _Handler(FileSystemEventHandler):
     """Turns events into hints. What it raised would end watchdog's thread for good."""
 
-    def __init__(self, events: Events, root: Root, watched: bytes, rules: RootRules) -> None:
+    def __init__(self, events: Events, watched: bytes) -> None:
         self._events = events
-        self._root = root
         self._watched = watched
-        self._rules = rules
 
     def dispatch(self, event: FileSystemEvent) -> None:
         try:
@@ -200,27 +225,28 @@ class _Handler(FileSystemEventHandler):
             return  # made up for each file in a moved folder, which is scanned whole anyway
         is_new = isinstance(event, FileCreatedEvent)
         if isinstance(event, FileDeletedEvent | DirDeletedEvent):
-            self._events.roots.note_deletion(self._root.id)
+            self._events.roots.note_deletion(self._events.root.id)
         for path in (event.src_path, event.dest_path):
             if path:
                 name = self._plain(os.fsencode(path))
                 self._hint(name, is_folder=event.is_directory, is_new=is_new)
 
     def _hint(self, path: bytes, *, is_folder: bool, is_new: bool) -> None:
-        if path == self._root.path:
-            self._events.removed(self._root)  # nothing else is ever told about the root itself
-        elif self._rules.ignores(path, is_folder=is_folder):
+        rules = self._events.rules
+        if path == self._events.root.path:
+            self._events.removed()  # nothing else is ever told about the root itself
+        elif rules.ignores(path, is_folder=is_folder):
             return
         elif is_folder:
             self._events.backlog.folder(path, deep=True)
-        elif self._rules.follow_symlinks and self._is_link(path):
-            self._events.relinked(self._root)
+        elif rules.follow_symlinks and self._is_link(path):
+            self._events.relinked()
         else:
             self._events.backlog.hint(path, closed=not is_new)
 
     def _is_link(self, path: bytes) -> bool:
         """Whether a link to a folder came, or went; both look like a file to inotify."""
-        return self._events.is_armed(self._root, path) or os.path.isdir(path)
+        return self._events.is_armed(path) or os.path.isdir(path)
 
     def _plain(self, path: bytes) -> bytes:
         """Return a path without the ``/.`` behind the watched folder."""
@@ -229,52 +255,71 @@ class _Handler(FileSystemEventHandler):
 
 
 class _Listener(logging.Handler):
-    """Hears watchdog's log: that a queue overflowed is said nowhere else."""
+    """Hears watchdog's log: that a queue overflowed is said nowhere else.
 
-    def __init__(self, on_trouble: Callable[[], None]) -> None:
+    Args:
+        is_own: whether a thread, by its ident, belongs to the observer that is listened to.
+        on_trouble: called when one of those has something to say.
+    """
+
+    def __init__(self, is_own: Callable[[int | None], bool], on_trouble: Callable[[], None]):
         super().__init__(logging.WARNING)
+        self._is_own = is_own
         self._on_trouble = on_trouble
-        self._logger = logging.getLogger("watchdog")
 
     def attach(self) -> None:
-        self._logger.addHandler(self)
-        self._logger.propagate = False  # one line of ours instead of one per watch
+        _watchdog_log.propagate = False  # one line of ours instead of one per watch
+        _watchdog_log.addHandler(self)
 
     def detach(self) -> None:
-        self._logger.removeHandler(self)
-        self._logger.propagate = True
+        _watchdog_log.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
+        if not self._is_own(record.thread):
+            return
         text = record.getMessage()
         log.debug("watchdog: %s", text)
         if "inactive" not in text:  # an emitter that is being stopped
             self._on_trouble()
 
 
-def _guarded_observer(on_trouble: Callable[[], None]) -> InotifyObserver:
-    """Make an observer whose reading thread survives what watchdog's bookkeeping raises.
+def _reader(observer: InotifyObserver) -> InotifyFD | None:
+    """Return the thread that reads the kernel's events; None should watchdog have changed."""
+    reader = getattr(observer, "_inotify_fd", None)
+    return reader if isinstance(reader, InotifyFD) else None
+
+
+def _guard(
+    observer: InotifyObserver, on_trouble: Callable[[], None], on_folder: Callable[[], None]
+) -> None:
+    """Let an observer's reading thread survive what watchdog's bookkeeping raises.
 
     A folder moved onto another's path can make it raise KeyError (watchdog 7.1), which would
     end all watching.
     """
-    observer = InotifyObserver()
-    reader = getattr(observer, "_inotify_fd", None)
-    handle = getattr(reader, "handle_event", None)
-    if handle is None:
-        return observer
+    reader = _reader(observer)
+    if reader is None:
+        return
+    handle, add = reader.handle_event, reader.add_callback
 
-    def guarded(event: object) -> None:
+    def guarded(event: InotifyEvent) -> None:
         try:
             handle(event)
         except Exception:
             log.debug("watchdog failed on %r", event, exc_info=True)
             on_trouble()
 
-    reader.handle_event = guarded  # type: ignore[union-attr]
-    return observer
+    def counted(path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> int:
+        descriptor = add(path, mask, callback, id_)
+        on_folder()
+        return descriptor
+
+    reader.handle_event = guarded  # type: ignore[method-assign]
+    reader.add_callback = counted  # type: ignore[method-assign, assignment]
 
 
-def _told(error: OSError) -> str:
+def inotify_error_text(error: OSError) -> str:
+    """Say what is to be done about an error of inotify."""
     if error.errno == errno.ENOSPC:
         return (
             f"inotify's limit of watches is reached; raise fs.inotify.max_user_watches "

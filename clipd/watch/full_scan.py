@@ -7,22 +7,19 @@ that was not watched yet when it was scanned is scanned again.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
-from clipd.watch.coverage import Coverage, is_limit_reached, watch_limit
-from clipd.watch.events import Events
+from clipd.watch.coverage import Coverage, is_limit_reached
+from clipd.watch.events import Events, inotify_error_text
 from clipd.watch.filesystems import filesystem_of
+from clipd.watch.library import PhotoLibrary
 from clipd.watch.root import Root
-from clipd.watch.rules import Rules
 from clipd.watch.scan import differing_folders
-
-if TYPE_CHECKING:
-    from clipd.store.reader import CatalogReader
 
 _MAX_ROUNDS = 3  # scans in a row, when watches had to be made again
 _MAX_LATE = 10_000  # folders remembered for another look; beyond, the whole root gets it
@@ -33,7 +30,7 @@ _GRACE_SECONDS = 1.0  # for watchdog to watch a folder that has just appeared
 
 @dataclass(slots=True)
 class Findings:
-    """What one patrol found out."""
+    """What one full scan found out."""
 
     trouble: str = ""  # why not every change is noticed at once, "" when each is
     watches: int = 0
@@ -43,44 +40,43 @@ class Findings:
     is_late_full: bool = False
 
 
-class Patrol:
-    """Scans roots. For the watcher's thread.
+class FullScan:
+    """Scans one root. For that root's thread.
 
     Args:
-        reader: of the catalog.
-        rules: what is ignored.
+        root: the root.
+        library: where everything is.
         backlog: where differing folders go.
-        events: the watches.
-        pause: waits so many seconds (0: not at all); what it raises ends the patrol.
+        events: the watches of the root.
+        pause: waits so many seconds (0: not at all); what it raises ends the scan.
     """
 
     def __init__(
         self,
-        reader: CatalogReader,
-        rules: Rules,
+        root: Root,
+        library: PhotoLibrary,
         backlog: Backlog,
         events: Events,
         pause: Callable[[float], None],
     ) -> None:
-        self._reader = reader
-        self._rules = rules
+        self._root = root
+        self._library = library
         self._backlog = backlog
         self._events = events
         self._pause = pause
 
-    def scan(self, root: Root, *, rearm: bool) -> Findings:
-        """Compare a root with the catalog and see to its watches.
+    def run(self, *, rearm: bool) -> Findings:
+        """Compare the root with the catalog and see to its watches; it must not be offline.
 
         Args:
-            root: a root that is not offline.
-            rearm: make its watches anew first.
+            rearm: make the watches anew first.
         """
         unwatched: list[bytes] = []
         for _ in range(_MAX_ROUNDS):
-            arm_trouble = self._arm(root) if rearm or not self._events.is_armed(root) else ""
-            found = self._walk(root)
-            found.trouble = arm_trouble or self._arm_links(root, found.links)
-            unwatched = [] if arm_trouble else self._second_look(root, found)
+            arm_trouble = self._arm() if rearm or not self._events.is_armed() else ""
+            found = self._walk()
+            found.trouble = arm_trouble or self._arm_links(found.links)
+            unwatched = [] if arm_trouble else self._second_look(found)
             if unwatched and is_limit_reached(unwatched[0]):
                 found.trouble = _limit_trouble()
                 unwatched = []
@@ -90,38 +86,39 @@ class Patrol:
         if unwatched:
             shown = os.fsdecode(unwatched[0])
             found.trouble = f"{len(unwatched)} folders cannot be watched, such as {shown}"
-        found.trouble = found.trouble or _filesystem_trouble(root)
+        found.trouble = found.trouble or _filesystem_trouble(self._root)
         return found
 
-    def _arm(self, root: Root) -> str:
+    def _arm(self) -> str:
         try:
-            for folder in self._events.armed_folders(root):
-                self._events.disarm(root, folder)
-            self._events.arm(root, self._rules.of(root))
+            for folder in self._events.armed_folders():
+                self._events.disarm(folder)
+            self._events.arm()
         except WatchError as error:
             return str(error)
         return ""
 
-    def _arm_links(self, root: Root, links: list[bytes]) -> str:
+    def _arm_links(self, links: list[bytes]) -> str:
         wanted = links[:_MAX_LINKS]
-        for folder in self._events.armed_folders(root):
-            if folder != root.path and folder not in wanted:
-                self._events.disarm(root, folder)
+        for folder in self._events.armed_folders():
+            if folder != self._root.path and folder not in wanted:
+                self._events.disarm(folder)
         try:
             for folder in wanted:
-                if not self._events.is_armed(root, folder):
-                    self._events.arm(root, self._rules.of(root), folder)
+                if not self._events.is_armed(folder):
+                    self._events.arm(folder)
         except WatchError as error:
             return str(error)
         return "" if wanted == links else f"more than {_MAX_LINKS} linked folders are followed"
 
-    def _walk(self, root: Root) -> Findings:
+    def _walk(self) -> Findings:
         found = Findings()
         coverage = Coverage()
+        follows_links = self._library.rules.follow_symlinks
 
         def on_folder(stat: os.stat_result, path: bytes) -> None:
             self._pause(0)
-            if self._rules.follow_symlinks and path != root.path and os.path.islink(path):
+            if follows_links and path != self._root.path and os.path.islink(path):
                 found.links.append(path)
             if not coverage.has(stat):
                 if len(found.late) < _MAX_LATE:
@@ -133,20 +130,19 @@ class Patrol:
             if len(found.unreadable) < _MAX_UNREADABLE:
                 found.unreadable[path] = error.strerror or str(error)
 
-        for folder, count in differing_folders(
-            self._reader, self._rules, root, on_folder, on_unreadable
-        ):
+        differing = differing_folders(self._library, self._root, on_folder, on_unreadable)
+        for folder, count in differing:
             self._backlog.folder(folder, deep=False, expected=count, now=True)
         return found
 
-    def _second_look(self, root: Root, found: Findings) -> list[bytes]:
+    def _second_look(self, found: Findings) -> list[bytes]:
         """Return the folders still not watched; have those scanned again that are by now."""
         unwatched = self._unwatched(found, found.late)
         if unwatched:
             self._pause(_GRACE_SECONDS)
             unwatched = self._unwatched(found, unwatched)
         if found.is_late_full:
-            self._backlog.folder(root.path, deep=True, now=True)
+            self._backlog.folder(self._root.path, deep=True, now=True)
         else:
             for folder in set(found.late).difference(unwatched):
                 self._backlog.folder(folder, deep=False, now=True)
@@ -166,10 +162,7 @@ def _is_watched(coverage: Coverage, folder: bytes) -> bool:
 
 
 def _limit_trouble() -> str:
-    return (
-        f"inotify's limit of watches is reached; raise fs.inotify.max_user_watches "
-        f"(now {watch_limit()})"
-    )
+    return inotify_error_text(OSError(errno.ENOSPC, ""))
 
 
 def _filesystem_trouble(root: Root) -> str:

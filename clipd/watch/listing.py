@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as modes
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from clipd.photo import Fingerprint
@@ -22,8 +23,16 @@ class Listing:
     folders: list[bytes] = field(default_factory=list)
 
 
-def list_folder(rules: Rules, root: Root, folder: bytes) -> Listing:
+def list_folder(
+    rules: Rules, root: Root, folder: bytes, on_entry: Callable[[], None] = lambda: None
+) -> Listing:
     """List what counts in a folder: regular files, and folders that are to be entered.
+
+    Args:
+        rules: what is ignored.
+        root: the root that the folder lies in.
+        folder: an absolute path.
+        on_entry: called for each name, so that a long listing can be told from a silent disk.
 
     Raises:
         OSError: the folder is gone or cannot be read; never taken for empty.
@@ -32,6 +41,7 @@ def list_folder(rules: Rules, root: Root, folder: bytes) -> Listing:
     here = rules.of(root)
     with os.scandir(folder) as entries:
         for entry in entries:
+            on_entry()
             is_folder = _is_folder(rules, root, entry)
             if here.ignores_here(entry.path, is_folder=is_folder):
                 continue
@@ -78,9 +88,9 @@ def folder_trouble(folder: bytes) -> str | None:
     """Say why a folder cannot be read, as the system says it; None when it can."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.path for entry in entries]
-        for path in names[:1]:
-            _insist_on_entering(path)
+            first = next(entries, None)  # one is enough: a folder may hold a million
+        if first is not None:
+            _insist_on_entering(first.path)
     except FileNotFoundError:
         return None  # the folder or its first file just went away: not a trouble of rights
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 
 log = logging.getLogger(__name__)
@@ -12,9 +13,14 @@ _SHARE = 5  # of the time, at most a fifth goes into scans for losses that go on
 
 
 class LostEvents:
-    """Spaces the scans after losses, which come in bursts. For the watcher's thread."""
+    """Spaces the scans after losses, which come in bursts. For the thread of one root.
 
-    def __init__(self) -> None:
+    Args:
+        root: named in the log.
+    """
+
+    def __init__(self, root: bytes) -> None:
+        self._root = os.fsdecode(root)
         self.is_waiting = False
         self._last = float("-inf")
         self._not_before = 0.0
@@ -26,7 +32,9 @@ class LostEvents:
         news = now - self._last > _QUIET_SECONDS
         level = logging.WARNING if news else logging.DEBUG
         log.log(
-            level, "file events were lost, as when the kernel's queue overflows; scanning instead"
+            level,
+            "events in %s were lost, as when the kernel's queue overflows; scanning instead",
+            self._root,
         )
         self._last = now
         self.is_waiting = True
@@ -41,5 +49,5 @@ class LostEvents:
         return True
 
     def scan_took(self, seconds: float) -> None:
-        """Note how long the scan of a root took."""
+        """Note how long the scan took."""
         self._scan_seconds = max(self._scan_seconds, seconds)

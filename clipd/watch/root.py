@@ -26,12 +26,17 @@ class RootState:
     """Whether a root can be trusted.
 
     ``online``: what is there is there, and what is not was deleted. ``degraded``: the same,
-    but changes are noticed late. ``offline``: its photos are kept as they are.
-    ``reason`` is one sentence, "" when all is well.
+    but changes are noticed late. ``offline``: its photos are kept as they are. ``stalled``: the
+    same, because its disk does not answer. ``reason`` is one sentence, "" when all is well.
     """
 
-    state: Literal["online", "degraded", "offline"]
+    state: Literal["online", "degraded", "offline", "stalled"]
     reason: str = ""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether its photos cannot be opened now, and nothing about them can be proved."""
+        return self.state in ("offline", "stalled")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The state of every root: may what is missing from it be taken for deleted?
 
 A photo is forgotten only on proof. A root that is missing, unmounted, another folder than it was,
-or suddenly empty is offline, and proves nothing.
+or suddenly empty is offline, and proves nothing; one whose disk does not answer is stalled.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from clipd.watch.disk_thread import STALL_SECONDS, DiskThread, Pulse
 from clipd.watch.root import Root, RootChange, RootState, is_within
 from clipd.watch.rules import is_junk
 
@@ -34,6 +35,8 @@ class _Record:
 
     root: Root
     identity: Identity | None  # of the folder whose files the catalog knows
+    disk: DiskThread  # asks on behalf of threads that must not hang
+    pulse: Pulse = field(default_factory=Pulse)  # of the root's own thread
     offline: str = "not looked at yet"  # why, "" when it is not
     degraded: str = ""  # why, "" when it is not
     deleted_at: float = _NEVER  # when an event last told of a deletion below
@@ -54,7 +57,13 @@ class _Record:
         """Whether events told of deletions since the root was last seen not empty."""
         return self.deleted_at > self.filled_at and not self.was_removed
 
+    def silent_seconds(self) -> float:
+        return max(self.disk.silent_seconds(), self.pulse.silent_seconds())
+
     def state(self) -> RootState:
+        silent = self.silent_seconds()
+        if silent > STALL_SECONDS:
+            return RootState("stalled", f"its disk did not answer for {silent:.0f} s")
         if self.offline:
             return RootState("offline", self.offline)
         if self.degraded:
@@ -63,25 +72,81 @@ class _Record:
 
 
 class Roots:
-    """The roots and their states, for any thread. One lock guards all fields."""
+    """The roots and their states, for any thread. One lock guards all fields.
+
+    To be closed, for the threads that ``on_disk`` starts.
+    """
 
     def __init__(self, roots: Sequence[Root], reader: CatalogReader) -> None:
         self._reader = reader
         self._lock = threading.Lock()
-        self._records = {root.id: _Record(root, reader.root_identity(root.id)) for root in roots}
+        self._records = {
+            root.id: _Record(
+                root,
+                reader.root_identity(root.id),
+                DiskThread(os.fsdecode(root.path), root.id),
+            )
+            for root in roots
+        }
 
     def __iter__(self) -> Iterator[Root]:
         with self._lock:
             return iter([record.root for record in self._records.values()])
 
-    def check(self) -> list[RootChange]:
-        """Look at every root on disk; return what changed since the last check."""
-        changes = []
-        for root in self:
-            change = self._check(root)
-            if change is not None:
-                changes.append(change)
-        return changes
+    def close(self) -> None:
+        """End the threads that ask the disks; those whose disk does not answer are left behind."""
+        for record in self._records.values():
+            record.disk.close()
+
+    def disk(self, root: Root) -> DiskThread:
+        """Return what asks a root's disk on behalf of threads that must not hang with it."""
+        return self._records[root.id].disk
+
+    def pulse(self, root: Root) -> Pulse:
+        """Return the pulse of the root's own thread, for that thread to keep."""
+        return self._records[root.id].pulse
+
+    def is_stalled(self, root: Root) -> bool:
+        """Whether the disk of a root has not answered for too long."""
+        return self._records[root.id].silent_seconds() > STALL_SECONDS
+
+    def note_stall(self, root: Root) -> RootChange | None:
+        """Return the change when a root has come to be stalled and nobody was told yet.
+
+        The root's own thread cannot tell: it is the one that waits.
+        """
+        with self._lock:
+            record = self._records[root.id]
+            before, now = record.reported, record.state()
+            if now.state != "stalled" or _is_known(before, now):
+                return None
+            record.reported = now
+            return RootChange(root, before, now)
+
+    def check(self, root: Root) -> RootChange | None:
+        """Look at a root on disk; return what changed since the last check.
+
+        For one thread for each root, which waits as long as the disk does.
+        """
+        looked_at = time.monotonic()
+        identity, is_empty, reason = _look(root)
+        with self._lock:
+            record = self._records[root.id]
+            as_known = replace(record)
+        if identity is not None:
+            reason = self._doubt(as_known, identity, is_empty)  # asks disk and catalog: no lock
+        with self._lock:
+            fresh = None
+            if not reason:
+                fresh = _trust(record, identity, is_empty, looked_at)
+            elif identity is not None and _is_in_grace(record, looked_at):
+                return None
+            record.offline = reason
+            before, now = record.reported, record.state()
+            if fresh is None and _is_known(before, now):
+                return None
+            record.reported = now
+            return RootChange(root, before, now, fresh)
 
     def state(self, root_id: int) -> RootState:
         """Return the state as of the last check; a root that is none of ours is offline."""
@@ -135,7 +200,7 @@ class Roots:
         """
         with self._lock:
             record = self._records.get(root.id)
-            if record is None or record.offline or record.was_removed:
+            if record is None or record.state().is_away or record.was_removed:
                 return False
             if record.doubted_at is not None and not record.was_emptied:
                 return False
@@ -157,27 +222,6 @@ class Roots:
         """Whether the catalog knows files of a folder on a device: the numbers may have changed."""
         rows = self._reader.folder_rows(folder, b"", _SAMPLE)
         return any(row.fingerprint is not None and row.fingerprint.device == device for row in rows)
-
-    def _check(self, root: Root) -> RootChange | None:
-        looked_at = time.monotonic()
-        identity, is_empty, reason = _look(root)
-        with self._lock:
-            record = self._records[root.id]
-            as_known = replace(record)
-        if identity is not None:
-            reason = self._doubt(as_known, identity, is_empty)  # asks disk and catalog: no lock
-        with self._lock:
-            fresh = None
-            if not reason:
-                fresh = _trust(record, identity, is_empty, looked_at)
-            elif identity is not None and _is_in_grace(record, looked_at):
-                return None
-            record.offline = reason
-            before, now = record.reported, record.state()
-            if now == before and fresh is None:
-                return None
-            record.reported = now
-            return RootChange(root, before, now, fresh)
 
     def _doubt(self, record: _Record, identity: Identity, is_empty: bool) -> str:
         """Say why what lies there may not be the root that the catalog knows."""
@@ -207,6 +251,13 @@ class Roots:
                 if os.path.lexists(os.path.join(folder, row.name)):
                     return True
         return False
+
+
+def _is_known(before: RootState | None, now: RootState) -> bool:
+    """Whether a state was told of already; how long a disk is silent is no news."""
+    return before == now or (
+        before is not None and before.state == now.state and now.state == "stalled"
+    )
 
 
 def _trust(

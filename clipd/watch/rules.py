@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathspec import GitIgnoreSpec
 
 from clipd.config.options import WatchConfig
+from clipd.deadline import answer_within
 from clipd.errors import ConfigError
 from clipd.watch.root import Root
 
@@ -27,18 +28,20 @@ JUNK_NAMES = frozenset(
         b"desktop.ini",
     )
 )
+_DISK_SECONDS = 2.0  # for the disk of a root to say whether its path is a link
 JUNK_STARTS = (b".Trash-", b"._")
 
 
 class Rules:
     """What is ignored below each root. Immutable, for any thread.
 
-    ``root_paths`` are the roots without symbolic links, ``follow_symlinks`` is the config's.
+    ``follow_symlinks`` is the config's; ``root_paths`` are the roots without symbolic links, when
+    links are followed.
     """
 
     def __init__(self, watch: WatchConfig, roots: Sequence[Root]) -> None:
         self.follow_symlinks = watch.follow_symlinks
-        self.root_paths = tuple(os.path.realpath(root.path) for root in roots)
+        self.root_paths = tuple(_real(root.path) for root in roots) if watch.follow_symlinks else ()
         self._of = {root.id: RootRules(watch, root) for root in roots}
 
     def of(self, root: Root) -> RootRules:
@@ -94,6 +97,13 @@ class RootRules:
 def is_junk(name: bytes) -> bool:
     """Whether a name is of those that are never looked at."""
     return name in JUNK_NAMES or name.startswith(JUNK_STARTS)
+
+
+def _real(path: bytes) -> bytes:
+    try:
+        return answer_within(_DISK_SECONDS, lambda: os.path.realpath(path))
+    except TimeoutError:
+        return path  # a drive that does not answer must not keep us from starting
 
 
 def _spec(patterns: Sequence[str]) -> GitIgnoreSpec | None:

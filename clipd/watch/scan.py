@@ -9,16 +9,18 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from clipd.errors import RootStalledError
 from clipd.photo import Fingerprint, same
+from clipd.watch.disk_thread import DiskAccess
 from clipd.watch.filesystems import filesystem_of
+from clipd.watch.library import PhotoLibrary
 from clipd.watch.listing import Listing, folder_trouble, is_wanted, list_folder
 from clipd.watch.root import Root, is_within
-from clipd.watch.rules import Rules
 
 if TYPE_CHECKING:
-    from clipd.store.reader import CatalogReader
     from clipd.store.rows import KnownFile
 
 _PAGE = 1000
@@ -26,61 +28,53 @@ _PAGE = 1000
 Visit = tuple[bytes, Listing | OSError]
 
 
-def folder_changes(
-    reader: CatalogReader, rules: Rules, root: Root, folder: bytes, deep: bool
-) -> Iterator[bytes]:
+def folder_steps(
+    library: PhotoLibrary, root: Root, folder: bytes, deep: bool
+) -> Iterator[bytes | None]:
     """Yield the paths in a folder that differ from the catalog: new, changed or gone.
 
     A folder that cannot be read is yielded itself, and so is one that can be read again; what
     the catalog knows below it is left alone. Below a folder that is gone, or is not to be looked
     at any more, every known path is yielded. What to do about a path is for the caller to see.
 
+    Yields None behind every folder: a million files that are as they were take minutes on a slow
+    disk, and whoever has other things to do can see to them there. Ends early when the disk does
+    not answer: a root that was stalled is scanned as a whole when it is back.
+
     Args:
-        reader: of the catalog.
-        rules: what is ignored.
+        library: where everything is.
         root: the root that the folder lies in.
         folder: an absolute path.
         deep: with all folders below.
     """
-    steps = folder_steps(reader, rules, root, folder, deep)
-    return (path for path in steps if path is not None)
-
-
-def folder_steps(
-    reader: CatalogReader, rules: Rules, root: Root, folder: bytes, deep: bool
-) -> Iterator[bytes | None]:
-    """Yield what ``folder_changes`` does, and None behind every folder.
-
-    A million files that are as they were take minutes on a slow disk: whoever has other
-    things to do can see to them at each None.
-    """
-    disk = _Disk(reader, rules, root)
-    if not is_wanted(rules, root, folder, is_folder=True):
-        yield from disk.known_within(folder)
-        return
-    for path, listing in disk.walk(folder, deep):
-        yield from disk.differences(path, listing)
-        yield None
+    comparison = _Comparison(library, root, library.roots.disk(root))
+    with suppress(RootStalledError):
+        if not comparison.is_wanted(folder):
+            yield from comparison.known_within(folder)
+            return
+        for path, listing in comparison.walk(folder, deep):
+            yield from comparison.differences(path, listing)
+            yield None
 
 
 def differing_folders(
-    reader: CatalogReader,
-    rules: Rules,
+    library: PhotoLibrary,
     root: Root,
     on_folder: Callable[[os.stat_result, bytes], None],
     on_unreadable: Callable[[bytes, OSError], None],
 ) -> Iterator[tuple[bytes, int]]:
     """Walk a whole root; yield each folder that differs and by how many paths.
 
+    For the root's own thread, which waits as long as its disk does.
+
     Args:
-        reader: of the catalog.
-        rules: what is ignored.
+        library: where everything is.
         root: the root.
         on_folder: called with every folder that was read; what it raises ends the scan.
         on_unreadable: called with every folder that could not be read, and why.
     """
-    disk = _Disk(reader, rules, root)
-    for path, listing in disk.walk(root.path, deep=True):
+    comparison = _Comparison(library, root, library.roots.pulse(root))
+    for path, listing in comparison.walk(root.path, deep=True):
         if isinstance(listing, Listing):
             try:
                 on_folder(os.stat(path), path)
@@ -88,19 +82,24 @@ def differing_folders(
                 continue  # gone since; the scan of the folder above, or an event, tells
         elif not _is_gone(listing):
             on_unreadable(path, listing)
-        count = sum(1 for _ in disk.differences(path, listing))
+        count = sum(1 for _ in comparison.differences(path, listing))
         if count:
             yield path, count
 
 
-class _Disk:
-    """One root during one scan."""
+class _Comparison:
+    """One root on disk and in the catalog, during one scan. All looks at the disk go one way."""
 
-    def __init__(self, reader: CatalogReader, rules: Rules, root: Root) -> None:
-        self._reader = reader
-        self._rules = rules
+    def __init__(self, library: PhotoLibrary, root: Root, disk: DiskAccess) -> None:
+        self._reader = library.reader
+        self._rules = library.rules
         self._root = root
+        self._disk = disk
         self._has_stable_inodes: dict[int, bool] = {}  # by device
+
+    def is_wanted(self, folder: bytes) -> bool:
+        """Whether the rules let a folder be looked at."""
+        return self._disk.ask(lambda: is_wanted(self._rules, self._root, folder, is_folder=True))
 
     def walk(self, top: bytes, deep: bool) -> Iterator[Visit]:
         """Yield the folders on disk and in the catalog, in byte order, each with what it holds."""
@@ -149,7 +148,7 @@ class _Disk:
             # What lies below a folder sorts after it, so the smallest waiting one is the next.
             path = heapq.heappop(waiting)
             try:
-                listing = list_folder(self._rules, self._root, path)
+                listing = self._list(path)
             except OSError as error:
                 yield path, error
                 continue
@@ -157,6 +156,9 @@ class _Disk:
             if deep:
                 for name in listing.folders:
                     heapq.heappush(waiting, os.path.join(path, name))
+
+    def _list(self, folder: bytes) -> Listing:
+        return self._disk.ask(lambda: list_folder(self._rules, self._root, folder, self._disk.beat))
 
     def _known_folders(self, top: bytes) -> Iterator[bytes]:
         """Yield the folders below ``top`` in which the catalog knows something, in byte order."""
@@ -205,7 +207,7 @@ class _Disk:
     def _missing(self, folder: bytes, name: bytes, folders: set[bytes]) -> Iterator[bytes]:
         path = os.path.join(folder, name)
         # A row with the name of a folder says that it could not be read; it may still be so.
-        if name not in folders or folder_trouble(path) is None:
+        if name not in folders or self._disk.ask(lambda: folder_trouble(path)) is None:
             yield path
 
     def _is_same(self, folder: bytes, row: KnownFile, seen: Fingerprint) -> bool:
@@ -218,7 +220,8 @@ class _Disk:
 
     def _stable_inodes(self, folder: bytes, device: int) -> bool:
         if device not in self._has_stable_inodes:
-            self._has_stable_inodes[device] = filesystem_of(folder).has_stable_inodes
+            filesystem = self._disk.ask(lambda: filesystem_of(folder))
+            self._has_stable_inodes[device] = filesystem.has_stable_inodes
         return self._has_stable_inodes[device]
 
 

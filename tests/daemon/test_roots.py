@@ -15,6 +15,7 @@ import pytest
 from tests.daemon import album
 from tests.daemon.conftest import Daemons, FirstCrawl
 from tests.daemon.harness import Daemon, NotReadyError
+from tests.hanging_disk import hanging_disk
 
 pytestmark = pytest.mark.slow
 
@@ -268,3 +269,27 @@ def test_no_root_at_all_is_a_clear_message(daemons: Daemons) -> None:
         daemon.start()
 
     assert daemon.process.returncode == 2
+
+
+@needs_root
+def test_a_root_that_hangs_harms_only_itself(
+    daemons: Daemons, seed: FirstCrawl, tmp_path: Path
+) -> None:
+    root, nas = album.fill(tmp_path / "root"), tmp_path / "nas"
+    (root / "beach.jpg").rename(album.save(nas / "beach.jpg", b""))
+    daemon = daemons.new([root, nas], seed=seed).start()
+    daemon.wait_found(nas, ["beach.jpg"])
+    with hanging_disk(nas):
+        _wait_state(daemon, nas, "stalled")
+        assert any("did not answer for" in problem for problem in daemon.status()["problems"])
+        assert _offline(daemon, nas) == {True}
+        album.save(root / "new.jpg", album.new("beach"))
+        daemon.wait_found(root, [*IN_ROOT, "new.jpg"])
+        assert daemon.stop() < 10
+
+        daemon.start()  # as after a boot without the network
+        _wait_state(daemon, nas, "stalled")
+        assert daemon.root_states()[str(root)] == "online"
+        assert _offline(daemon, nas) == {True}
+    _wait_state(daemon, nas, "online")
+    assert _offline(daemon, nas) == {False}

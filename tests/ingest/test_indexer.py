@@ -60,9 +60,7 @@ class Running:
         self.intake = Intake(
             Changes(
                 house.backlog,
-                lambda folder: folder_steps(
-                    house.reader, house.rules, house.root, folder.path, folder.deep
-                ),
+                lambda folder: folder_steps(house.library, house.root, folder.path, folder.deep),
             ),
             self.inbox,
             self.backfill,

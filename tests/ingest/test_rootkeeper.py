@@ -32,7 +32,8 @@ class _Keeping:
         self.anew += 1
 
     def look(self) -> None:
-        for change in self._house.roots.check():
+        change = self._house.roots.check(self._house.root)
+        if change is not None:
             self._keeper.root_changed(change)
         self._inbox.run_calls()
 

@@ -26,12 +26,16 @@ def make_library(tmp_path: Path) -> Iterator[LibraryMaker]:
     (tmp_path / "state").mkdir()
     catalog = Catalog.open(tmp_path / "state" / "catalog.sqlite")
     reader = CatalogReader(tmp_path / "state" / "catalog.sqlite")
+    made: list[Library] = []
 
     def make(*, exclude: tuple[str, ...] = (), **config: object) -> Library:
         settings = replace(WatchConfig(settle=0.05), **config)  # type: ignore[arg-type]
-        return Library(tmp_path / "photos", catalog, reader, settings, exclude)
+        made.append(Library(tmp_path / "photos", catalog, reader, settings, exclude))
+        return made[-1]
 
     yield make
+    for library in made:
+        library.roots.close()
     reader.close()
     catalog.close()
 

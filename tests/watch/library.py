@@ -14,11 +14,12 @@ from clipd.photo import Fingerprint
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader
 from clipd.watch.backlog import Backlog
+from clipd.watch.library import PhotoLibrary
 from clipd.watch.listing import folder_trouble, is_wanted
 from clipd.watch.root import Root, RootChange
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
-from clipd.watch.scan import differing_folders, folder_changes
+from clipd.watch.scan import differing_folders, folder_steps
 from clipd.watch.watcher import Watcher, watching
 
 DEADLINE_SECONDS = 30.0
@@ -42,6 +43,7 @@ class Library:
         self.root = Root(number, os.fsencode(self.photos), config)
         self.rules = Rules(self.config, [self.root])
         self.roots = Roots([self.root], self.reader)
+        self.library = PhotoLibrary(self.roots, self.rules, self.reader)
         self.backlog = Backlog(self.config.settle, self.config.settle_max)
         self.changes: list[RootChange] = []
 
@@ -58,14 +60,14 @@ class Library:
     def differing(self, folder: str | bytes = b"", *, deep: bool = True) -> list[bytes]:
         """The paths that differ from the catalog, below a folder of the root."""
         top = self.path(folder) if folder else self.root.path
-        return list(folder_changes(self.reader, self.rules, self.root, top, deep))
+        steps = folder_steps(self.library, self.root, top, deep)
+        return [path for path in steps if path is not None]
 
     def scan(self) -> dict[bytes, int]:
         """What a full scan finds: folders and how many paths differ in them."""
         self.unreadable: list[bytes] = []
         found = differing_folders(
-            self.reader,
-            self.rules,
+            self.library,
             self.root,
             lambda stat, path: None,
             lambda path, error: self.unreadable.append(path),
@@ -78,10 +80,16 @@ class Library:
             for path in paths:
                 self._index(path)
 
+    def check(self) -> RootChange | None:
+        """Look at the root, and remember what it is."""
+        change = self.roots.check(self.root)
+        if change is not None:
+            self._remember(change)
+        return change
+
     def index_all(self) -> None:
         self.index(self.differing())
-        for change in self.roots.check():
-            self._remember(change)
+        self.check()
 
     def known(self) -> set[bytes]:
         """The live paths in the catalog, relative to the root."""
@@ -97,9 +105,7 @@ class Library:
 
     @contextmanager
     def watched(self) -> Iterator[Watcher]:
-        with watching(
-            self.config, self.roots, self.rules, self.backlog, self.reader, self.changes.append
-        ) as watcher:
+        with watching(self.config, self.library, self.backlog, self.changes.append) as watcher:
             self.watcher = watcher
             yield watcher
 
@@ -111,8 +117,8 @@ class Library:
         work = self.backlog.take(1000, 0.05)
         self.index(list(work.paths))
         for folder in work.folders:
-            changes = folder_changes(self.reader, self.rules, self.root, folder.path, folder.deep)
-            self.index(list(changes))
+            steps = folder_steps(self.library, self.root, folder.path, folder.deep)
+            self.index([path for path in steps if path is not None])
         return bool(work.paths or work.folders)
 
     def work_until(self, claim: Callable[[], bool]) -> None:
@@ -147,6 +153,7 @@ class Library:
             why = folder_trouble(path)
             if why is None:
                 self.catalog.drop_failure(path)
+                self.backlog.folder(path, deep=True)
             else:
                 self.catalog.put_failure(self.root.id, path, None, "unreadable", why, now)
             return

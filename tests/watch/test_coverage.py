@@ -3,12 +3,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clipd.config.options import RootConfig, WatchConfig
-from clipd.watch.backlog import Backlog
 from clipd.watch.coverage import Coverage, is_limit_reached, watch_limit
 from clipd.watch.events import Events
-from clipd.watch.root import Root
-from clipd.watch.rules import Rules
 from clipd.watch.suspend import SleepClock
 from tests.watch.conftest import InotifySetting
 from tests.watch.library import Library
@@ -18,18 +14,25 @@ def test_the_kernels_list_tells_which_folders_are_watched(library: Library, tmp_
     inside, outside = library.photos / "a" / "b", tmp_path / "outside"
     inside.mkdir(parents=True)
     outside.mkdir()
-    root = Root(1, library.root.path, RootConfig(path=library.photos))
-    events = Events(Backlog(1, 1), library.roots, lambda: None)
+    watched: list[None] = []
+    events = Events(
+        library.root,
+        library.library,
+        library.backlog,
+        on_look=lambda: None,
+        on_folder=lambda: watched.append(None),
+    )
     events.start()
     try:
-        events.arm(root, Rules(WatchConfig(), [root]).of(root))
+        events.arm()
+        assert len(watched) == 3
         coverage = Coverage()
         assert coverage.has(os.stat(library.photos))
         assert coverage.has(os.stat(inside))
         assert not coverage.has(os.stat(outside))
         assert len(coverage) >= 3
 
-        events.disarm(root)
+        events.disarm(library.root.path)
         assert not Coverage().has(os.stat(inside))
     finally:
         events.stop()

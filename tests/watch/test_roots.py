@@ -11,8 +11,7 @@ from tests.watch.library import Library
 
 
 def state_of(library: Library) -> tuple[str, str]:
-    for change in library.roots.check():
-        library._remember(change)
+    library.check()
     state = library.roots.state(library.root.id)
     return state.state, state.reason
 
@@ -30,10 +29,11 @@ def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_root_seen_for_the_first_time_gives_its_identity_once(library: Library) -> None:
     stat = os.stat(library.photos)
-    (change,) = library.roots.check()
+    change = library.roots.check(library.root)
+    assert change is not None
     assert change.identity == (stat.st_dev, stat.st_ino)
     assert (change.before, change.now.state) == (None, "online")
-    assert library.roots.check() == []
+    assert library.roots.check(library.root) is None
 
 
 def test_absence_proves_deletion_in_a_root_that_is_online(library: Library) -> None:

@@ -5,19 +5,30 @@ import os
 import random
 import shutil
 import subprocess
+import threading
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify_c import InotifyFD
 
 from clipd.errors import WatchError
-from clipd.watch.watcher import Watcher
 from tests.watch.conftest import InotifySetting, LibraryMaker, Mounting
 from tests.watch.library import Library
+
+T = TypeVar("T", bound=threading.Thread)
+
+
+def the_thread(kind: type[T]) -> T:
+    """The one running thread of a kind that watchdog has."""
+    (found,) = (thread for thread in threading.enumerate() if isinstance(thread, kind))
+    return found
 
 
 @pytest.fixture(autouse=True)
 def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipd.watch.watcher.CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("clipd.watch.root_watcher.CHECK_SECONDS", 0.1)
     monkeypatch.setattr("clipd.watch.full_scan._GRACE_SECONDS", 0.1)
 
 
@@ -252,14 +263,13 @@ def test_a_root_may_be_a_link(make_library: LibraryMaker, tmp_path: Path) -> Non
 
 
 def test_watching_goes_on_when_watchdogs_threads_have_ended(library: Library) -> None:
-    with library.watched() as watcher:
+    with library.watched():
         library.work_until_idle()
-        observer = watcher._events._observer
-        assert observer is not None
+        observer = the_thread(InotifyObserver)
         observer.stop()
         library.save("a.jpg")
         library.work_until(lambda: library.known() == {b"a.jpg"})
-        library.work_until(lambda: watcher._events._observer is not observer)
+        library.work_until(lambda: the_thread(InotifyObserver) is not observer)
         library.work_until_idle()
         library.save("b.jpg")
         library.work_until(lambda: library.known() == {b"a.jpg", b"b.jpg"})
@@ -269,27 +279,25 @@ def test_an_event_that_breaks_its_handler_costs_a_scan_and_not_the_watching(
     library: Library,
 ) -> None:
     path = library.save("a.jpg")
-    with library.watched() as watcher:
+    with library.watched():
         library.work_until_idle()
         for number, break_it in enumerate((_break_watchdog, _break_ours)):
             os.utime(path, (number, number))  # no event tells of this
-            break_it(watcher)
+            break_it()
             library.work_until(lambda: library.differing() == [])
             name = b"%d.jpg" % number
             library.save(name)
             library.work_until(lambda name=name: name in library.known())  # type: ignore[misc]
 
 
-def _break_watchdog(watcher: Watcher) -> None:
-    watcher._events._observer._inotify_fd.handle_event(None)  # type: ignore[union-attr, arg-type]
+def _break_watchdog() -> None:
+    the_thread(InotifyFD).handle_event(None)  # type: ignore[arg-type]
 
 
-def _break_ours(watcher: Watcher) -> None:
-    observer = watcher._events._observer
-    assert observer is not None
-    (handlers,) = observer._handlers.values()
-    for handler in handlers:
-        handler.dispatch(None)  # type: ignore[arg-type]
+def _break_ours() -> None:
+    observer = the_thread(InotifyObserver)
+    (emitter,) = observer.emitters
+    observer.event_queue.put((None, emitter.watch))
 
 
 @pytest.mark.slow
