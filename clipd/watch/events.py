@@ -38,8 +38,6 @@ from clipd.watch.root import Root
 
 log = logging.getLogger(__name__)
 _watchdog_log = logging.getLogger("watchdog")
-# Without a handler of its own, Python prints what nobody takes to stderr.
-_watchdog_log.addHandler(logging.NullHandler())
 
 # Without the opens, the closes of readers and the modifications, a storm of 50,000 files fits
 # into the kernel's queue; with them only a third of it was seen (measured).
@@ -273,6 +271,8 @@ class _Listener(logging.Handler):
 
     def detach(self) -> None:
         _watchdog_log.removeHandler(self)
+        if not any(isinstance(other, _Listener) for other in _watchdog_log.handlers):
+            _watchdog_log.propagate = True
 
     def emit(self, record: logging.LogRecord) -> None:
         if not self._is_own(record.thread):
