@@ -37,7 +37,7 @@ class DiskAccess(Protocol):
         ...
 
 
-class Pulse:
+class DiskPulse:
     """Since when a disk owes an answer to one thread. Others may read it."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question(Generic[T]):
+class _DiskQuestion(Generic[T]):
     work: Callable[[], T]
     answer: Future[T]
 
@@ -93,8 +93,8 @@ class DiskThread:
 
     def __init__(self, name: str, number: int) -> None:
         self._name = name
-        self._pulse = Pulse()
-        self._questions: queue.SimpleQueue[_Question[object] | None] = queue.SimpleQueue()
+        self._pulse = DiskPulse()
+        self._questions: queue.SimpleQueue[_DiskQuestion[object] | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread = threading.Thread(
             target=self._run, name=f"clipd-ask-root-{number}", daemon=True
@@ -110,7 +110,7 @@ class DiskThread:
             raise self._stalled()
         self._start()
         answer: Future[T] = Future()
-        self._questions.put(_Question(work, answer))  # type: ignore[arg-type]
+        self._questions.put(_DiskQuestion(work, answer))  # type: ignore[arg-type]
         while True:
             try:
                 return answer.result(STALL_SECONDS)

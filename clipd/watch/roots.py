@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from clipd.watch.disk_thread import STALL_SECONDS, DiskThread, Pulse
+from clipd.watch.disk_thread import STALL_SECONDS, DiskPulse, DiskThread
 from clipd.watch.root import Root, RootChange, RootState, is_within
 from clipd.watch.rules import is_junk
 
@@ -36,7 +36,7 @@ class _Record:
     root: Root
     identity: Identity | None  # of the folder whose files the catalog knows
     disk: DiskThread  # asks on behalf of threads that must not hang
-    pulse: Pulse = field(default_factory=Pulse)  # of the root's own thread
+    pulse: DiskPulse = field(default_factory=DiskPulse)  # of the root's own thread
     offline: str = "not looked at yet"  # why, "" when it is not
     degraded: str = ""  # why, "" when it is not
     deleted_at: float = _NEVER  # when an event last told of a deletion below
@@ -102,7 +102,7 @@ class Roots:
         """Return what asks a root's disk on behalf of threads that must not hang with it."""
         return self._records[root.id].disk
 
-    def pulse(self, root: Root) -> Pulse:
+    def pulse(self, root: Root) -> DiskPulse:
         """Return the pulse of the root's own thread, for that thread to keep."""
         return self._records[root.id].pulse
 
