@@ -86,7 +86,10 @@ def test_what_pillow_reads_is_decoded_unless_its_format_is_not_read(result: Resu
         for outcome in result.outcomes[path]
         if isinstance(outcome, Refused)
     }
-    assert set(refused.values()) <= {"PNM pictures are not read"}, refused
+    # Of a damaged JPEG, Pillow fills with grey what is missing, and calls it read.
+    of_good = {path: reason for path, reason in refused.items() if "hostile" not in path}
+    assert set(of_good.values()) <= {"PNM pictures are not read"}, of_good
+    assert set(refused.values()) <= {"PNM pictures are not read", "the JPEG data are cut short"}
 
 
 def test_decoded_pictures_have_the_size_of_the_manifest(result: Result) -> None:
