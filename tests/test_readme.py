@@ -1,7 +1,6 @@
 """The README is right: every command in it runs, every file that it names is there."""
 
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,15 +70,32 @@ def test_a_file_that_the_readme_links_to_is_there(target: str) -> None:
     assert (REPOSITORY / target).exists()
 
 
-def test_the_make_targets_of_the_readme_are_in_the_makefile() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    named = {
-        word
-        for language, block in BLOCKS
-        if language == "sh"
-        for line in block.splitlines()
-        if line.startswith("make ")
-        for word in shlex.split(line)[1:]
-    }
-    named |= set(re.findall(r"`make ([a-z-]+)`", README))
-    assert named <= targets
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "docs/performance.md", ".ci/run"])
+def test_a_make_target_that_is_named_is_in_the_makefile(file: str) -> None:
+    text = (REPOSITORY / file).read_text()
+    lines = re.findall(r"^(?:\$ |timeout \S+ \S+ )?make ([a-z -]+?)(?: *#.*)?$", text, re.MULTILINE)
+    named = {word for line in lines for word in line.split()}
+    named |= set(re.findall(r"`make ([a-z-]+)`", text))
+
+    assert named
+    assert named <= TARGETS
+
+
+def test_no_file_can_stand_in_for_a_make_target() -> None:
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert set(phony.split()) == TARGETS
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("faults", [False, True])
+@pytest.mark.parametrize("slow", [False, True])
+def test_make_runs_every_test_whatever_its_marks(alone: bool, faults: bool, slow: bool) -> None:
+    recipe = MAKEFILE.partition("\nfaults:" if faults else "\ntest:")[2].partition("\n\n")[0]
+    chosen = re.findall(r"-m pytest .*?-m (?:\"([^\"]+)\"|(\w+))", recipe)
+    marks = {"alone": alone, "faults": faults, "slow": slow}
+
+    assert sum(bool(eval(quoted or bare, {}, marks)) for quoted, bare in chosen) == 1
