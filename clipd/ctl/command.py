@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -58,6 +59,9 @@ for _command in (
 
 def main() -> NoReturn:
     """Run clipctl as the process."""
+    # A parent that ignores SIGINT (nohup, a background job of a script) hands that on, and
+    # Python leaves it so: a signal sent to us on purpose would then end nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -8,10 +8,11 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipd.config.folders import Paths
 from clipd.config.options import Config
+from clipd.daemon.parts import Children, WritePath
 from clipd.daemon.service import Daemon
 from clipd.daemon.status import StatusBoard
 from clipd.decode.pool import DecoderPool
@@ -29,13 +30,16 @@ from clipd.ingest.rootkeeper import RootKeeper
 from clipd.ingest.settling import Settler
 from clipd.ingest.textmemory import TextMemory
 from clipd.ingest.upkeep import Upkeep
-from clipd.photo import ModelSpec
 from clipd.search.search import Search
+from clipd.search.vectors import QueryVectors
+from clipd.serve.lanes import request_lanes
+from clipd.serve.limits import Limits
 from clipd.serve.server import serving_on
 from clipd.store.backup import backed_up_at, backup, open_catalog
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
+from clipd.store.view import StoreView
 from clipd.watch.backlog import Backlog, Folder
 from clipd.watch.library import PhotoLibrary
 from clipd.watch.look import Looker
@@ -43,7 +47,7 @@ from clipd.watch.root import Root
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
 from clipd.watch.scan import folder_steps
-from clipd.watch.watcher import Watcher, watching
+from clipd.watch.watcher import watching
 
 _log = logging.getLogger(__name__)
 _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
@@ -53,23 +57,32 @@ _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
 class Running:
     """The parts that the main thread looks after."""
 
-    indexer: Indexer
-    watcher: Watcher
+    write_path: WritePath
     board: StatusBoard
-    pause: Pause
     reader: CatalogReader
+    search: Search
+    limits: Limits
+
+    def adapt(self, config: Config) -> None:
+        """Go by what of a new configuration needs no restart; see :func:`needs_restart`."""
+        self.search.defaults = config.search
+        self.limits.config = config.serve
+        self.write_path.pause.config = config.power
+
+
+def needs_restart(before: Config, after: Config) -> bool:
+    """Whether a change of the configuration is more than what ``Running.adapt`` takes over."""
+    light = replace(before, search=after.search, serve=after.serve, power=after.power)
+    return light != after
 
 
 @dataclass(frozen=True, slots=True)
 class _Stores:
-    """What is on disk, opened."""
+    """What is on disk, opened, for the one who writes."""
 
-    spec: ModelSpec
     catalog: Catalog
-    reader: CatalogReader
-    model: int
+    stored: StoreView
     roots: tuple[Root, ...]
-    follower: IndexFollower
     notes: tuple[str, ...]
 
 
@@ -91,65 +104,52 @@ def assembled(
     """
     with ExitStack() as running:
         stores = _open_stores(running, config, paths)
-        states = running.enter_context(closing(Roots(stores.roots, stores.reader)))
+        # Ends after all that a request may wait for, and before what it reads.
+        lanes = running.enter_context(request_lanes())
+        catalog, stored = stores.catalog, stores.stored
+        reader, model = stored.reader, stored.model
+        states = running.enter_context(closing(Roots(stores.roots, reader)))
         rules = Rules(config.watch, stores.roots)
-        library = PhotoLibrary(states, rules, stores.reader)
+        library = PhotoLibrary(states, rules, reader)
         backlog = Backlog(config.watch.settle, config.watch.settle_max)
         inbox = Inbox(backlog.wake)
         pause = Pause(config.power)
         if is_paused:
             pause.pause()
-        encoder, workers = _start_workers(running, config, paths, stores, inbox)
+        encoder, workers = _start_workers(running, config, paths, stored, inbox)
         intake = Intake(
             Changes(backlog, lambda folder: _expand(library, folder)),
             inbox,
-            Backfill(stores.catalog, stores.model, states),
-            Retries(stores.catalog),
+            Backfill(catalog, model, states),
+            Retries(catalog),
         )
         indexer = Indexer(
-            Store(stores.catalog, stores.follower),
+            Store(catalog, stored.follower),
             intake,
-            Settler(stores.catalog, backlog, Looker(states, rules)),
+            Settler(catalog, backlog, Looker(states, rules)),
             workers,
-            Recorder(stores.catalog, stores.model, backlog.put_back, lambda kind: ""),
+            Recorder(catalog, model, backlog.put_back, lambda kind: ""),
             _upkeep(config, paths, stores),
             pause,
         )
         indexer.start()
         running.callback(indexer.stop)
-        keeper = RootKeeper(stores.catalog, inbox, intake.backfill.restart)
+        keeper = RootKeeper(catalog, inbox, intake.backfill.restart)
         watcher = running.enter_context(
             watching(config.watch, library, backlog, keeper.root_changed)
         )
-        board = StatusBoard(
-            spec=stores.spec,
-            model=stores.model,
-            reader=stores.reader,
-            follower=stores.follower,
-            indexer=indexer,
-            watcher=watcher,
-            roots=stores.roots,
-            states=states,
-            encoder=encoder,
-            pool=workers.pool,
-            pause=pause,
-            notes=stores.notes,
-        )
+        write_path = WritePath(states, watcher, inbox, indexer, pause)
+        children = Children(encoder, workers.pool)
+        board = StatusBoard(stored, write_path, children, stores.notes)
         board.complain(complaint)
-        daemon = Daemon(
-            search=_search(config, stores, encoder, workers.pool, states, inbox),
-            board=board,
-            catalog=stores.catalog,
-            reader=stores.reader,
-            follower=stores.follower,
-            inbox=inbox,
-            watcher=watcher,
-            roots=states,
-            pause=pause,
-        )
-        running.enter_context(serving_on(sock, daemon, config.serve))
+        memory = TextMemory(catalog, model, inbox)
+        vectors = QueryVectors(stored, encoder, workers.pool, memory.remember)
+        search = Search(stored, vectors, states, config.search)
+        limits = Limits(config.serve)
+        daemon = Daemon(search, board, catalog, stored, write_path)
+        running.enter_context(serving_on(sock, daemon, limits, lanes))
         running.callback(_give_up_start, encoder)
-        yield Running(indexer, watcher, board, pause, stores.reader)
+        yield Running(write_path, board, reader, search, limits)
 
 
 def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
@@ -165,7 +165,8 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
     _retire_other_roots(catalog, roots)
     follower = IndexFollower(reader, model, spec, config.index.kind, paths.state)
     _log.info("%s", follower.start())
-    return _Stores(spec, catalog, reader, model, roots, follower, (note,) if note else ())
+    stored = StoreView(spec, model, reader, follower)
+    return _Stores(catalog, stored, roots, (note,) if note else ())
 
 
 def _enter_roots(catalog: Catalog, config: Config) -> tuple[Root, ...]:
@@ -185,18 +186,18 @@ def _retire_other_roots(catalog: Catalog, roots: Sequence[Root]) -> None:
 
 
 def _start_workers(
-    running: ExitStack, config: Config, paths: Paths, stores: _Stores, inbox: Inbox
+    running: ExitStack, config: Config, paths: Paths, stored: StoreView, inbox: Inbox
 ) -> tuple[Encoder, Workers]:
-    encoder = Encoder(stores.spec, config.encoder, paths.cache)
+    encoder = Encoder(stored.spec, config.encoder, paths.cache)
     batches = running.enter_context(Batches(encoder, config.encoder.batch, inbox.post))
     # Closed before the thread of the batches is joined, which may be waiting for its start.
     running.callback(encoder.close, _ENCODER_GRACE_SECONDS)
     claims = Claims(
-        lambda content_hash: stores.reader.has_vector(stores.model, content_hash),
+        lambda content_hash: stored.reader.has_vector(stored.model, content_hash),
         lambda job, outcome: inbox.post(Read(job, outcome)),
     )
     pool = running.enter_context(
-        DecoderPool(config.decoder, stores.spec.preprocess, claims.is_known, claims.report)
+        DecoderPool(config.decoder, stored.spec.preprocess, claims.is_known, claims.report)
     )
     return encoder, Workers(pool, batches, claims)
 
@@ -211,7 +212,7 @@ def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
     return Upkeep(
         config.store,
         stores.catalog,
-        stores.follower,
+        stores.stored.follower,
         back_up=lambda: backup(stores.catalog.file, paths.state, stores.catalog.access),
         last_backup=backed_up_at(paths.state) or 0.0,
     )
@@ -222,24 +223,3 @@ def _expand(library: PhotoLibrary, folder: Folder) -> Found:
     if root is None:
         return iter(())
     return folder_steps(library, root, folder.path, folder.deep)
-
-
-def _search(
-    config: Config,
-    stores: _Stores,
-    encoder: Encoder,
-    pool: DecoderPool,
-    states: Roots,
-    inbox: Inbox,
-) -> Search:
-    return Search(
-        reader=stores.reader,
-        model=stores.model,
-        model_name=stores.spec.name,
-        index=stores.follower.index,
-        encoder=encoder,
-        pool=pool,
-        roots=states,
-        remember=TextMemory(stores.catalog, stores.model, inbox).remember,
-        defaults=config.search,
-    )

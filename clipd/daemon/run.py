@@ -1,27 +1,26 @@
 """run(): everything that starts and stops, on one page.
 
-A reload (SIGHUP) is an orderly stop and start within the process: whatever the configuration
-may change, there is one way to bring it about. The lock, the pid and the socket stay, so that
-clients wait a moment instead of finding nobody. A file that cannot be read stops nothing.
+A reload (SIGHUP) takes over at once what only limits or defaults answers. For all else it is an
+orderly stop and start within the process: whatever the configuration may change, there is one
+way to bring it about. The lock, the pid and the socket stay, so that clients wait a moment
+instead of finding nobody. A file that cannot be read stops nothing.
 """
 
 from __future__ import annotations
 
 import logging
-import signal
+import resource
 import socket
-import sys
-import threading
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.options import Config
-from clipd.daemon.assembly import Running, assembled
+from clipd.daemon.assembly import Running, assembled, needs_restart
 from clipd.daemon.health import Health
 from clipd.daemon.instance import single_instance
+from clipd.daemon.signals import Signals, listening_to_signals
 from clipd.daemon.systemd import (
     notify_ready,
     notify_reloading,
@@ -39,43 +38,6 @@ _LOOK_EVERY_SECONDS = 5.0
 _STORE_WAIT_SECONDS = 15.0
 
 
-class Signals:
-    """What the outside has asked for. Handlers only set flags."""
-
-    def __init__(self) -> None:
-        self.wake = threading.Event()
-        self.must_stop = False
-        self.must_reload = False
-        self.has_failed = False
-
-    def install(self) -> None:
-        """Take SIGTERM, SIGINT, SIGHUP and the end of threads that must not end."""
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
-        signal.signal(signal.SIGHUP, self._reload)
-        # A lease that we hold for a moment to see whether a file is being written may be
-        # broken by its writer; the default action of that signal would end us (fcntl(2)).
-        signal.signal(signal.SIGIO, signal.SIG_IGN)
-        threading.excepthook = self._thread_died
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.must_stop = True
-        self.wake.set()
-
-    def _reload(self, number: int, frame: FrameType | None) -> None:
-        self.must_reload = True
-        self.wake.set()
-
-    def _thread_died(self, arguments: threading.ExceptHookArgs) -> None:
-        sys.__excepthook__(
-            arguments.exc_type,
-            arguments.exc_value or arguments.exc_type(),
-            arguments.exc_traceback,
-        )
-        self.has_failed = True
-        self.wake.set()
-
-
 def run(config_file: Path | None) -> int:
     """Run the daemon until it is told to stop.
 
@@ -86,14 +48,24 @@ def run(config_file: Path | None) -> int:
         ClipdError: it cannot start.
     """
     write_logs()
-    signals = Signals()
-    signals.install()
-    paths = Paths.of()
-    config = load_config(config_file)
-    paths.make()
-    with single_instance(paths.state / "lock"), listening(paths.socket) as sock:
-        _run_and_reload(config, config_file, paths, sock, signals)
-    return 1 if signals.has_failed else 0
+    _raise_descriptor_limit()
+    with listening_to_signals() as signals:
+        paths = Paths.of()
+        config = load_config(config_file)
+        paths.make()
+        with single_instance(paths.state / "lock"), listening(paths.socket) as sock:
+            _run_and_reload(config, config_file, paths, sock, signals)
+        return 1 if signals.has_failed else 0
+
+
+def _raise_descriptor_limit() -> None:
+    """Take all the descriptors that we may have.
+
+    The soft limit of 1,024 is there for programs that use select(2), which cannot count further
+    (https://0pointer.net/blog/file-descriptor-limits.html); clipd polls.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _run_and_reload(
@@ -102,7 +74,7 @@ def _run_and_reload(
     """Run with one configuration after the other; one that cannot be used changes nothing."""
     before: Config | None = None  # to go back to, while another one is tried
     complaint, is_paused = "", False
-    while not (signals.must_stop or signals.has_failed):
+    while not signals.must_end:
         with ExitStack() as running:
             try:
                 daemon = running.enter_context(
@@ -118,36 +90,47 @@ def _run_and_reload(
                 config, before = before, None
                 continue
             _log.info("clipd answers on %s", paths.socket)
-            fresh = _stay_until_told(daemon, file, paths, signals)
-            is_paused = daemon.pause.is_paused
+            config, fresh = _stay_until_told(daemon, config, file, paths, signals)
+            is_paused = daemon.write_path.pause.is_paused
         if fresh is not None:
             config, before, complaint = fresh, config, ""
 
 
 def _stay_until_told(
-    daemon: Running, file: Path | None, paths: Paths, signals: Signals
-) -> Config | None:
-    """Look after the daemon; return the configuration to go on with, None to end."""
+    daemon: Running, config: Config, file: Path | None, paths: Paths, signals: Signals
+) -> tuple[Config, Config | None]:
+    """Look after the daemon until it has to stop, or to start anew.
+
+    Returns:
+        the configuration that was in use at the end, and the one to go on with (None: end).
+    """
     while True:
         notify_ready(daemon.board.line())
         _stay(daemon, paths, signals)
-        if signals.must_stop or signals.has_failed:
+        if signals.must_end:
             notify_stopping()
-            return None
+            return config, None
+        if not signals.must_reload:
+            return config, config  # to open anew what could not be written
         signals.must_reload = False
         notify_reloading()
         try:
-            return load_config(file)
+            fresh = load_config(file)
         except ClipdError as error:
             daemon.board.complain(_complaint(error))
+            continue
+        if needs_restart(config, fresh):
+            return config, fresh
+        daemon.adapt(fresh)
+        daemon.board.complain("")
+        config = fresh
 
 
 def _wait_for_store(error: StoreUnavailableError, signals: Signals) -> None:
     """Let some time pass: a full disk or a locked catalog is for the user to see to."""
     _log.error("%s; trying again in %.0f s", error, _STORE_WAIT_SECONDS)
     notify_status(str(error))
-    signals.wake.wait(_STORE_WAIT_SECONDS)
-    signals.wake.clear()
+    signals.wait(_STORE_WAIT_SECONDS)
 
 
 def _complaint(error: ClipdError) -> str:
@@ -157,15 +140,17 @@ def _complaint(error: ClipdError) -> str:
 
 
 def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
-    """Feed systemd's watchdog with real checks, and keep its status line true."""
+    """Feed systemd's watchdog with real checks, and keep its status line true.
+
+    Returns when a signal has come, or when the catalog has to be opened anew.
+    """
     interval = min(watchdog_interval() or _LOOK_EVERY_SECONDS, _LOOK_EVERY_SECONDS)
-    health = Health(paths.socket, daemon.indexer, daemon.watcher)
+    health = Health(paths.socket, daemon.write_path.indexer, daemon.write_path.watcher)
     said = ""
-    while not (signals.must_stop or signals.must_reload or signals.has_failed):
-        signals.wake.wait(interval)
-        signals.wake.clear()
+    while not (signals.must_end or signals.must_reload):
+        signals.wait(interval)
         if daemon.reader.must_reopen():
-            signals.must_reload = True
+            return
         if health.is_good():
             notify_watchdog()
         line = daemon.board.line()

@@ -6,49 +6,41 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as CallTimeoutError
 
+from clipd.daemon.parts import WritePath
 from clipd.daemon.status import StatusBoard
 from clipd.errors import RequestError
-from clipd.ingest.inbox import Inbox
-from clipd.ingest.pause import Pause
 from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Query
 from clipd.search.search import Search
+from clipd.serve.protocol import Service
 from clipd.store.catalog import Catalog
-from clipd.store.follow import IndexFollower
-from clipd.store.reader import CatalogReader
 from clipd.store.rows import FailureRow
 from clipd.store.verify import Verdict, verify
-from clipd.watch.roots import Roots
-from clipd.watch.watcher import Watcher
+from clipd.store.view import StoreView
 
 _VERIFY_SECONDS = 600.0
 
 
-class Daemon:
+class Daemon(Service):
     """The daemon as its clients see it."""
 
     def __init__(
         self,
-        *,
         search: Search,
         board: StatusBoard,
         catalog: Catalog,
-        reader: CatalogReader,
-        follower: IndexFollower,
-        inbox: Inbox,
-        watcher: Watcher,
-        roots: Roots,
-        pause: Pause,
+        stored: StoreView,
+        write_path: WritePath,
     ) -> None:
         self._search = search
         self._board = board
         self._catalog = catalog
-        self._reader = reader
-        self._follower = follower
-        self._inbox = inbox
-        self._watcher = watcher
-        self._roots = roots
-        self._pause = pause
+        self._stored = stored
+        self._write_path = write_path
+
+    def search_known(self, query: Query) -> Answer | None:
+        """See :meth:`clipd.search.search.Search.answer_known`."""
+        return self._search.answer_known(query)
 
     def search(self, query: Query) -> Answer:
         """Find photos; see :meth:`clipd.search.search.Search.answer`."""
@@ -60,7 +52,7 @@ class Daemon:
 
     def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[FailureRow]:
         """List the files that are not among the photos, by path, after a path."""
-        return self._reader.failures(after, limit, skipped)
+        return self._stored.reader.failures(after, limit, skipped)
 
     def rescan(self, path: bytes | None) -> None:
         """Have a folder, a file or everything compared with the catalog.
@@ -69,28 +61,29 @@ class Daemon:
             RequestError: the path lies in no root.
         """
         if path is not None:
-            root = self._roots.of(path)
+            root = self._write_path.roots.of(path)
             if root is None:
                 raise RequestError(
                     "outside_roots",
                     f"{os.fsdecode(path)} lies in none of the watched folders; "
                     "see them with: clipctl status",
                 )
-        self._watcher.rescan(path)
+        self._write_path.watcher.rescan(path)
 
     def pause(self) -> None:
         """Hold new work; searches go on."""
-        self._pause.pause()
+        self._write_path.pause.pause()
 
     def resume(self) -> None:
         """Let work go on."""
-        self._pause.resume()
-        self._inbox.post(None)
+        self._write_path.pause.resume()
+        self._write_path.inbox.post(None)
 
     def verify(self, repair: bool) -> Verdict:
         """Compare catalog and index, between two turns of the indexer."""
-        check = self._inbox.call(
-            lambda: verify(self._catalog, self._reader, self._follower, repair=repair)
+        stored = self._stored
+        check = self._write_path.inbox.call(
+            lambda: verify(self._catalog, stored.reader, stored.follower, repair=repair)
         )
         try:
             return check.result(_VERIFY_SECONDS)

@@ -7,55 +7,28 @@ import time
 from collections.abc import Sequence
 
 from clipd import __version__
-from clipd.decode.pool import DecoderPool
-from clipd.encode.handle import Encoder
-from clipd.ingest.indexer import Indexer, IngestProgress
-from clipd.ingest.pause import Pause
+from clipd.daemon.parts import Children, WritePath
+from clipd.ingest.indexer import IngestProgress
 from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields, shown
-from clipd.photo import ModelSpec
-from clipd.store.follow import IndexFollower
-from clipd.store.reader import CatalogReader
-from clipd.watch.root import Root
-from clipd.watch.roots import Roots
-from clipd.watch.watcher import Watcher
+from clipd.store.rows import Counts
+from clipd.store.view import StoreView
 
 
 class StatusBoard:
     """Gathers the figures of all parts. Any thread."""
 
     def __init__(
-        self,
-        *,
-        spec: ModelSpec,
-        model: int,
-        reader: CatalogReader,
-        follower: IndexFollower,
-        indexer: Indexer,
-        watcher: Watcher,
-        roots: Sequence[Root],
-        states: Roots,
-        encoder: Encoder,
-        pool: DecoderPool,
-        pause: Pause,
-        notes: Sequence[str],
+        self, stored: StoreView, write_path: WritePath, children: Children, notes: Sequence[str]
     ) -> None:
         """Join the parts that have figures.
 
         Args:
             notes: sentences about the start that are worth repeating.
         """
-        self._spec = spec
-        self._model = model
-        self._reader = reader
-        self._follower = follower
-        self._indexer = indexer
-        self._watcher = watcher
-        self._roots = tuple(roots)
-        self._states = states
-        self._encoder = encoder
-        self._pool = pool
-        self._pause = pause
+        self._stored = stored
+        self._write_path = write_path
+        self._children = children
         self._notes = tuple(notes)
         self._complaint = ""
         self._started = time.time()
@@ -66,8 +39,8 @@ class StatusBoard:
 
     def line(self) -> str:
         """Say in a few words what goes on, for systemd."""
-        progress = self._indexer.progress()
-        counts = self._reader.counts(self._model)
+        progress = self._write_path.indexer.progress()
+        counts = self._counts()
         backlog = progress.waiting + progress.working
         waiting = f", {backlog} waiting" if backlog else ""
         trouble = " - has problems, see: clipctl status" if self._problems(progress) else ""
@@ -76,24 +49,24 @@ class StatusBoard:
     def state(self) -> str:
         """Return the one word for what goes on."""
         # Asked first: what a scan has found is in the backlog before the scan is over.
-        is_scanning = self._watcher.is_scanning
-        progress = self._indexer.progress()
-        if self._pause.is_paused:
+        is_scanning = self._write_path.watcher.is_scanning
+        progress = self._write_path.indexer.progress()
+        if self._write_path.pause.is_paused:
             return "paused"
         has_work = bool(progress.waiting or progress.working or self._lacks_vectors(progress))
-        if has_work and self._pause.is_resting:
+        if has_work and self._write_path.pause.is_resting:
             return "resting"
         if is_scanning:
             return "scanning"
         return "indexing" if has_work else "idle"
 
     def _lacks_vectors(self, progress: IngestProgress) -> bool:
-        return progress.is_encoding_anew and self._reader.counts(self._model).without_vector > 0
+        return progress.is_encoding_anew and self._counts().without_vector > 0
 
     def status(self) -> dict[str, JsonValue]:
         """Return all figures; keys are only ever added."""
-        progress = self._indexer.progress()
-        counts = self._reader.counts(self._model)
+        progress = self._write_path.indexer.progress()
+        counts = self._counts()
         return {
             "pid": os.getpid(),
             "version": __version__,
@@ -109,20 +82,26 @@ class StatusBoard:
             "rate": round(progress.rate, 1),
             "encoder": self._encoder_figures(),
             "model": {
-                "name": self._spec.name,
-                "dim": self._spec.dim,
+                "name": self._stored.spec.name,
+                "dim": self._stored.spec.dim,
                 "photos": counts.photos - counts.without_vector,
                 "of": counts.photos,
             },
-            "index": {"kind": self._follower.index.kind, "count": len(self._follower.index)},
+            "index": {
+                "kind": self._stored.follower.index.kind,
+                "count": len(self._stored.follower.index),
+            },
             "roots": self._root_figures(),
             "watch": self._watch_figures(),
             "sandbox": self._sandbox_figures(),
             "problems": list(self._problems(progress)),
         }
 
+    def _counts(self) -> Counts:
+        return self._stored.reader.counts(self._stored.model)
+
     def _encoder_figures(self) -> JsonValue:
-        now = self._encoder.status()
+        now = self._children.encoder.status()
         return {
             "state": now.state,
             "device": now.device,
@@ -133,10 +112,10 @@ class StatusBoard:
         }
 
     def _root_figures(self) -> JsonValue:
-        known = self._reader.root_counts()
+        known = self._stored.reader.root_counts()
         figures: list[JsonValue] = []
-        for root in self._roots:
-            now = self._states.state(root.id)
+        for root in self._write_path.roots:
+            now = self._write_path.roots.state(root.id)
             figures.append(
                 {
                     **path_fields(root.path),
@@ -148,32 +127,31 @@ class StatusBoard:
         return figures
 
     def _watch_figures(self) -> JsonValue:
-        now = self._watcher.state()
+        now = self._write_path.watcher.state()
         return {"watches": now.watches, "limit": now.limit, "scanned_at": now.scanned_at}
 
     def _sandbox_figures(self) -> JsonValue:
-        now = self._pool.seals()
+        now = self._children.pool.seals()
         return None if now is None else now.to_json()  # None: no decoder has run yet
 
     def _encoder_trouble(self) -> str:
-        now = self._encoder.status()
+        now = self._children.encoder.status()
         return now.error if now.state == "silent" else ""  # the other errors are the indexer's
 
     def _problems(self, progress: IngestProgress) -> Sequence[str]:
-        disk = self._reader.disk_trouble()
+        disk = self._stored.reader.disk_trouble()
         # Where the disk has no room, the write path says the same in other words.
         found = [
             *self._notes,
             self._complaint,
             disk or progress.problem,
-            *self._watcher.state().problems,
+            *self._write_path.watcher.state().problems,
+            self._encoder_trouble(),
         ]
-        found.append(self._encoder_trouble())
         found += [
-            f"{shown(root.path)}: {self._states.state(root.id).reason}"
-            for root in self._roots
-            if self._states.state(root.id).state != "online"
+            f"{shown(root.path)}: {self._write_path.roots.state(root.id).reason}"
+            for root in self._write_path.roots
+            if self._write_path.roots.state(root.id).state != "online"
         ]
-        return [
-            sentence.encode(errors="backslashreplace").decode() for sentence in found if sentence
-        ]
+        texts = [each.encode(errors="backslashreplace").decode() for each in found if each]
+        return list(dict.fromkeys(texts))  # each once: two parts may see the same trouble

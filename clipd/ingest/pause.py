@@ -16,7 +16,7 @@ class Pause:
     """Tells whether indexing has to wait. Any thread; searches never wait."""
 
     def __init__(self, config: PowerConfig, is_on_battery: Callable[[], bool] = on_battery) -> None:
-        self._may_rest = config.on_battery == "rest"
+        self.config = config  # may be replaced at any time
         self._is_on_battery = is_on_battery
         self._paused = threading.Event()
         self._on_battery = False
@@ -38,7 +38,7 @@ class Pause:
     @property
     def is_resting(self) -> bool:
         """Whether work waits for the machine to get mains power."""
-        if not self._may_rest:
+        if self.config.on_battery != "rest":
             return False
         now = time.monotonic()
         if now >= self._look_at:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from clipd.pathtext import shown
-from clipd.photo import FailureKind, Hit
+from clipd.photo import Hit
 
 MAX_TEXT_CHARACTERS = 1000
 MAX_TERMS = 32
@@ -58,23 +57,3 @@ class Answer:
     hits: tuple[Hit, ...]
     took_ms: float
     note: str = ""  # what a person should know, such as that photos still wait for their vectors
-
-
-class Failure(Protocol):
-    """A file that is not among the photos, as the catalog keeps it."""
-
-    @property
-    def path(self) -> bytes:
-        """Where the file is."""
-
-    @property
-    def kind(self) -> FailureKind:
-        """Why it is not among the photos, for programs."""
-
-    @property
-    def reason(self) -> str:
-        """Why it is not among the photos, for people."""
-
-    @property
-    def since(self) -> int:
-        """When it was found to be so, seconds since the epoch."""

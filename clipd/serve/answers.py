@@ -21,7 +21,8 @@ from clipd.errors import (
 from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields
 from clipd.photo import Hit
-from clipd.search.query import Answer, Failure
+from clipd.search.query import Answer
+from clipd.store.rows import FailureRow
 from clipd.store.verify import Verdict
 
 _BUSY = (ModelError, EncodeError, ChildError, StoppingError)  # may well succeed later
@@ -73,7 +74,7 @@ def answer_json(answer: Answer) -> JsonValue:
     }
 
 
-def failures_json(failures: Sequence[Failure], is_last: bool) -> JsonValue:
+def failures_json(failures: Sequence[FailureRow], is_last: bool) -> JsonValue:
     """Return a page of failures, with the ``after`` of the next page unless it is the last."""
     following = None if is_last else base64.b64encode(failures[-1].path).decode("ascii")
     return {"errors": [_failure_json(failure) for failure in failures], "next": following}
@@ -94,7 +95,7 @@ def _hit_json(hit: Hit) -> JsonValue:
     }
 
 
-def _failure_json(failure: Failure) -> JsonValue:
+def _failure_json(failure: FailureRow) -> JsonValue:
     return {
         **path_fields(failure.path),
         "reason": failure.reason,

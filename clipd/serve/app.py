@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable
-from concurrent.futures import Executor
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,23 +16,24 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import clipd
-from clipd.config.options import ServeConfig
 from clipd.errors import ClipdError
 from clipd.json_types import JsonObject
-from clipd.search.query import Query
+from clipd.search.query import Answer, Query
 from clipd.serve import answers, fields, searches
 from clipd.serve.body import BodyReader
+from clipd.serve.lanes import Lane, Lanes
+from clipd.serve.limits import Limits
 from clipd.serve.protocol import Service
 from clipd.suggest import nearest
 
-_log = logging.getLogger(__name__)
+T = TypeVar("T")
 MAX_PAGE = 10_000
 MAX_HEADER_BYTES = 64 << 10
 
 
-def app(service: Service, config: ServeConfig, threads: Executor) -> Starlette:
-    """Make the application that answers for a service; its work runs on ``threads``."""
-    routes = _Api(service, config, threads).routes()
+def app(service: Service, limits: Limits, lanes: Lanes) -> Starlette:
+    """Make the application that answers for a service; its work runs in ``lanes``."""
+    routes = _Api(service, limits, lanes).routes()
     paths = [route.path for route in routes]
 
     async def no_such(request: Request, error: Exception) -> Response:
@@ -55,12 +55,12 @@ def app(service: Service, config: ServeConfig, threads: Executor) -> Starlette:
 
 
 class _Api:
-    """The endpoints; every one is called on the server's loop and works on ``threads``."""
+    """The endpoints; every one is called on the server's loop and works in one of the lanes."""
 
-    def __init__(self, service: Service, config: ServeConfig, threads: Executor) -> None:
+    def __init__(self, service: Service, limits: Limits, lanes: Lanes) -> None:
         self._service = service
-        self._threads = threads
-        self._bodies = BodyReader(config)
+        self._lanes = lanes
+        self._bodies = BodyReader(limits)
 
     def routes(self) -> list[Route]:
         return [
@@ -89,7 +89,7 @@ class _Api:
 
     async def status(self, request: Request) -> Response:
         fields.parse_query_string(_address(request), ())
-        return await self._on_thread(lambda: answers.answered(self._service.status()))
+        return await _ran(self._lanes.quick, lambda: answers.answered(self._service.status()))
 
     async def errors(self, request: Request) -> Response:
         values = fields.parse_query_string(_address(request), ("after", "limit", "skipped"))
@@ -99,7 +99,7 @@ class _Api:
         after = fields.base64_of(values.get("after", ""), "after")
         limit = fields.integer_of(words.get("limit", 1000), "limit", 1, MAX_PAGE)
         skipped = fields.flag_of(words.get("skipped", False), "skipped")
-        return await self._on_thread(lambda: self._page(after, limit, skipped))
+        return await _ran(self._lanes.quick, lambda: self._page(after, limit, skipped))
 
     async def rescan(self, request: Request) -> Response:
         values = await self._asked(request, ("path", "path_b64"))
@@ -117,8 +117,9 @@ class _Api:
     async def verify(self, request: Request) -> Response:
         values = await self._asked(request, ("repair",))
         repair = fields.flag_of(values.get("repair", False), "repair")
-        return await self._on_thread(
-            lambda: answers.answered(answers.verdict_json(self._service.verify(repair)))
+        return await _ran(
+            self._lanes.checks,
+            lambda: answers.answered(answers.verdict_json(self._service.verify(repair))),
         )
 
     async def _asked(self, request: Request, allowed: tuple[str, ...]) -> JsonObject:
@@ -127,28 +128,42 @@ class _Api:
             return fields.parse_object(body, allowed)
 
     async def _found(self, read: Callable[[], Query]) -> Response:
-        # Reading is work too: 64 MiB of base64 would hold up the loop.
-        return await self._on_thread(
-            lambda: answers.answered(answers.answer_json(self._service.search(read())))
-        )
+        """Answer at once what needs no model; have the rest wait where it is in nobody's way."""
+
+        def found_at_once() -> Response | Query:
+            # Reading is work too: 64 MiB of base64 would hold up the loop.
+            query = read()
+            answer = self._service.search_known(query)
+            return query if answer is None else _found_json(answer)
+
+        first = await _ran(self._lanes.searches, found_at_once)
+        if isinstance(first, Response):
+            return first
+        query = first
+        return await _ran(self._lanes.model, lambda: _found_json(self._service.search(query)))
 
     async def _done(self, act: Callable[[], None]) -> Response:
         def acted() -> Response:
             act()
             return answers.answered({"ok": True})
 
-        return await self._on_thread(acted)
+        return await _ran(self._lanes.quick, acted)
 
     def _page(self, after: bytes, limit: int, skipped: bool) -> Response:
         failures = self._service.errors(after, limit, skipped)
         return answers.answered(answers.failures_json(failures, len(failures) < limit))
 
-    async def _on_thread(self, work: Callable[[], Response]) -> Response:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except asyncio.CancelledError:
-            # Only a server that stops does this, after its grace; the thread ends by itself.
-            return answers.refused("stopping", "clipd is stopping", 503)
+
+async def _ran(lane: Lane, work: Callable[[], T]) -> T | Response:
+    try:
+        return await lane.run(work)
+    except asyncio.CancelledError:
+        # Only a server that stops does this, after its grace; the thread ends by itself.
+        return answers.refused("stopping", "clipd is stopping", 503)
+
+
+def _found_json(answer: Answer) -> Response:
+    return answers.answered(answers.answer_json(answer))
 
 
 class _HeaderLimit:

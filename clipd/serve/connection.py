@@ -1,13 +1,15 @@
-"""One connection: uvicorn's HTTP protocol with our limits, and refusals in JSON."""
+"""One connection: uvicorn's HTTP protocol with our limits, and refusals in JSON.
+
+A client is either served or owes us something: a request, the rest of its body, or to read its
+answer. Those who owe have a deadline, and give way to new ones when there are too many
+connections; whoever has owed the longest goes first.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import h11
@@ -16,18 +18,16 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from clipd.serve.answers import error_json
+from clipd.serve.limits import Limits
 from clipd.serve.peer import uid_of
 
 _CODES = {400: "bad_request", 431: "header_too_large", 501: "not_implemented"}
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a connection may do."""
-
-    uids: frozenset[int]  # whose processes may ask
-    max_connections: int
-    timeout_seconds: float  # for a request's header to arrive, and for an answer to be read
+# A client that connects says in this time what it wants; until then it is not cut for being one
+# too many, since a hundred connections are accepted before the first is read from.
+_FIRST_WORD_SECONDS = 0.1
+# Closing a socket with bytes unread is a reset to the other end, which may then not see our
+# refusal. We go on reading for so long, while the client finds out.
+_LINGER_SECONDS = 1.0
 
 
 class Connection(H11Protocol):
@@ -36,24 +36,29 @@ class Connection(H11Protocol):
     def __init__(
         self,
         limits: Limits,
-        stopping: threading.Event,
+        refused: set[Connection],
         config: uvicorn.Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        """Make a connection; the last four arguments are uvicorn's.
+
+        Args:
+            refused: the server's connections that have been refused and are still open.
+        """
         super().__init__(config, server_state, app_state, _loop)
-        self.since = self.loop.time()  # when it last had nothing to do, seconds of the loop
         self._limits = limits
-        self._stopping = stopping
-        self._unread_header: asyncio.TimerHandle | None = None
-        self._unread_answer: asyncio.TimerHandle | None = None
+        self._refused = refused
+        self._owes_since = self.loop.time()
+        self._late_header: asyncio.TimerHandle | None = None
+        self._late_reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it before it has said anything."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that pause_writing tells of every delay
-        if self._stopping.is_set():
+        if self._limits.stopping.is_set():
             self.refuse(503, "stopping", "clipd is stopping")
         elif uid_of(transport.get_extra_info("socket")) not in self._limits.uids:
             self.refuse(403, "forbidden", "this socket answers its own user only")
@@ -64,8 +69,13 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the header of a request has one deadline, however its bytes drip."""
+        if self in self._refused:
+            return
+        request_before = self.cycle
         super().data_received(data)
-        if self.is_waiting:
+        if self.cycle is not request_before:
+            self._owes_since = self.loop.time()
+        if self._is_between_requests:
             self._time_header()
         else:
             self._stop_timing_header()
@@ -73,28 +83,28 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Go on to the next request, or drop what is left of one that was answered early."""
         super().on_response_complete()
-        self.since = self.loop.time()
-        if self.is_waiting and self.conn.their_state is h11.SEND_BODY:
-            self._time_header()
+        self._owes_since = self.loop.time()
+        if self._is_between_requests and self.conn.their_state is h11.SEND_BODY:
+            self._linger()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines."""
+        self._refused.discard(self)
         self._stop_timing_header()
-        self._stop_timing_answer()
+        self._stop_timing_reading()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Give the client time to read its answer."""
         super().pause_writing()
-        self._stop_timing_answer()
-        self._unread_answer = self.loop.call_later(
-            self._limits.timeout_seconds, self.transport.abort
-        )
+        self._stop_timing_reading()
+        self._owes_since = self.loop.time()
+        self._late_reading = self.loop.call_later(self._limits.config.timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The client has read all there was."""
         super().resume_writing()
-        self._stop_timing_answer()
+        self._stop_timing_reading()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP (uvicorn calls this while it handles h11's error)."""
@@ -102,15 +112,13 @@ class Connection(H11Protocol):
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
         self.refuse(status, _CODES.get(status, "bad_request"), f"not a request: {error or msg}")
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether no request is being answered: the client has the word."""
-        return self.cycle is None or self.cycle.response_complete
-
     def refuse(self, status: int, code: str, message: str) -> None:
         """Answer with an error, where an answer still fits, and close."""
         self._stop_timing_header()
-        self.connections.discard(self)
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Whoever reads its body or prepares its answer learns that nobody waits for it.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return
@@ -123,41 +131,72 @@ class Connection(H11Protocol):
         head = h11.Response(status_code=status, headers=list(headers.items()))
         for event in (head, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """End the connection so that its client still sees the answer."""
+        self.connections.discard(self)
+        self._unset_keepalive_if_required()
+        if len(self._refused) >= self._limits.max_connections:
+            self.transport.close()
+            return
+        self._refused.add(self)
+        self.transport.write_eof()
+        self.flow.resume_reading()  # what comes is dropped; its end ends the connection
+        self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
+
+    @property
+    def _is_between_requests(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def _owes(self) -> bool:
+        """Whether the client has to do something: ask, go on sending, or read its answer."""
+        if self._is_between_requests or self._late_reading is not None:
+            return True
+        # Where we have stopped to read, the rest of the body is not late by its client's fault.
+        return self.cycle.more_body and not self.flow.read_paused
 
     def _has_room(self) -> bool:
-        if len(self.connections) <= self._limits.max_connections:
+        """See to it that there are few enough connections; False if all are being answered."""
+        most = self._limits.max_connections
+        if len(self.connections) <= most:
             return True
-        # Whoever only holds a connection open gives way to one who may want something;
-        # 200 half-open clients did no harm (measured), and neither should 2,000.
-        others = (other for other in self.connections if isinstance(other, Connection))
-        return _cut_longest_waiting(other for other in others if other is not self)
+        owing = _longest_owing(self.connections, other_than=self)
+        if len(self.connections) - len(owing) > most:
+            return False
+        if len(self.connections) > 2 * most:
+            self._cut_superfluous()
+        else:
+            self.loop.call_later(_FIRST_WORD_SECONDS, self._cut_superfluous)
+        return True
+
+    def _cut_superfluous(self) -> None:
+        superfluous = len(self.connections) - self._limits.max_connections
+        for one in _longest_owing(self.connections, other_than=self)[: max(0, superfluous)]:
+            one.refuse(503, "too_many_connections", "too many connections; try again")
 
     def _time_header(self) -> None:
-        if self._unread_header is None and not self.transport.is_closing():
-            self._unread_header = self.loop.call_later(
-                self._limits.timeout_seconds, self._header_is_late
-            )
+        if self._late_header is None and not self.transport.is_closing():
+            seconds = self._limits.config.timeout
+            self._late_header = self.loop.call_later(seconds, self._header_is_late, seconds)
 
-    def _header_is_late(self) -> None:
-        seconds = self._limits.timeout_seconds
+    def _header_is_late(self, seconds: float) -> None:
         self.refuse(408, "too_slow", f"the request took over {seconds:g} s to arrive")
 
     def _stop_timing_header(self) -> None:
-        if self._unread_header is not None:
-            self._unread_header.cancel()
-            self._unread_header = None
+        if self._late_header is not None:
+            self._late_header.cancel()
+            self._late_header = None
 
-    def _stop_timing_answer(self) -> None:
-        if self._unread_answer is not None:
-            self._unread_answer.cancel()
-            self._unread_answer = None
+    def _stop_timing_reading(self) -> None:
+        if self._late_reading is not None:
+            self._late_reading.cancel()
+            self._late_reading = None
 
 
-def _cut_longest_waiting(connections: Iterable[Connection]) -> bool:
-    waiting = [one for one in connections if one.is_waiting]
-    if not waiting:
-        return False
-    oldest = min(waiting, key=lambda one: one.since)
-    oldest.refuse(503, "too_many_connections", "too many connections; try again")
-    return True
+def _longest_owing(connections: set[Any], other_than: Connection) -> list[Connection]:
+    """Return the connections whose clients owe something, the longest first."""
+    ours = (one for one in connections if isinstance(one, Connection) and one is not other_than)
+    return sorted((one for one in ours if one._owes), key=lambda one: one._owes_since)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from clipd.json_types import JsonValue
-from clipd.search.query import Answer, Failure, Query
+from clipd.search.query import Answer, Query
+from clipd.store.rows import FailureRow
 from clipd.store.verify import Verdict
 
 
@@ -17,13 +18,16 @@ class Service(Protocol):
     ``RequestError``, or any other ``ClipdError``, whose sentence then reaches the client.
     """
 
+    def search_known(self, query: Query) -> Answer | None:
+        """Answer a query for which no model is needed; None where one is. Quick."""
+
     def search(self, query: Query) -> Answer:
-        """Find the photos that answer a query."""
+        """Find the photos that answer a query; waits for the model where it takes one."""
 
     def status(self) -> Mapping[str, JsonValue]:
         """Return the state of the daemon."""
 
-    def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[Failure]:
+    def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[FailureRow]:
         """List failures by folder and name, with the skipped files or without."""
 
     def rescan(self, path: bytes | None) -> None:

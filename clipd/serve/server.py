@@ -6,50 +6,40 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 import uvicorn
 
-from clipd.config.options import ServeConfig
 from clipd.errors import ClipdError
+from clipd.serve.accepting import Accepting
 from clipd.serve.app import MAX_HEADER_BYTES, app
-from clipd.serve.connection import Connection, Limits
-from clipd.serve.listener import listening
-from clipd.serve.peer import allowed_uids
+from clipd.serve.connection import Connection
+from clipd.serve.lanes import Lanes
+from clipd.serve.limits import Limits
 from clipd.serve.protocol import Service
 
-WORKERS = 8  # requests that are worked on at once; the index has one lock anyway
 GRACE_SECONDS = 3  # for answers in progress when the server stops
 START_SECONDS = 30.0
+# asyncio accepts so many at a time and, when descriptors are out, says so as many times.
+_ACCEPTED_AT_ONCE = 128
 
 
 @contextmanager
-def serving(path: Path, service: Service, config: ServeConfig) -> Iterator[None]:
-    """Answer on a Unix socket until the block ends; it answers when the block begins.
-
-    Threads: ``clipd-serve`` runs the loop, ``clipd-serve_N`` call the service.
-
-    Raises:
-        ConfigError: there can be no socket at this path.
-        AlreadyRunningError: a daemon answers there.
-    """
-    with listening(path) as sock, serving_on(sock, service, config):
-        yield
-
-
-@contextmanager
-def serving_on(sock: socket.socket, service: Service, config: ServeConfig) -> Iterator[None]:
+def serving_on(
+    sock: socket.socket, service: Service, limits: Limits, lanes: Lanes
+) -> Iterator[None]:
     """Answer on a socket that listens already and goes on listening afterwards.
 
-    Clients that come between two such blocks, as during a reload, wait for the second.
+    It answers when the block begins; the thread ``clipd-serve`` runs its loop. Clients that come
+    between two such blocks, as during a reload, wait for the second.
+
+    A request that is not answered when the server has stopped is told so. Its thread may go on
+    for as long as what it waits for; the lanes, which the caller closes, see to that.
     """
-    with sock.dup() as own, _workers() as threads:  # uvicorn closes what it is given
-        stopping = threading.Event()
-        server = _Server(_settings(service, config, threads, stopping), stopping)
+    with sock.dup() as own:  # uvicorn closes what it is given
+        server = _Server(_settings(service, limits, lanes), limits)
         thread = threading.Thread(target=server.run, args=([own],), name="clipd-serve")
         thread.start()
         try:
@@ -60,23 +50,11 @@ def serving_on(sock: socket.socket, service: Service, config: ServeConfig) -> It
             thread.join()
 
 
-@contextmanager
-def _workers() -> Iterator[ThreadPoolExecutor]:
-    threads = ThreadPoolExecutor(WORKERS, "clipd-serve")
-    try:
-        yield threads
-    finally:
-        threads.shutdown(wait=True, cancel_futures=True)
-
-
-def _settings(
-    service: Service, config: ServeConfig, threads: ThreadPoolExecutor, stopping: threading.Event
-) -> uvicorn.Config:
-    limits = Limits(allowed_uids(), config.max_connections, config.timeout)
+def _settings(service: Service, limits: Limits, lanes: Lanes) -> uvicorn.Config:
     return uvicorn.Config(
-        app(service, config, threads),
-        http=cast("type[asyncio.Protocol]", partial(Connection, limits, stopping)),
+        app(service, limits, lanes),
         loop="asyncio",
+        backlog=_ACCEPTED_AT_ONCE,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -93,9 +71,12 @@ def _settings(
 class _Server(uvicorn.Server):
     """uvicorn's server without its ten wake-ups a second."""
 
-    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, limits: Limits) -> None:
+        self._refused: set[Connection] = set()
+        config.http = cast("type[asyncio.Protocol]", partial(Connection, limits, self._refused))
         super().__init__(config)
-        self._stopping = stopping  # for connections that are accepted while we stop
+        self._limits = limits
+        self._accepting = Accepting()
         self._ready = threading.Event()
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,8 +90,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer, and say so."""
-        await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._accepting.on_loop_error)
+        await super().startup(sockets)
         self._ready.set()
 
     async def main_loop(self) -> None:
@@ -126,7 +108,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let answers in progress out, then leave no connection open."""
         await super().shutdown(sockets)
-        for connection in list(self.server_state.connections):
+        for connection in [*self.server_state.connections, *self._refused]:
             connection.transport.abort()
 
     def wait_until_started(self) -> None:
@@ -136,7 +118,7 @@ class _Server(uvicorn.Server):
 
     def stop(self) -> None:
         """Stop answering; callable from any thread."""
-        self._stopping.set()
+        self._limits.stopping.set()
         self.should_exit = True
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended by itself

@@ -14,7 +14,7 @@ import pytest
 
 from clipd.ctl.command import run
 from tests.serve.answering import IDLE, GivenService, running
-from tests.serve.talking import warm_up
+from tests.serve.http_client import warm_up
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30

@@ -15,7 +15,7 @@ import pytest
 
 from clipd.json_types import JsonValue
 from tests.ctl.conftest import Ctl
-from tests.serve.answering import IDLE, GivenFailure, GivenService
+from tests.serve.answering import IDLE, GivenService, failure
 
 
 def test_without_a_daemon_every_command_ends_with_3_and_says_how_to_start(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_status_names_what_a_person_wants_to_know(ctl: Ctl) -> None:
 
 def test_errors_counts_files_skipped_by_name_unless_asked(ctl: Ctl, service: GivenService) -> None:
     service.failures = (
-        GivenFailure(b"/photos/a\tb.jpg", "corrupt", "cut short"),
-        GivenFailure(b"/photos/notes.txt", "skipped", "not a picture"),
-        GivenFailure(b"/photos/x\xff.jpg", "empty", "no bytes"),
+        failure(b"/photos/a\tb.jpg", "corrupt", "cut short"),
+        failure(b"/photos/notes.txt", "skipped", "not a picture"),
+        failure(b"/photos/x\xff.jpg", "empty", "no bytes"),
     )
     said = ctl("errors")
     assert said.lines == [
@@ -89,7 +89,7 @@ def test_errors_counts_files_skipped_by_name_unless_asked(ctl: Ctl, service: Giv
 
 def test_errors_lists_more_than_a_page(ctl: Ctl, service: GivenService) -> None:
     service.failures = tuple(
-        GivenFailure(b"/photos/%04d\xff?&.jpg" % n, "corrupt", "cut") for n in range(2500)
+        failure(b"/photos/%04d\xff?&.jpg" % n, "corrupt", "cut") for n in range(2500)
     )
     assert len(set(ctl("errors").lines)) == 2500
 
@@ -158,12 +158,22 @@ def _on_terminal(ctl: Ctl, extra: dict[str, str], *arguments: str) -> str:
     return drawn.decode()
 
 
-def test_ctrl_c_ends_a_wait_quietly(ctl: Ctl, service: GivenService) -> None:
+IN_THE_FOREGROUND: list[str | bytes] = []
+# What a script does for its background jobs; Python leaves an ignored SIGINT ignored.
+SIGINT_IGNORED: list[str | bytes] = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+
+
+@pytest.mark.parametrize("start", [IN_THE_FOREGROUND, SIGINT_IGNORED])
+def test_ctrl_c_ends_a_wait_quietly(
+    ctl: Ctl, service: GivenService, start: list[str | bytes]
+) -> None:
     service.states = [_indexing(1, 9)]
     seen = threading.Event()
     service.before_status = seen.set
     process = subprocess.Popen(
-        ctl.command("status", "--wait"), env=ctl.environment(), stderr=subprocess.PIPE
+        [*start, *ctl.command("status", "--wait")],
+        env=ctl.environment(),
+        stderr=subprocess.PIPE,
     )
     assert seen.wait(30)
     process.send_signal(signal.SIGINT)

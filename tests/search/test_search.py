@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from clipd.errors import EncodeError, RequestError
 from clipd.photo import Hit
 from clipd.search.query import Query, Term
 from clipd.search.search import Search
+from clipd.search.vectors import QueryVectors
 from clipd.store.follow import IndexFollower
+from clipd.store.view import StoreView
 from clipd.watch.statx import stat_with_birth
 from tests.store.stock import DIM, a_model
 from tests.writepath import WritePath, write_path
@@ -52,17 +55,9 @@ class Desk:
                 lambda job, outcome: None,
             )
         )
-        return Search(
-            reader=house.reader,
-            model=house.model,
-            model_name=house.spec.name,
-            index=self.follower.index,
-            encoder=self.encoder,
-            pool=pool,
-            roots=house.roots,
-            remember=self.remembered.__setitem__,
-            defaults=SearchConfig(limit=10),
-        )
+        stored = StoreView(house.spec, house.model, house.reader, self.follower)
+        vectors = QueryVectors(stored, self.encoder, pool, self.remembered.__setitem__)
+        return Search(stored, vectors, house.roots, SearchConfig(limit=10))
 
     def photo(self, name: str, axis: int) -> int:
         photo = self.house.photo(name, axis, vector=False)
@@ -105,6 +100,15 @@ def test_a_remembered_query_needs_no_encoder_in_any_spelling(desk: Desk) -> None
     assert desk.remembered == {}
     with pytest.raises(EncodeError):
         desk.hits(Term(text="mountain"))
+
+
+def test_only_what_the_catalog_knows_is_answered_without_waiting(desk: Desk) -> None:
+    known = (Term(text="SEA"), Term(path=desk.house.path("dog.jpg")))
+    answer = desk.search.answer_known(Query(known))
+    assert answer is not None
+    assert answer == replace(desk.search.answer(Query(known)), took_ms=answer.took_ms)
+    for unknown in (Term(text="mountain"), Term(picture=b"x"), Term(path=b"/nowhere/a.jpg")):
+        assert desk.search.answer_known(Query((*known, unknown))) is None
 
 
 def test_the_words_of_another_model_are_not_taken_for_ours(desk: Desk) -> None:

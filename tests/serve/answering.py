@@ -14,7 +14,12 @@ from clipd.errors import RequestError
 from clipd.json_types import JsonValue
 from clipd.photo import FailureKind, Hit
 from clipd.search.query import Answer, Query
-from clipd.serve.server import serving
+from clipd.serve.lanes import request_lanes
+from clipd.serve.limits import Limits
+from clipd.serve.listener import listening
+from clipd.serve.protocol import Service
+from clipd.serve.server import serving_on
+from clipd.store.rows import FailureRow
 from clipd.store.verify import Verdict
 
 UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"
@@ -25,24 +30,24 @@ HITS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GivenFailure:
-    path: bytes
-    kind: FailureKind
-    reason: str
-    since: int = 1_700_000_000
+def failure(path: bytes, kind: FailureKind, reason: str) -> FailureRow:
+    return FailureRow(path, 1, None, kind, reason, since=1_700_000_000)
 
 
 @dataclass
-class GivenService:
-    """Finds the first words of file names, remembers what it was asked."""
+class GivenService(Service):
+    """Answers with given hits, remembers what it was asked."""
 
     hits: tuple[Hit, ...] = HITS
-    failures: tuple[GivenFailure, ...] = ()
+    failures: tuple[FailureRow, ...] = ()
     states: list[Mapping[str, JsonValue]] = field(default_factory=list)
     asked: list[object] = field(default_factory=list)
     before_search: Callable[[], None] = lambda: None
+    needs_model: bool = False
     before_status: Callable[[], None] = lambda: None
+
+    def search_known(self, query: Query) -> Answer | None:
+        return None if self.needs_model else self.search(query)
 
     def search(self, query: Query) -> Answer:
         self.asked.append(query)
@@ -59,7 +64,7 @@ class GivenService:
         self.before_status()
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
-    def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[GivenFailure]:
+    def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[FailureRow]:
         wanted = [one for one in self.failures if skipped or one.kind != "skipped"]
         return [one for one in wanted if one.path > after][:limit]
 
@@ -111,7 +116,11 @@ def running(
     given.states = given.states or [IDLE]
     path = folder / "clipd.sock"
     before = set(threading.enumerate())
-    with serving(path, given, config or ServeConfig()):
+    with (
+        listening(path) as sock,
+        request_lanes() as lanes,
+        serving_on(sock, given, Limits(config or ServeConfig()), lanes),
+    ):
         yield path
     assert set(threading.enumerate()) <= before
     assert not path.exists()

@@ -11,8 +11,8 @@ import pytest
 from clipd.errors import ModelMissingError, StorageFullError
 from clipd.search.query import Query, Term
 from clipd.serve.protocol import Service
-from tests.serve.answering import IDLE, UGLY, GivenFailure, GivenService, running
-from tests.serve.talking import ask, warm_up
+from tests.serve.answering import IDLE, UGLY, GivenService, failure, running
+from tests.serve.http_client import ask, warm_up
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +265,7 @@ def test_ping_names_the_process(socket: Path) -> None:
 
 def test_errors_come_in_pages_that_lose_none(socket: Path, service: GivenService) -> None:
     service.failures = tuple(
-        GivenFailure(b"/photos/%02d\xff.jpg" % one, "skipped" if one == 3 else "corrupt", "cut")
+        failure(b"/photos/%02d\xff.jpg" % one, "skipped" if one == 3 else "corrupt", "cut")
         for one in range(7)
     )
     seen: list[str] = []

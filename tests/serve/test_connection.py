@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import logging
 import os
+import resource
+import select
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,10 +20,20 @@ from hypothesis import strategies as st
 
 from clipd.config.options import ServeConfig
 from clipd.serve.body import LARGE_AT_ONCE
+from clipd.serve.lanes import MODEL_THREADS, MODEL_WAITERS
+from tests.daemon.wire import wait_until
 from tests.serve.answering import GivenService, running
-from tests.serve.talking import ask, connected, is_closed_by_server, read_reply, say_bytes, warm_up
+from tests.serve.http_client import (
+    ask,
+    connected,
+    is_closed_by_server,
+    read_reply,
+    say_bytes,
+    warm_up,
+)
 
 PING = b"GET /v1/ping HTTP/1.1\r\nHost: clipd\r\n\r\n"
+SEARCH = b"GET /v1/search?q=x HTTP/1.1\r\nHost: clipd\r\n\r\n"
 
 
 PIECES = (
@@ -144,16 +158,21 @@ def test_half_open_clients_do_not_keep_a_good_one_out(folder: Path) -> None:
             assert ask(path, "GET", "/v1/ping").status == 200
 
 
-def test_one_request_too_many_is_told_to_come_back(folder: Path) -> None:
-    go = threading.Event()
-    begun = threading.Semaphore(0)
-    service = GivenService()
+def held_searches(
+    *, needs_model: bool = False
+) -> tuple[GivenService, threading.Semaphore, threading.Event]:
+    """Make a service whose searches say that they have begun, and wait until they may go on."""
+    begun, go = threading.Semaphore(0), threading.Event()
 
     def wait() -> None:
         begun.release()
         go.wait(20)
 
-    service.before_search = wait
+    return GivenService(before_search=wait, needs_model=needs_model), begun, go
+
+
+def test_one_request_too_many_is_told_to_come_back(folder: Path) -> None:
+    service, begun, go = held_searches()
     config = ServeConfig(max_connections=2)
     with running(folder, service, config) as path, ExitStack() as held:
         busy = [held.enter_context(connected(path)) for _ in range(2)]
@@ -204,28 +223,128 @@ def test_a_client_that_leaves_in_the_middle_does_no_harm(
     assert caplog.text == ""
 
 
-def test_large_requests_take_turns_so_that_memory_is_bounded(folder: Path) -> None:
-    go = threading.Event()
-    begun = threading.Semaphore(0)
-    service = GivenService()
+LARGE_BYTES = 100_000
+LARGE_HEAD = b"POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Type: image/jpeg\r\n"
+LARGE = LARGE_HEAD + b"Content-Length: %d\r\n\r\n" % LARGE_BYTES + b"x" * LARGE_BYTES
 
-    def wait() -> None:
-        begun.release()
-        go.wait(20)
 
-    service.before_search = wait
-    head = b"POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Type: image/jpeg\r\n"
-    large = head + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
-    with running(folder, service, ServeConfig(timeout=1.0)) as path, ExitStack() as held:
-        turns = [held.enter_context(connected(path)) for _ in range(LARGE_AT_ONCE)]
-        for sock in turns:
-            sock.sendall(large)
-        assert all(begun.acquire(timeout=20) for _ in turns)
-        reply = say_bytes(path, large)
+def test_large_requests_wait_for_room_so_that_memory_is_bounded(folder: Path) -> None:
+    service, begun, go = held_searches()
+    config = ServeConfig(timeout=1.0, max_body=LARGE_BYTES)
+    with running(folder, service, config) as path, ExitStack() as held:
+        being_answered = [held.enter_context(connected(path)) for _ in range(LARGE_AT_ONCE)]
+        for sock in being_answered:
+            sock.sendall(LARGE)
+        assert all(begun.acquire(timeout=20) for _ in being_answered)
+        reply = say_bytes(path, LARGE)
         assert (reply.status, reply.code) == (503, "busy")
         go.set()
-        assert [read_reply(sock).status for sock in turns] == [200] * LARGE_AT_ONCE
-        assert say_bytes(path, large).status == 200
+        assert [read_reply(sock).status for sock in being_answered] == [200] * LARGE_AT_ONCE
+        assert say_bytes(path, LARGE).status == 200
+
+
+def test_large_bodies_that_do_not_come_give_way_to_one_that_does(folder: Path) -> None:
+    config = ServeConfig(timeout=20, max_body=LARGE_BYTES)
+    with running(folder, config=config) as path, ExitStack() as held:
+        for _ in range(10):
+            held.enter_context(connected(path)).sendall(LARGE[:-1])
+        for _ in range(3):
+            begun = time.monotonic()
+            assert say_bytes(path, LARGE).status == 200
+            assert time.monotonic() - begun < 10
+
+
+def test_searches_that_wait_for_the_model_keep_nobody_else_waiting(folder: Path) -> None:
+    service, begun, go = held_searches(needs_model=True)
+    with running(folder, service) as path, ExitStack() as held:
+        waiting = [held.enter_context(connected(path)) for _ in range(MODEL_WAITERS + 1)]
+        for sock in waiting:
+            sock.sendall(SEARCH)
+        assert all(begun.acquire(timeout=20) for _ in range(MODEL_THREADS))
+        for address in ("/v1/status", "/v1/ping", "/v1/errors"):
+            assert ask(path, "GET", address).status == 200
+        (refused,), _, _ = select.select(waiting, [], [], 20)
+        reply = read_reply(refused)
+        assert (reply.status, reply.code) == (503, "busy")
+        assert "wait for the model" in reply.message
+        service.needs_model = False
+        service.before_search = lambda: None
+        assert ask(path, "GET", "/v1/search?q=known").status == 200
+        go.set()
+        waiting.remove(refused)
+        assert {read_reply(sock).status for sock in waiting} == {200}
+
+
+HALF_OPEN: dict[str, bytes] = {
+    "says nothing": b"",
+    "drips a header": b"GET /v1/ping HTTP/1.1\r\nHost: a",
+    "stops after a request": PING,
+    "owes a small body": b"POST /v1/pause HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{",
+    "owes a large body": LARGE[:-1],
+    "owes a chunk": LARGE_HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+    "does not read": SEARCH,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [*HALF_OPEN, "all kinds"])
+def test_300_half_open_clients_keep_no_good_one_out(folder: Path, kind: str) -> None:
+    service = GivenService(hits=GivenService().hits * 1000)  # more than a socket holds
+    pieces = list(HALF_OPEN.values()) if kind == "all kinds" else [HALF_OPEN[kind]]
+    with running(folder, service) as path, ExitStack() as held:
+        for number in range(300):
+            sock = held.enter_context(connected(path))
+            with suppress(BrokenPipeError, ConnectionResetError):  # cut off to make room already
+                sock.sendall(pieces[number % len(pieces)])
+            if number % 10 == 0:
+                assert ask(path, "GET", "/v1/ping").status == 200
+        took = []
+        for address in ["/v1/ping", "/v1/status", "/v1/search?q=x"] * 10:
+            begun = time.monotonic()
+            assert ask(path, "GET", address).status == 200
+            took.append(time.monotonic() - begun)
+        assert say_bytes(path, LARGE).status == 200
+        assert max(took) < 5
+
+
+def test_a_client_that_is_cut_off_while_it_sends_reads_why(folder: Path) -> None:
+    with running(folder, config=ServeConfig(max_body=1000)) as path, connected(path) as sock:
+        head = b"POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n"
+        sock.sendall(head)
+        reply = read_reply(sock)
+        for _ in range(100):  # as a client does that looks for an answer when it has sent all
+            sock.sendall(b"x" * 50_000)
+        assert (reply.status, reply.code) == (413, "too_large")
+
+
+@pytest.mark.slow
+def test_without_descriptors_clients_wait_and_the_log_says_so_once(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "clipd.serve.accepting")
+    with running(folder) as path, ExitStack() as held:
+        assert ask(path, "GET", "/v1/ping").status == 200
+        clients = [held.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(70)]
+        with no_more_descriptors():
+            for sock in clients:
+                sock.settimeout(20)
+                sock.connect(str(path))
+                sock.sendall(PING)
+            # asyncio tells of each of 128 tries, once a second.
+            wait_until(lambda: len(caplog.records) > 200)
+        assert [read_reply(sock).status for sock in clients[-64:]] == [200] * 64
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """Let this process, which is client and server at once, keep what it has and open no more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @given(data=st.lists(st.sampled_from(PIECES) | st.binary(max_size=40), max_size=12))

@@ -13,7 +13,7 @@ import pytest
 from clipd.json_types import JsonValue
 from clipd.photo import Hit
 from clipd.serve.app import MAX_HEADER_BYTES
-from tests.serve.answering import GivenFailure, GivenService, running
+from tests.serve.answering import GivenService, failure, running
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 CODES = re.compile(r'(?:RequestError\(|refused\(|refuse\(\d+, )\s*"([a-z_]+)"')
@@ -37,7 +37,7 @@ def test_every_curl_line_runs_and_answers_with_the_keys_that_are_shown(folder: P
     (folder / "picture.jpg").write_bytes(b"\xff\xd8 a picture")
     service = GivenService(
         hits=(Hit(7, b"/photos/sunset.jpg", 0.3, False, (b"/photos/copy.jpg",)),),
-        failures=(GivenFailure(b"/photos/cut.jpg", "corrupt", "cut short"),),
+        failures=(failure(b"/photos/cut.jpg", "corrupt", "cut short"),),
         states=[DOCUMENTED_STATUS],
     )
     found = examples()

@@ -12,7 +12,7 @@ from clipd.config.options import ServeConfig
 from clipd.errors import AlreadyRunningError, ConfigError
 from clipd.serve.listener import listening
 from tests.serve.answering import GivenService, running
-from tests.serve.talking import ask, connected, read_reply
+from tests.serve.http_client import ask, connected, read_reply
 
 
 def test_the_folder_and_the_socket_are_for_their_user_only(folder: Path) -> None:

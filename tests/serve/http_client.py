@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipd.serve.server import WORKERS
+from clipd.serve.lanes import MODEL_THREADS, QUICK_THREADS, SEARCH_THREADS
 from tests.serve.answering import GivenService
 
 PATIENCE_SECONDS = 20.0
@@ -76,16 +76,24 @@ def ask(
 
 def warm_up(path: Path, service: GivenService) -> None:
     """Make a server that several tests share start all of its threads now."""
-    together = threading.Barrier(WORKERS)
+    for address, threads, needs_model in (
+        ("/v1/status", QUICK_THREADS, False),
+        ("/v1/search?q=x", SEARCH_THREADS, False),
+        ("/v1/search?q=x", MODEL_THREADS, True),
+    ):
+        together = threading.Barrier(threads)
 
-    def meet() -> None:
-        together.wait(PATIENCE_SECONDS)
+        def meet(together: threading.Barrier = together) -> None:
+            together.wait(PATIENCE_SECONDS)
 
-    service.before_search = meet
-    with ThreadPoolExecutor(WORKERS) as asking:
-        replies = list(asking.map(lambda _: ask(path, "GET", "/v1/search?q=x"), range(WORKERS)))
-    assert {reply.status for reply in replies} == {200}
-    service.before_search = lambda: None
+        service.before_search = service.before_status = meet
+        service.needs_model = needs_model
+        with ThreadPoolExecutor(threads) as asking:
+            replies = [asking.submit(ask, path, "GET", address) for _ in range(threads)]
+        assert {reply.result().status for reply in replies} == {200}
+    assert ask(path, "POST", "/v1/verify").status == 200
+    service.before_search = service.before_status = lambda: None
+    service.needs_model = False
 
 
 def is_closed_by_server(sock: socket.socket) -> bool:

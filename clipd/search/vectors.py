@@ -1,0 +1,149 @@
+"""The vectors of queries: from the catalog where it knows them, else from the children."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipd.deadline import answer_within
+from clipd.decode.pool import DecoderPool
+from clipd.encode.handle import Encoder
+from clipd.errors import RequestError
+from clipd.photo import Refused
+from clipd.search.query import Term
+from clipd.store.view import StoreView
+
+Vector: TypeAlias = NDArray[np.float32]  # (dim,)
+_DISK_SECONDS = 5.0  # for the disk of a query picture to say whether the file is there
+_SMALLEST_NORM = 1e-6  # of a sum of terms; below it they cancel each other
+
+
+class QueryVectors:
+    """Turns the terms of a query into one unit vector. Any thread."""
+
+    def __init__(
+        self,
+        stored: StoreView,
+        encoder: Encoder,
+        pool: DecoderPool,
+        remember: Callable[[str, Vector], None],
+    ) -> None:
+        """Join what knows vectors and what makes them.
+
+        Args:
+            stored: where texts asked before and photos have their vectors.
+            encoder: makes the others.
+            pool: decodes the pictures of queries.
+            remember: takes the vector of a text into the cache of the catalog, later.
+        """
+        self._stored = stored
+        self._encoder = encoder
+        self._pool = pool
+        self._remember = remember
+
+    def known(self, terms: Sequence[Term]) -> Vector | None:
+        """Return the vector if the catalog knows it of every term; else None. Never waits.
+
+        Raises:
+            RequestError: the terms cancel each other.
+        """
+        vectors = [self._known_term(term) for term in terms]
+        found = [vector for vector in vectors if vector is not None]
+        return weighted_sum(terms, found) if len(found) == len(terms) else None
+
+    def made(self, terms: Sequence[Term]) -> Vector:
+        """Return the vector; wait for a decoder or the encoder where it takes one.
+
+        Raises:
+            RequestError: a query picture cannot be read, or the terms cancel each other.
+            EncodeError: the model cannot be run.
+        """
+        return weighted_sum(terms, [self._term(term) for term in terms])
+
+    def _known_term(self, term: Term) -> Vector | None:
+        stored = self._stored
+        if term.text is not None:
+            return stored.reader.text_vector(stored.model, text_key(term.text))
+        photo = stored.reader.photo_at(term.path) if term.path is not None else None
+        return None if photo is None else stored.reader.vector(stored.model, photo)
+
+    def _term(self, term: Term) -> Vector:
+        known = self._known_term(term)
+        if known is not None:
+            return known
+        if term.text is not None:
+            return self._text(text_key(term.text))
+        if term.picture is not None:
+            return self._picture(term.picture)
+        assert term.path is not None
+        return self._file(term.path)
+
+    def _text(self, key: str) -> Vector:
+        vector: Vector = self._encoder.encode_texts([key])[0]
+        self._remember(key, vector)
+        return vector
+
+    def _file(self, path: bytes) -> Vector:
+        if not _exists(path):
+            raise RequestError("no_such_file", f"there is no file {os.fsdecode(path)}", 404)
+        return self._pixels_to_vector(path)
+
+    def _picture(self, content: bytes) -> Vector:
+        fd = os.memfd_create("clipd-query", os.MFD_CLOEXEC)
+        with os.fdopen(fd, "w+b") as file:
+            file.write(content)
+            file.flush()
+            file.seek(0)
+            return self._pixels_to_vector(file.fileno())
+
+    def _pixels_to_vector(self, source: bytes | int) -> Vector:
+        outcome = self._pool.decode_now(source)
+        if isinstance(outcome, Refused):
+            raise RequestError(
+                "not_a_picture", f"the query picture cannot be used: {outcome.reason}", 422
+            )
+        assert outcome.pixels is not None
+        vector: Vector = self._encoder.encode_query_image(outcome.pixels[np.newaxis])[0]
+        return vector
+
+
+def _exists(path: bytes) -> bool:
+    try:
+        return answer_within(_DISK_SECONDS, lambda: os.path.lexists(path))
+    except TimeoutError as error:
+        raise RequestError(
+            "disk_silent",
+            f"the disk of {os.fsdecode(path)} does not answer; try again when it does",
+            503,
+        ) from error
+
+
+def text_key(text: str) -> str:
+    """Return the spelling that stands for a text in the cache.
+
+    CLIP's tokenizer lower-cases and folds white space itself; doing so here lets one row
+    serve every spelling.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).lower().split())
+
+
+def weighted_sum(terms: Sequence[Term], vectors: Sequence[Vector]) -> Vector:
+    """Add up the vectors of terms by their weights; a unit vector.
+
+    Raises:
+        RequestError: nothing is left of them.
+    """
+    total = np.zeros_like(vectors[0])
+    for term, vector in zip(terms, vectors, strict=True):
+        total += np.float32(term.weight) * vector
+    norm = float(np.linalg.norm(total))
+    if norm < _SMALLEST_NORM:
+        raise RequestError(
+            "terms_cancel", "the terms of the query cancel each other; change a weight"
+        )
+    return total / np.float32(norm)
