@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -114,4 +115,5 @@ def test_stopping_does_not_wait_for_clients_that_only_sit_there(folder: Path) ->
         idle.connect(str(path))
     with idle:
         idle.settimeout(20)
-        assert idle.makefile("rb").read()[:12] in (b"", b"HTTP/1.1 503")
+        with suppress(ConnectionResetError):  # not accepted any more: its socket is gone
+            assert idle.makefile("rb").read()[:12] in (b"", b"HTTP/1.1 503")
