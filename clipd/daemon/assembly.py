@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from clipd.config.folders import Paths
 from clipd.config.options import Config
@@ -163,10 +164,17 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
         model = catalog.model(spec)
         roots = _enter_roots(catalog, config)
     _retire_other_roots(catalog, roots)
-    follower = IndexFollower(reader, model, spec, config.index.kind, paths.state)
+    follower = IndexFollower(
+        reader, model, spec, config.index.kind, paths.state, drop=partial(_drop, catalog, model)
+    )
     _log.info("%s", follower.start())
     stored = StoreView(spec, model, reader, follower)
     return _Stores(catalog, stored, roots, (note,) if note else ())
+
+
+def _drop(catalog: Catalog, model: int, photos: Sequence[int]) -> None:
+    with catalog.writing():
+        catalog.drop_vectors(model, photos)
 
 
 def _enter_roots(catalog: Catalog, config: Config) -> tuple[Root, ...]:

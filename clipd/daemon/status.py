@@ -145,6 +145,7 @@ class StatusBoard:
             *self._notes,
             self._complaint,
             disk or progress.problem,
+            self._stored.follower.trouble(),
             *self._write_path.watcher.state().problems,
             self._encoder_trouble(),
         ]

@@ -67,6 +67,9 @@ class Upkeep:
         before = int(time.time() - self._config.keep)
         with self._catalog.writing():
             removed = self._catalog.purge(before, _PURGE_SLICE)
+            checked = self._catalog.add_checksums(_PURGE_SLICE)
+        if checked:
+            self._purge_due = 0.0
         if removed:
             self._purge_due = 0.0  # there may be more
             _log.info("purged %d rows of files that went away long ago", removed)

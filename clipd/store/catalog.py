@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from clipd.store.check import damaged_vectors
 from clipd.store.path_writer import PathWriter
 from clipd.store.rows import folder_range, stored
 from clipd.store.sqlite import Access
+from clipd.store.vectors import checksum_of, pack
 
 TEXT_VECTORS_KEPT = 10_000
 _SLICE = 10_000  # rows that one transaction changes where many are to be changed
@@ -136,18 +137,34 @@ class Catalog(PathWriter):
         """Keep a photo's vector of a model, in half precision.
 
         Raises:
-            EncodeError: it is zero, not finite, or not of the model's length.
+            EncodeError: it is zero, not finite, not of length 1 or not of the model's dimensions.
         """
-        # Judged as it is stored: half precision turns the tiny into zero, the huge into infinity.
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            half = self._checked(model, vector).astype(np.float16)
-        if not np.isfinite(half).all() or not half.any():
-            raise EncodeError(f"the vector of photo {photo} is zero or not finite; it is not kept")
+        blob = pack(self._checked(model, vector))
         self._write(
-            "INSERT INTO vectors (photo_id, model_id, vector) VALUES (?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET vector = excluded.vector",
-            *(photo, model, half.astype("<f2").tobytes()),
+            "INSERT INTO vectors (photo_id, model_id, vector, checksum) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET vector = excluded.vector, checksum = excluded.checksum",
+            *(photo, model, blob, checksum_of(blob)),
         )
+
+    def drop_vectors(self, model: int, photos: Sequence[int]) -> None:
+        """Drop vectors that are damaged; their photos are encoded again."""
+        for photo in photos:
+            self._write("DELETE FROM vectors WHERE photo_id = ? AND model_id = ?", photo, model)
+
+    def add_checksums(self, limit: int = 2000) -> int:
+        """Give vectors that clipd 0.1 wrote the checksum that they lack; return how many.
+
+        Args:
+            limit: the most vectors; call again until none is left.
+        """
+        rows = self._fetch(
+            "SELECT rowid, vector FROM vectors WHERE checksum IS NULL ORDER BY photo_id LIMIT ?",
+            limit,
+        )
+        for row, blob in rows:
+            sql = "UPDATE vectors SET checksum = ? WHERE rowid = ?"
+            self._write(sql, checksum_of(blob), row)
+        return len(rows)
 
     def put_text_vector(self, model: int, text: str, vector: NDArray[np.float32], now: int) -> None:
         """Keep the vector of a query, in full precision; the newest 10,000 are kept."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-import numpy as np
-
 from clipd.store.schema import RECOUNT
+from clipd.store.vectors import KeptVector, page_of
 
 _SHOWN = 5  # of each kind of problem
 _SLICE = 2000  # vectors in memory at a time
@@ -32,7 +31,7 @@ def broken_pages(connection: sqlite3.Connection, thoroughly: bool = False) -> li
 
 
 def damaged_vectors(connection: sqlite3.Connection) -> list[tuple[int, int]]:
-    """Return (photo, model) of vectors of a wrong length, zero or not finite."""
+    """Return (photo, model) of vectors that are not as written, or cannot be vectors."""
     return [key for page in _vector_pages(connection) for key in _damaged_in(page)]
 
 
@@ -62,13 +61,14 @@ def _wrong_vectors(connection: sqlite3.Connection) -> list[str]:
     return [f"unusable vectors of photos {photos}{more}"] if damaged else []
 
 
-_Row = tuple[int, int, bytes, int]  # photo, model, vector, dim
+_Row = tuple[int, int, bytes, int | None, int]  # photo, model, vector, checksum, dim
 
 
 def _vector_pages(connection: sqlite3.Connection) -> Iterator[list[_Row]]:
     last = (0, 0)
     while page := connection.execute(
-        "SELECT photo_id, model_id, vector, dim FROM vectors JOIN models ON models.id = model_id"
+        "SELECT photo_id, model_id, vector, checksum, dim FROM vectors"
+        " JOIN models ON models.id = model_id"
         " WHERE (photo_id, model_id) > (?, ?) ORDER BY photo_id, model_id LIMIT ?",
         (*last, _SLICE),
     ).fetchall():
@@ -77,10 +77,6 @@ def _vector_pages(connection: sqlite3.Connection) -> Iterator[list[_Row]]:
 
 
 def _damaged_in(page: list[_Row]) -> Iterator[tuple[int, int]]:
-    for photo, model, blob, dim in page:
-        if len(blob) != 2 * dim:
-            yield photo, model
-            continue
-        vector = np.frombuffer(blob, dtype="<f2")
-        if not np.isfinite(vector).all() or not vector.any():
-            yield photo, model
+    for model, dim in {(row[1], row[4]) for row in page}:
+        rows = [KeptVector(photo, blob, sum) for photo, of, blob, sum, _ in page if of == model]
+        yield from ((photo, model) for photo in page_of(rows, dim).damaged)

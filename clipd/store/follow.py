@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from clipd.errors import SnapshotError
+from clipd.errors import SnapshotError, StoreUnavailableError
 from clipd.photo import ModelSpec
 from clipd.store.index import IndexKind, VectorIndex
 from clipd.store.reader import CatalogReader
 from clipd.store.snapshot import Identity, Snapshot, SnapshotFolder
+from clipd.store.vectors import VectorPage
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ _REBUILD_PAGE = 5000  # vectors at a time: 10 MB of 512 dimensions
 # more: at a million photos it is a gigabyte, while replaying 50,000 changes takes a second.
 _STALE_CHANGES = 5000
 _STALE_SHARE = 0.05
+_SHOWN = 5  # photos that a sentence names
 
 
 class IndexFollower:
@@ -38,7 +41,19 @@ class IndexFollower:
         spec: ModelSpec,
         index_kind: IndexKind,
         folder: Path,
+        drop: Callable[[Sequence[int]], None] | None = None,
     ) -> None:
+        """Make a follower, with an empty index.
+
+        Args:
+            reader: of the catalog.
+            model_id: whose vectors belong in the index.
+            spec: of that model.
+            index_kind: how the index keeps its vectors.
+            folder: of the snapshots.
+            drop: takes the vectors of photos out of the catalog, so that they are encoded again;
+                called on the thread that calls this, outside of a transaction.
+        """
         self.index = VectorIndex(spec.dim, index_kind)
         self._reader = reader
         self._model = model_id
@@ -47,6 +62,9 @@ class IndexFollower:
         self._applied = 0  # the journal up to here is in the index
         self._saved: int | None = None  # generation of the newest snapshot that is trusted
         self._changes = 0  # since that snapshot
+        self._drop = drop
+        self._damaged: frozenset[int] = frozenset()  # photos whose vectors are to be dropped
+        self._lost: frozenset[int] = frozenset()  # those whose vectors were; to be encoded again
 
     def start(self) -> str:
         """Fill the index from a trusted snapshot and the journal, else from the catalog.
@@ -80,9 +98,11 @@ class IndexFollower:
             seq, photos = self._reader.journal_after(self._applied, _PAGE)
             if not photos:
                 self._changes += touched
+                self._drop_damaged()
                 return touched
-            ids, vectors = self._reader.vectors_of(self._model, photos)
-            self.index.replace(np.array(photos, dtype=np.int64), ids, vectors)
+            page = self._reader.page_of(self._model, photos)
+            self.index.replace(np.array(photos, dtype=np.int64), page.ids, page.vectors)
+            self._take_note(page)
             self._applied = seq
             touched += len(photos)
 
@@ -106,6 +126,18 @@ class IndexFollower:
         """Tell whether a new snapshot is worth its writing."""
         return self._changes >= max(_STALE_CHANGES, _STALE_SHARE * len(self.index))
 
+    def trouble(self) -> str:
+        """Say whose vectors were damaged, until they are encoded again. Any thread."""
+        photos = sorted(self._damaged | self._lost)
+        # Those that were deleted meanwhile are not waited for.
+        if not photos or not self._reader.counts(self._model).without_vector:
+            return ""
+        shown = ", ".join(map(str, photos[:_SHOWN])) + (", ..." if len(photos) > _SHOWN else "")
+        return (
+            f"the vectors of {len(photos)} photos (ids {shown}) were damaged on the disk; they are "
+            "made anew. Look at the system's log for errors of the disk"
+        )
+
     def differences(self) -> tuple[list[int], list[int]]:
         """Return the ids that are missing in the index, and those that are surplus.
 
@@ -124,16 +156,32 @@ class IndexFollower:
         fresh = VectorIndex(self.index.dim, self.index.kind)
         nothing = np.empty(0, dtype=np.int64)
         last = 0
-        while True:
-            ids, vectors = self._reader.indexable(self._model, last, _REBUILD_PAGE)
-            if not len(ids):
-                break
-            fresh.replace(nothing, ids, vectors)
-            last = int(ids[-1])
+        while (page := self._reader.indexable(self._model, last, _REBUILD_PAGE)).last:
+            fresh.replace(nothing, page.ids, page.vectors)
+            self._take_note(page)
+            last = page.last
         self.index.adopt(fresh)
+        self._drop_damaged()
         self._applied = head
         self._saved = None
         self._changes = len(self.index)
+
+    def _take_note(self, page: VectorPage) -> None:
+        self._damaged |= set(page.damaged)
+        if self._lost:
+            self._lost -= set(page.ids.tolist())
+
+    def _drop_damaged(self) -> None:
+        """Have damaged vectors dropped; where the disk refuses that, the next time does it."""
+        if self._drop is None or not self._damaged:
+            return
+        try:
+            self._drop(sorted(self._damaged))
+        except StoreUnavailableError as error:
+            _log.warning("damaged vectors are not dropped yet: %s", error)
+            return
+        self._damaged, self._lost = frozenset(), self._lost | self._damaged
+        _log.warning("%s", self.trouble())
 
     def _resume(self, snap: Snapshot) -> int:
         floor, head = self._reader.journal_span()

@@ -31,6 +31,7 @@ from clipd.store.rows import (
     split,
 )
 from clipd.store.sqlite import Access, connect, disk_trouble
+from clipd.store.vectors import KeptVector, VectorPage, page_of
 
 _IDLE_CONNECTIONS = 8
 
@@ -55,7 +56,7 @@ _FOLDERS = """
 _FOLDERS_OF_PATHS = _FOLDERS.format(table="paths", alive="gone_at IS NULL")
 _FOLDERS_OF_FAILURES = _FOLDERS.format(table="failures", alive="true")
 _INDEXABLE = """
-    SELECT photo_id, vector FROM vectors JOIN photos ON photos.id = photo_id
+    SELECT photo_id, vector, checksum FROM vectors JOIN photos ON photos.id = photo_id
     WHERE model_id = ? AND live > 0 AND photo_id
 """
 
@@ -152,26 +153,25 @@ class CatalogReader:
         return int(row[0]) if row else None
 
     def vector(self, model: int, photo: int) -> NDArray[np.float32] | None:
-        """Return a photo's vector of a model, shape (dim,); None when it has none."""
-        sql = "SELECT vector FROM vectors WHERE photo_id = ? AND model_id = ?"
-        row = self._first(sql, photo, model)
-        return np.frombuffer(row[0], "<f2").astype(np.float32) if row else None
+        """Return a photo's vector of a model, shape (dim,); None: it has none that is whole."""
+        sql = "SELECT photo_id, vector, checksum FROM vectors WHERE photo_id = ? AND model_id = ?"
+        page = self._page(model, self._fetch(sql, photo, model))
+        return page.vectors[0] if len(page.ids) else None
 
     def vectors_of(self, model: int, photos: Sequence[int]) -> tuple[Ids, Vectors]:
         """Return those of ``photos`` that belong in the index now, by id, and their vectors."""
-        sql = f"{_INDEXABLE} IN (SELECT value FROM json_each(?)) ORDER BY photo_id"
-        return self._vectors(model, self._fetch(sql, model, _list(photos)))
+        page = self.page_of(model, photos)
+        return page.ids, page.vectors
 
-    def indexable(self, model: int, after: int, limit: int) -> tuple[Ids, Vectors]:
-        """Return all that belongs in the index, by id, from behind ``after``."""
+    def page_of(self, model: int, photos: Sequence[int]) -> VectorPage:
+        """Return what belongs in the index now of ``photos``, by id."""
+        sql = f"{_INDEXABLE} IN (SELECT value FROM json_each(?)) ORDER BY photo_id"
+        return self._page(model, self._fetch(sql, model, _list(photos)))
+
+    def indexable(self, model: int, after: int, limit: int) -> VectorPage:
+        """Return what belongs in the index, by id, from behind ``after``."""
         sql = f"{_INDEXABLE} > ? ORDER BY photo_id LIMIT ?"
-        while True:
-            rows = self._fetch(sql, model, after, limit)
-            ids, vectors = self._vectors(model, rows)
-            # A page of nothing but damaged vectors is not the end.
-            if len(ids) or not rows:
-                return ids, vectors
-            after = rows[-1][0]
+        return self._page(model, self._fetch(sql, model, after, limit))
 
     def indexable_ids(self, model: int) -> Ids:
         """Return the ids of all photos that belong in the index, in order."""
@@ -259,15 +259,9 @@ class CatalogReader:
         with translating(self.file), self._connection() as connection:
             return check.problems(connection)
 
-    def _vectors(self, model: int, rows: list[tuple[Any, ...]]) -> tuple[Ids, Vectors]:
-        row = self._first("SELECT dim FROM models WHERE id = ?", model)
-        dim = int(row[0]) if row else 0
-        # A damaged vector stays out of the index; `problems` names it.
-        whole = [(photo, blob) for photo, blob in rows if len(blob) == 2 * dim]
-        halves = np.frombuffer(b"".join(blob for _, blob in whole), "<f2").reshape(-1, max(dim, 1))
-        good = np.isfinite(halves).all(axis=1)
-        ids = np.array([photo for photo, _ in whole], dtype=np.int64)
-        return ids[good], halves[good].astype(np.float32)
+    def _page(self, model: int, rows: list[tuple[Any, ...]]) -> VectorPage:
+        dim = self._first("SELECT dim FROM models WHERE id = ?", model)
+        return page_of([KeptVector(*row) for row in rows], int(dim[0]) if dim else 0)
 
     def _fetch(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with translating(self.file), self._connection() as connection:

@@ -118,6 +118,10 @@ _SECOND = (
     "ALTER TABLE failures ADD COLUMN world TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE failures ADD COLUMN tries INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE failures ADD COLUMN retry_at INTEGER",
+    # Of the vector's bytes. NULL: not computed yet, which is done little by little, since it
+    # writes every vector again.
+    "ALTER TABLE vectors ADD COLUMN checksum INTEGER",
+    "CREATE INDEX vectors_unchecked ON vectors(photo_id) WHERE checksum IS NULL",
     # All that is asked of a root's failures goes by folder; this index only led SQLite astray.
     "DROP INDEX failures_by_root",
     "CREATE INDEX failures_by_world ON failures(kind, world) WHERE kind <> 'skipped'",

@@ -19,7 +19,7 @@ from clipd.store.index import IndexKind, VectorIndex
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2  # 1 was of clipd 0.1, which let damaged vectors in
 _KEPT = 2
 
 

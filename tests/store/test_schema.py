@@ -1,0 +1,47 @@
+"""A catalog of an older clipd becomes a present one."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from clipd.store.backup import CATALOG
+from tests.store.stock import Stock, a_vector
+
+OLD = Path(__file__).with_name("catalog_0_1.sql")
+
+
+@pytest.fixture
+def old_folder(tmp_path: Path) -> Path:
+    """A state folder with the catalog that clipd 0.1 wrote."""
+    with contextlib.closing(sqlite3.connect(tmp_path / CATALOG)) as connection:
+        connection.executescript(OLD.read_text())
+    return tmp_path
+
+
+def test_a_catalog_of_0_1_keeps_its_photos_and_vectors(old_folder: Path) -> None:
+    with Stock(old_folder) as stock:
+        row = stock.catalog.path(b"/photos/000001.jpg")
+        assert row is not None
+        assert (row.photo, row.fingerprint.inode, row.fingerprint.born_ns) == (2, 1, 0)
+        vector = stock.reader.vector(stock.model, 2)
+        assert vector is not None
+        assert vector @ a_vector(1) == pytest.approx(1, abs=0.01)
+        assert len(stock.reader.failures(b"", 10, skipped=True)) == 2
+        assert stock.reader.problems() == []
+        follower = stock.follower()
+        assert follower.start() == "index: 2 photos, built from the catalog"
+
+
+def test_vectors_of_0_1_get_their_checksums_little_by_little(old_folder: Path) -> None:
+    with Stock(old_folder) as stock:
+        done = []
+        for _ in range(3):
+            with stock.catalog.writing():
+                done.append(stock.catalog.add_checksums(limit=2))
+        assert done == [2, 1, 0]
+        assert stock.reader.problems() == []
+        assert stock.reader.journal_span()[1] == 7  # the index has nothing to do with it
