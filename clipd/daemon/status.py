@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from clipd import __version__
 from clipd.daemon.parts import Children, WritePath
@@ -109,6 +109,7 @@ class StatusBoard:
             "model": now.model,
             "reason": now.reason,
             "error": now.error,
+            "seals": now.seals.to_json() if now.seals else None,
         }
 
     def _root_figures(self) -> JsonValue:
@@ -134,9 +135,14 @@ class StatusBoard:
         now = self._children.pool.seals()
         return None if now is None else now.to_json()  # None: no decoder has run yet
 
-    def _encoder_trouble(self) -> str:
-        now = self._children.encoder.status()
-        return now.error if now.state == "silent" else ""  # the other errors are the indexer's
+    def _trouble_with_children(self) -> Iterator[str]:
+        encoder, decoders = self._children.encoder.status(), self._children.pool.seals()
+        if encoder.state == "silent":  # its other errors are told by the indexer
+            yield encoder.error
+        if encoder.seals is not None:
+            yield encoder.seals.warning("the encoder")
+        if decoders is not None:
+            yield decoders.warning("the decoders")
 
     def _problems(self, progress: IngestProgress) -> Sequence[str]:
         disk = self._stored.reader.disk_trouble()
@@ -147,7 +153,7 @@ class StatusBoard:
             disk or progress.problem,
             self._stored.follower.trouble(),
             *self._write_path.watcher.state().problems,
-            self._encoder_trouble(),
+            *self._trouble_with_children(),
         ]
         found += [
             f"{shown(root.path)}: {self._write_path.roots.state(root.id).reason}"

@@ -1,5 +1,5 @@
 """Pixels or text -> vectors: the handle (parent), the open_clip worker (child), the models.
 
-Only the children (``worker``, ``describe`` and what they share: ``openclip``, ``precision``)
-import torch; the rest is safe for the process that never may.
+Only what the children run (``lane_server``, ``inspection`` and below: ``engine``, ``openclip``,
+``precision``) imports torch; the rest is safe for the process that never may.
 """

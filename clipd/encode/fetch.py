@@ -14,12 +14,11 @@ from clipd.encode.model_json import (
     as_json,
     fingerprinted,
     read_json,
-    tokenizer_folder,
     write_json,
 )
 from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, resolve, slug
 from clipd.encode.presets import TINY
-from clipd.encode.registry import Architecture, ask, load_offers, sided
+from clipd.encode.registry import OFFLINE, Architecture, ask, environment_of, load_offers, sided
 from clipd.errors import FetchError, ModelError, ModelMissingError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
@@ -69,7 +68,7 @@ def fetch(config: ModelConfig, folder: Path, cache: Path, progress: Progress) ->
     )
     file, fetched = _fetch_first(plan.name, plan.repository, plan.files, plan.home, progress)
     try:
-        return _settle(plan, file, fetched)
+        return _settle(plan, file, fetched, cache)
     except ModelError:
         file.unlink(missing_ok=True)
         raise
@@ -135,7 +134,7 @@ def _fetch_first(
     raise FetchError(_ways_out(model, missing))
 
 
-def _settle(plan: _FetchPlan, file: Path, fetched: Fetched) -> ModelSpec:
+def _settle(plan: _FetchPlan, file: Path, fetched: Fetched, cache: Path) -> ModelSpec:
     """Describe fetched weights; load them once, so that what is described works."""
     spec = ModelSpec(
         name=plan.name,
@@ -147,9 +146,9 @@ def _settle(plan: _FetchPlan, file: Path, fetched: Fetched) -> ModelSpec:
         fingerprint="",
     )
     spec = fingerprinted(spec, plan.architecture.config, fetched.sha256)
-    # A tokenizer of the transformers library is fetched by that library, to its place beside
-    # the weights, while the model is loaded for the first time.
-    ask({"op": "check", "spec": as_json(spec)}, {"HF_HUB_CACHE": str(tokenizer_folder(spec))})
+    if plan.architecture.tokenizer:
+        ask({"op": "tokenizer", "spec": as_json(spec)}, cache, environment_of(spec))
+    ask({"op": "check", "spec": as_json(spec)}, cache, {**OFFLINE, **environment_of(spec)})
     about: dict[str, JsonValue] = {
         "file": file.name,
         "size_bytes": fetched.size_bytes,

@@ -17,11 +17,12 @@ from clipd.config.options import EncoderConfig
 from clipd.encode.cores import threads_for
 from clipd.encode.encoder_child import EncoderChild, Patience
 from clipd.encode.keeper import EncoderState, Keeper
-from clipd.encode.model_json import as_json, tokenizer_folder
-from clipd.encode.registry import OFFLINE
+from clipd.encode.model_json import as_json
+from clipd.encode.registry import OFFLINE, environment_of
 from clipd.errors import ChildError, EncodeError, EncoderClosedError, EncoderDiedError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
+from clipd.process.seals import Seals
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class EncoderStatus:
     precision: str  # "fp32", "bf16" or "fp16", "" before the first start
     model: str
     reason: str  # why this device; "" where there is nothing to explain
+    seals: Seals | None  # what holds the child, None before the first start
     error: str  # what is wrong now, or why the last start or call failed; "" when all is well
 
 
@@ -112,7 +114,8 @@ class Encoder:
         """Return how the encoder is; never waits."""
         state, error = self._keeper.state()
         about = {key: self._keeper.about(key) for key in ("device", "precision", "reason")}
-        return EncoderStatus(state=state, model=self._spec.name, error=error, **about)
+        seals = self._keeper.seals()
+        return EncoderStatus(state=state, model=self._spec.name, error=error, seals=seals, **about)
 
     def close(self, grace_seconds: float = 5.0) -> None:
         """End the child; a call under way has that long to finish, then it fails."""
@@ -199,5 +202,5 @@ def _environment(spec: ModelSpec, config: EncoderConfig) -> dict[str, str]:
     # Waiting OpenMP threads spin by default: beside busy decoders that made one text take
     # 1,100 ms where PASSIVE takes 150 (fp32, two cores, both taken by others, 2026-11-20).
     passive = {"OMP_WAIT_POLICY": "PASSIVE"}
-    own = {"HF_HUB_CACHE": str(tokenizer_folder(spec))}
-    return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **passive, **OFFLINE, **own}
+    counts = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    return {**counts, **passive, **OFFLINE, **environment_of(spec)}

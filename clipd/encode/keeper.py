@@ -13,6 +13,7 @@ from clipd.encode.encoder_child import LOOK_SECONDS, EncoderChild, Ending, Patie
 from clipd.errors import ChildError, EncodeError, EncoderClosedError
 from clipd.json_types import JsonValue
 from clipd.process.channel import Message
+from clipd.process.seals import Seals
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Keeper:
         self._used_at = 0.0
         self._thread: threading.Thread | None = None
         self._about: dict[str, JsonValue] = {}  # what the child said of itself last
+        self._seals: Seals | None = None
         self._error = ""
 
     @contextmanager
@@ -138,6 +140,11 @@ class Keeper:
         with self._changed:
             return str(self._about.get(key, ""))
 
+    def seals(self) -> Seals | None:
+        """Return what seals the child, as the last to start said; None before the first."""
+        with self._changed:
+            return self._seals
+
     def close(self, grace_seconds: float) -> None:
         """End the child; a call under way has that long to finish, then it fails."""
         with self._changed:
@@ -216,6 +223,15 @@ class Keeper:
             self.bury(child, is_hung=False)
             raise EncodeError(str(answer.header.get("error")))
         self.learn(answer)
+        self._note_seals(answer)
+
+    def _note_seals(self, answer: Message) -> None:
+        said = answer.header.get("seals")
+        seals = Seals.from_json(said if isinstance(said, dict) else {})
+        with self._changed:
+            is_news, self._seals = seals != self._seals, seals
+        if is_news and (warning := seals.warning("the encoder")):
+            log.warning("%s", warning)
 
     def _watch(self, child: EncoderChild) -> None:
         """End the child when it hangs, or when no call has come for the time of idleness."""

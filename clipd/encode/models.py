@@ -210,7 +210,7 @@ def _local(config: ModelConfig, checkpoint: Path, cache: Path) -> ModelSpec:
         spec = _described(config.name, Architecture.of(name, beside), "", checkpoint)
     else:
         spec = _of_known_architecture(config, checkpoint, load_offers(cache))
-    ask({"op": "check", "spec": as_json(spec)})
+    ask({"op": "check", "spec": as_json(spec)}, cache)
     remember(file, as_json(spec))
     return spec
 

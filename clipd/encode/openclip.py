@@ -131,6 +131,16 @@ def register(checkpoint: Path | None = None) -> None:
             open_clip.add_model_config(file)
 
 
+def fetch_tokenizer(spec: ModelSpec) -> None:
+    """Have the transformers library fetch the tokenizer of a model that needs its own.
+
+    Raises:
+        ModelError: it could not.
+    """
+    register(Path(spec.checkpoint))
+    _tokenizer(spec)
+
+
 def offers() -> dict[str, JsonValue]:
     """Return all architectures and pretrained weights of this open_clip, JSON-ready."""
     register()

@@ -7,16 +7,25 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from clipd.encode.model_json import number, preprocess_from, read_json, remember
+from clipd.encode.model_json import (
+    number,
+    preprocess_from,
+    read_json,
+    remember,
+    tokenizer_folder,
+)
 from clipd.encode.presets import PRESETS, QUICK
 from clipd.errors import ChildError, ModelError
 from clipd.json_types import JsonValue
-from clipd.photo import Preprocess
+from clipd.photo import ModelSpec, Preprocess
 from clipd.process.child import Child
 from clipd.suggest import nearest
 
 # The libraries that a child loads could fetch on their own; only `fetch` lets them.
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+OFFLINE = {
+    **{"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"},
+    "HF_TOKEN_PATH": "/dev/null",  # the user's own is closed to a sealed child, which would stop
+}
 
 _ANSWER_SECONDS = 600.0  # importing torch from a slow, cold disk can take minutes
 
@@ -133,7 +142,7 @@ def load_offers(cache: Path) -> Offers:
     file = cache / f"open_clip-{version('open_clip_torch')}.json"
     data = read_json(file)
     if data is None:
-        data = ask({"op": "offers"})
+        data = ask({"op": "offers"}, cache)
         remember(file, data)
     try:
         return _parse(data)
@@ -142,9 +151,14 @@ def load_offers(cache: Path) -> Offers:
 
 
 def ask(
-    question: Mapping[str, JsonValue], environment: Mapping[str, str] = OFFLINE
+    question: Mapping[str, JsonValue], cache: Path, environment: Mapping[str, str] = OFFLINE
 ) -> dict[str, JsonValue]:
     """Ask a child that may import open_clip; return its answer.
+
+    Args:
+        question: as `inspect_worker` understands it.
+        cache: a folder that may be written to.
+        environment: of the child, over ours.
 
     Raises:
         ModelError: it said why not, died, or took too long.
@@ -153,7 +167,7 @@ def ask(
         channel = child.lanes[0]
         channel.set_timeout(_ANSWER_SECONDS)
         try:
-            channel.send(dict(question))
+            channel.send({**question, "cache": str(cache)})
             answer = channel.receive(0)
         except (ChildError, TimeoutError) as error:
             child.kill()
@@ -163,6 +177,11 @@ def ask(
     if isinstance(text := answer.header.get("error"), str):
         raise ModelError(text)
     return answer.header
+
+
+def environment_of(spec: ModelSpec) -> dict[str, str]:
+    """Return what the transformers library has to know to find the tokenizer of a model."""
+    return {"HF_HUB_CACHE": str(tokenizer_folder(spec))}
 
 
 def sided(preprocess: JsonValue, architecture: Architecture) -> Preprocess:

@@ -101,6 +101,7 @@ def test_the_status_tells_where_the_model_is(shared: Encoder, pictures: Pixels) 
     status = asdict(shared.status())
 
     assert status.pop("precision") in ("fp32", "bf16")
+    assert status.pop("seals") is not None
     assert status == {
         "state": "ready",
         "device": "cpu",

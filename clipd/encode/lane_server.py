@@ -1,0 +1,85 @@
+"""The two lanes of the encoder, answered by one model. Child only.
+
+One thread does everything, so that torch has one team of OpenMP threads and a query never
+fights a batch for the cores: between two slices of a batch it looks at the queries' lane.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from pathlib import Path
+
+import numpy as np
+
+from clipd.encode.engine import Engine, EngineOptions
+from clipd.encode.model_json import from_json
+from clipd.errors import EncodeError, ModelError
+from clipd.json_types import JsonObject
+from clipd.photo import Vectors
+from clipd.process.channel import Channel, Message
+
+_MAX_BODY_BYTES = 4 << 30
+
+
+class LaneServer:
+    """Answers the two lanes until one of them closes."""
+
+    def __init__(self, engine: Engine, images: Channel, queries: Channel) -> None:
+        self._engine = engine
+        self._images = images
+        self._queries = queries
+
+    def run(self) -> None:
+        """Serve; queries go first."""
+        while True:
+            ready, _, _ = select.select([self._queries, self._images], [], [])
+            self._answer(self._queries if self._queries in ready else self._images)
+
+    def _answer(self, lane: Channel) -> None:
+        message = lane.receive(_MAX_BODY_BYTES)
+        if message is None:
+            # clipd has closed the lane, or died. Not sys.exit: tearing torch down takes a while
+            # and gives nothing that the end of the process does not.
+            os._exit(0)
+        try:
+            vectors = self._encoded(message, lane)
+        except (EncodeError, ModelError) as error:
+            lane.send({"error": str(error), **state_of(self._engine)})
+            return
+        header: JsonObject = {"shape": list(vectors.shape), **state_of(self._engine)}
+        lane.send(header, np.ascontiguousarray(vectors).data)
+
+    def _encoded(self, message: Message, lane: Channel) -> Vectors:
+        if message.header["op"] == "texts":
+            return self._engine.encode_texts(json.loads(message.body))
+        shape = message.header["shape"]
+        pixels = np.frombuffer(message.body, np.uint8).reshape(shape)  # type: ignore[arg-type]
+        between = self._answer_queries if lane is self._images else lambda: None
+        return self._engine.encode_images(pixels, between)
+
+    def _answer_queries(self) -> None:
+        while select.select([self._queries], [], [], 0)[0]:
+            self._answer(self._queries)
+
+
+def state_of(engine: Engine) -> JsonObject:
+    """Return what the status tells of the engine."""
+    return {"device": engine.device, "precision": engine.precision, "reason": engine.reason}
+
+
+def load_engine(order: JsonObject) -> Engine:
+    """Load the model that an order of the parent describes.
+
+    Raises:
+        EncodeError: there is no room for it.
+        ModelError: it cannot be loaded.
+    """
+    spec, batch = order["spec"], order["batch"]
+    assert isinstance(spec, dict)
+    assert isinstance(batch, int)
+    options = EngineOptions(
+        str(order["device"]), str(order["precision"]), batch, Path(str(order["cache"]))
+    )
+    return Engine(from_json(spec), options)

@@ -1,0 +1,71 @@
+"""The encoder is sealed: it reads its model, computes, answers, and can do nothing else."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clipd.config.options import EncoderConfig
+from clipd.encode.handle import Encoder
+from clipd.photo import ModelSpec, Pixels
+from tests import processes
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of system calls")
+def test_a_sealed_process_can_do_what_an_encoder_does_and_nothing_else(tmp_path: Path) -> None:
+    for file in ("model/weights.safetensors", "photos/a.jpg"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).write_bytes(b"content")
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "tests.encode.attack", str(tmp_path), str(os.getpid())],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+
+    *breaches, seals = done.stdout.splitlines()
+    assert breaches == []
+    assert seals.startswith("11"), seals
+    assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"content"
+
+
+def test_the_seals_are_there_before_any_library_that_starts_threads() -> None:
+    code = (
+        "import sys, clipd.encode.encode_worker, clipd.encode.inspect_worker;"
+        "assert not {'numpy', 'torch', 'open_clip'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+@pytest.mark.slow
+def test_every_thread_of_a_working_encoder_is_sealed(
+    spec: ModelSpec, cache: Path, pictures: Pixels
+) -> None:
+    config = EncoderConfig(device="cpu", precision="auto", threads=2)
+    with Encoder(spec, config, cache) as encoder:
+        encoder.encode_images(pictures)
+        seals = encoder.status().seals
+        assert seals is not None
+        assert (seals.landlock, seals.seccomp) == (True, True)
+        threads = list(Path("/proc").glob(f"{_child()}/task/*/status"))
+        states = [file.read_text() for file in threads]
+
+    assert states
+    for state in states:
+        assert "\nSeccomp:\t2\n" in state
+        assert "\nNoNewPrivs:\t1\n" in state
+
+
+def _child() -> int:
+    (pid,) = (
+        child.pid for child in processes.children(os.getpid()) if "encode_worker" in child.command
+    )
+    return pid
