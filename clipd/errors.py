@@ -20,6 +20,7 @@
     |   +-- EncoderClosedError   it was ended, because clipd stops
     |   +-- EncoderDiedError     its process died of a piece of work, or hung over it
     +-- PictureError         a file that cannot be made into pixels, with its kind
+    +-- ShortageError        no descriptor, thread or memory is left for the moment
     +-- ChildError           a child process died, hung or spoke nonsense
     +-- StoppingError        asked of a daemon that is ending
     +-- RequestError         a request that cannot be answered, with its code
@@ -139,6 +140,10 @@ class PictureError(ClipdError):
     def __init__(self, kind: FailureKind, reason: str) -> None:
         super().__init__(reason)
         self.kind: FailureKind = kind
+
+
+class ShortageError(ClipdError):
+    """This process or the machine has no descriptor, thread or memory left for the moment."""
 
 
 class ChildError(ClipdError):

@@ -23,7 +23,7 @@ FailureKind: TypeAlias = Literal[
     "unreadable",  # permission, or an error of the disk
     "crash",  # killed two decoders
     "timeout",  # two decoders ran out of time
-    "memory",  # did not fit in a decoder's memory
+    "memory",  # did not fit in a decoder's memory, or in the machine's
     "missing",  # went away, or changed, while it was read
     "encode",  # the model made no usable vector of it
 ]

@@ -1,8 +1,7 @@
-"""What one thread of the pool does with a file: look, decode, try again, give up."""
+"""What one thread of the pool does with a file: open, decode, try again, give up."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,15 +9,16 @@ from typing import Final
 
 from clipd.config.options import DecoderConfig
 from clipd.decode.decoder import Decoder
-from clipd.decode.opening import identify, open_photo
+from clipd.decode.opening import OpenPhoto, look_at
+from clipd.decode.reading import HangingRoots, Reading
 from clipd.decode.settings import Settings
-from clipd.errors import ChildError, PictureError
-from clipd.photo import Decoded, Fingerprint, Refused
+from clipd.errors import PictureError
+from clipd.photo import Decoded, Refused
 from clipd.process.seals import Seals
 
 _MOST_SERVED: Final = 1000  # then a fresh child: what a codec leaks does not add up
-_START_TRIES: Final = 3
-_START_PAUSE_SECONDS: Final = 1.0
+# A disk that sleeps takes ten seconds to wake; one that takes longer than this is gone.
+_DISK_SECONDS: Final = 20.0
 
 Wanted = Callable[[bytes], bool]  # whether the picture of a content hash is needed
 
@@ -30,24 +30,34 @@ class Source:
     path: bytes = b""
     fd: int = -1
     follow: bool = False
+    root: int = 0  # the id of the root that it lies in, 0 for none
 
 
-class Station:
-    """Keeps at most one decoder. For one thread, but `abort` is for any.
+class RetryingDecoder:
+    """Decodes one file after the other, through at most one child at a time.
+
+    For one thread, but `abort` is for any.
 
     Args:
         config: the limits.
-        settings: what its decoders are told.
-        on_start: told what seals each new decoder.
+        settings: what its children are told.
+        hanging: the roots that hang, shared by all threads of the pool.
+        on_start: told what seals each new child.
     """
 
     def __init__(
-        self, config: DecoderConfig, settings: Settings, on_start: Callable[[Seals], None]
+        self,
+        config: DecoderConfig,
+        settings: Settings,
+        hanging: HangingRoots,
+        on_start: Callable[[Seals], None],
     ) -> None:
         self._config = config
+        self._hanging = hanging
         self._settings = settings
         self._on_start = on_start
         self._decoder: Decoder | None = None
+        self._reading: Reading | None = None
         self._aborted = threading.Event()
 
     @property
@@ -60,16 +70,17 @@ class Station:
 
         Raises:
             ChildError: no decoder can be started here, which is no fault of the file.
+            ShortageError: the machine has no descriptor, thread or memory left for the moment.
         """
         if source.fd >= 0:
-            return self._decode_open(source.fd, b"", wanted)
-        fd = open_photo(source.path, follow=source.follow)
-        if isinstance(fd, Refused):
-            return fd
-        try:
-            return self._decode_open(fd, os.path.basename(source.path), wanted)
-        finally:
-            os.close(fd)
+            return self._decode_passed(source.fd, wanted)
+        if source.root in self._hanging:
+            return Refused("unreadable", "its disk does not answer")
+        with Reading(source.path, self._config.max_file, follow=source.follow) as reading:
+            self._reading = reading
+            if self._aborted.is_set():  # `abort` may have come before it could see the reading
+                reading.abort()
+            return self._decode_reading(reading, source, wanted)
 
     def rest(self, *, at_once: bool = False) -> None:
         """End the decoder, if there is one."""
@@ -80,75 +91,78 @@ class Station:
     def abort(self) -> None:
         """Make a `decode` that runs in another thread return soon; no other will start."""
         self._aborted.set()
-        decoder = self._decoder
+        reading, decoder = self._reading, self._decoder
+        if reading is not None:
+            reading.abort()
         if decoder is not None:
             decoder.abort()
 
-    def _decode_open(self, fd: int, name: bytes, wanted: Wanted) -> Decoded | Refused:
-        before = Fingerprint.of(os.fstat(fd))
+    def _decode_reading(
+        self, reading: Reading, source: Source, wanted: Wanted
+    ) -> Decoded | Refused:
         answer: Decoded | Refused
-        try:
-            format_ = identify(fd, name, self._config.max_file)
-            answer = self._tried_twice(fd, before, format_, wanted)
-        except PictureError as error:
-            answer = Refused(error.kind, str(error), before)
-        if Fingerprint.of(os.fstat(fd)) != before:
-            return Refused("missing", "changed while it was read")
+        photo = reading.opened(_DISK_SECONDS)
+        if isinstance(photo, Refused):
+            answer = photo
+        else:
+            answer = reading.confirmed(self._decode_open(photo, wanted), _DISK_SECONDS)
+        if isinstance(answer, Refused) and answer.kind == "unreadable" and reading.is_hanging:
+            self._hanging.add(source.root, reading)
         return answer
 
-    def _tried_twice(
-        self, fd: int, fingerprint: Fingerprint, format_: str, wanted: Wanted
-    ) -> Decoded:
+    def _decode_passed(self, fd: int, wanted: Wanted) -> Decoded | Refused:
+        photo = look_at(fd, b"", self._config.max_file)
+        return photo if isinstance(photo, Refused) else self._decode_open(photo, wanted)
+
+    def _decode_open(self, photo: OpenPhoto, wanted: Wanted) -> Decoded | Refused:
         try:
-            return self._try(fd, fingerprint, format_, wanted)
+            return self._tried_twice(photo, wanted)
+        except PictureError as error:
+            return Refused(error.kind, str(error), photo.fingerprint)
+
+    def _tried_twice(self, photo: OpenPhoto, wanted: Wanted) -> Decoded:
+        try:
+            return self._try(photo, wanted)
         except PictureError as error:
             if not self._is_worth_another_try(error) or self._aborted.is_set():
                 raise
         try:
-            return self._try(fd, fingerprint, format_, wanted)
+            return self._try(photo, wanted)
         except PictureError as error:
-            if error.kind in ("crash", "timeout"):
+            if self._decoder is None:
                 raise PictureError(error.kind, f"{error}; tried twice") from error
             raise
 
     def _is_worth_another_try(self, error: PictureError) -> bool:
         """Whether a fresh decoder may do better; ends the one that will not."""
-        if error.kind in ("crash", "timeout"):
+        if self._decoder is None:  # it died of the file, or was killed
             return True
         if error.kind != "memory":
             return False
         # The memory of a decoder that has served others may be in pieces.
-        is_used = self._decoder is not None and self._decoder.served > 1
+        is_used = self._decoder.served > 1
         self.rest()
         return is_used
 
-    def _try(self, fd: int, fingerprint: Fingerprint, format_: str, wanted: Wanted) -> Decoded:
-        decoder = self._ready_decoder(needs_raw=format_ == "RAW")
+    def _try(self, photo: OpenPhoto, wanted: Wanted) -> Decoded:
+        decoder = self._ready_decoder(needs_raw=photo.format == "RAW")
         try:
-            return decoder.decode(fd, fingerprint, format_, wanted)
-        except PictureError as error:
-            if error.kind in ("crash", "timeout"):
-                self._decoder = None  # it has been ended
-            raise
+            return decoder.decode(photo.fd, photo.fingerprint, photo.format, wanted)
+        finally:
+            if decoder.has_ended:
+                self._decoder = None
 
     def _ready_decoder(self, *, needs_raw: bool) -> Decoder:
         decoder = self._decoder
         if decoder is not None and _serves(decoder, needs_raw=needs_raw):
             return decoder
         self.rest()
-        self._decoder = self._started(replace(self._settings, with_raw=needs_raw))
+        settings = replace(self._settings, with_raw=needs_raw)
+        self._decoder = Decoder(settings, self._config.timeout)
         self._on_start(self._decoder.seals)
         if self._aborted.is_set():  # `abort` may have come before it could see the decoder
             self._decoder.abort()
         return self._decoder
-
-    def _started(self, settings: Settings) -> Decoder:
-        for _ in range(_START_TRIES - 1):
-            try:
-                return Decoder(settings, self._config.timeout)
-            except ChildError:  # the machine may be out of memory or processes for a moment
-                self._aborted.wait(_START_PAUSE_SECONDS)
-        return Decoder(settings, self._config.timeout)
 
 
 def _serves(decoder: Decoder, *, needs_raw: bool) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from clipd.decode.sandbox import MOST_THREADS
 from clipd.decode.settings import Settings
-from clipd.errors import ChildError, PictureError
+from clipd.errors import ChildError, PictureError, ShortageError
 from clipd.json_types import JsonObject, JsonValue
 from clipd.photo import Decoded, FailureKind, Fingerprint
 from clipd.process.channel import Channel, Message
@@ -73,6 +73,12 @@ class Decoder:
         """The process id."""
         return self._child.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has been ended, because it died or lied."""
+        with self._lock:
+            return self._ended
+
     def decode(
         self, fd: int, fingerprint: Fingerprint, format_: str, wanted: Callable[[bytes], bool]
     ) -> Decoded:
@@ -85,8 +91,9 @@ class Decoder:
             wanted: whether the picture of a content hash is needed.
 
         Raises:
-            PictureError: why there is no picture. Of kind crash or timeout: the decoder has
-                been ended, and another may be tried.
+            PictureError: why there is no picture. When `has_ended` now, another decoder may
+                be tried.
+            ShortageError: no thread can be started.
         """
         self.served += 1
         reading_seconds = fingerprint.size_bytes / _SLOWEST_BYTES_PER_SECOND
@@ -119,7 +126,10 @@ class Decoder:
         """
         timer = threading.Timer(seconds, self._expire)
         timer.name = f"{threading.current_thread().name}-deadline"
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError as error:
+            raise ShortageError("no thread can be started to watch over a decoder") from error
         try:
             yield
         finally:
@@ -144,8 +154,12 @@ class Decoder:
                 f"a decoder did not start (exit status {status}); what it said is in the log"
                 f" above, and decoder.memory ({self._settings.memory_bytes:,} bytes) may be too low"
             )
-        for listener in hello.fds:
-            self._thread_limit = ThreadLimit(listener, self._child.pid, MOST_THREADS)
+        try:
+            for listener in hello.fds:
+                self._thread_limit = ThreadLimit(listener, self._child.pid, MOST_THREADS)
+        except RuntimeError as error:
+            self.end(at_once=True)
+            raise ChildError("no thread can be started to watch over a decoder") from error
         return Seals.from_json(hello.header)
 
     def _ask(
@@ -194,6 +208,10 @@ class Decoder:
             return PictureError("timeout", f"decoding took longer than {limit}")
         if status == -signal.SIGXCPU:
             return PictureError("timeout", "decoding used more processor time than allowed")
+        if status == -signal.SIGKILL:
+            # Nobody here did it. When memory runs out, the kernel kills what is expendable.
+            reason = "the decoder was killed, most likely for want of memory on this machine"
+            return PictureError("memory", reason)
         if status < 0:
             name = signal.strsignal(-status) or f"signal {-status}"
             return PictureError("crash", f"the decoder died of it: {name.lower()}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from dataclasses import dataclass
 
 from clipd.decode.formats import (
     HEAD_BYTES,
@@ -13,7 +14,7 @@ from clipd.decode.formats import (
     sniff,
     unread_format,
 )
-from clipd.errors import PictureError
+from clipd.errors import PictureError, ShortageError
 from clipd.photo import Fingerprint, Refused
 
 # NONBLOCK: opening a FIFO, which a name can turn into at any moment, must not wait for a writer.
@@ -22,25 +23,66 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 
-def open_photo(path: bytes, *, follow: bool = False) -> int | Refused:
-    """Open a regular file for reading, without touching its access time where we may.
+# What says that this process or the machine has no more to give; no fault of the file.
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPhoto:
+    """A file that is open and looks like a picture."""
+
+    fd: int
+    fingerprint: Fingerprint
+    format: str  # Pillow's word, or "RAW"
+
+
+def open_photo(path: bytes, max_file_bytes: int, *, follow: bool = False) -> OpenPhoto | Refused:
+    """Open a picture for reading, without touching its access time where we may.
 
     Args:
         path: the file.
+        max_file_bytes: limit of its size.
         follow: whether a symbolic link is followed.
 
     Returns:
-        A descriptor that the caller closes, or why there is none.
+        The open file, whose descriptor the caller closes, or why there is none.
+
+    Raises:
+        ShortageError: there are no descriptors, or no memory, for the moment.
     """
     try:
         fd = _open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
     except OSError as error:
         return _refused(error)
-    status = os.fstat(fd)
-    if stat.S_ISREG(status.st_mode):
-        return fd
-    os.close(fd)
-    return Refused("skipped", "not a regular file", Fingerprint.of(status))
+    try:
+        photo = look_at(fd, os.path.basename(path), max_file_bytes)
+    except BaseException:
+        os.close(fd)
+        raise
+    if isinstance(photo, Refused):
+        os.close(fd)
+    return photo
+
+
+def look_at(fd: int, name: bytes, max_file_bytes: int) -> OpenPhoto | Refused:
+    """Tell whether an open file looks like a picture, and of which format.
+
+    Args:
+        fd: the file; stays the caller's.
+        name: its name, "" for a picture that was sent without one.
+        max_file_bytes: limit of its size.
+    """
+    try:
+        status = os.fstat(fd)
+    except OSError as error:
+        return _refused(error)
+    seen = Fingerprint.of(status)
+    if not stat.S_ISREG(status.st_mode):
+        return Refused("skipped", "not a regular file", seen)
+    try:
+        return OpenPhoto(fd, seen, _identify(fd, name, max_file_bytes))
+    except PictureError as error:
+        return Refused(error.kind, str(error), seen)
 
 
 def _open(path: bytes, flags: int) -> int:
@@ -52,6 +94,8 @@ def _open(path: bytes, flags: int) -> int:
 
 
 def _refused(error: OSError) -> Refused:
+    if error.errno in _SHORTAGES:
+        raise ShortageError(f"photos cannot be opened: {error.strerror}") from error
     if error.errno in _GONE:
         return Refused("missing", "the file is gone")
     if error.errno == errno.ELOOP:
@@ -61,17 +105,8 @@ def _refused(error: OSError) -> Refused:
     return Refused("unreadable", f"cannot be opened: {error.strerror}")
 
 
-def identify(fd: int, name: bytes, max_file_bytes: int) -> str:
-    """Return the format of an open file, Pillow's word or "RAW".
-
-    Args:
-        fd: a regular file.
-        name: its name, "" for a picture that was sent without one.
-        max_file_bytes: limit of its size.
-
-    Raises:
-        PictureError: it is empty, over the limit, or nothing that is read.
-    """
+def _identify(fd: int, name: bytes, max_file_bytes: int) -> str:
+    """Return the format of a regular file; `PictureError` when it is nothing that is read."""
     size_bytes = os.fstat(fd).st_size
     if size_bytes == 0:
         raise PictureError("empty", "the file is empty")

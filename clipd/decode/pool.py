@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,14 +13,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from clipd.config.options import DecoderConfig
-from clipd.decode.attempts import Source, Station, Wanted
+from clipd.decode.attempts import RetryingDecoder, Source, Wanted
+from clipd.decode.reading import HangingRoots
 from clipd.decode.settings import Settings, Target
-from clipd.errors import ChildError
+from clipd.errors import ChildError, ClipdError, ShortageError
 from clipd.photo import Decoded, Preprocess, Refused
 from clipd.process.seals import Seals
 
 _MOST_PROCESSES: Final = 8  # beyond, the encoder is the narrow place
 _REST_SECONDS: Final = 10.0
+_FIRST_PAUSE_SECONDS: Final = 0.5
+_LONGEST_PAUSE_SECONDS: Final = 60.0
+_SECONDS_BETWEEN_WARNINGS: Final = 60.0
+
+_log = logging.getLogger(__name__)
 
 Known = Callable[[bytes], bool]
 Outcome = Decoded | Refused
@@ -30,8 +38,7 @@ class DecodeJob:
 
     ticket: int  # the caller's own; comes back with the answer
     path: bytes
-    want_pixels: bool = True  # False: the hash is enough
-    follow: bool = False  # whether the path may be a symbolic link
+    root: int = 0  # that it lies in; the disk of one root may hang while others answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,29 @@ class _Task:
     wanted: Wanted
     answered: Callable[[Outcome], None]
     dropped: Callable[[Exception], object]  # told instead, when there will be no answer
+    is_query: bool = False  # somebody waits for it: answered at once, if only with an error
+
+
+class _Worker:
+    """A thread's decoder, and how long the thread leaves it alone after it could not work."""
+
+    def __init__(self, decoder: RetryingDecoder) -> None:
+        self.decoder = decoder
+        # The pool's lock guards the rest.
+        self.problem = ""
+        self.resumes_at = 0.0  # time.monotonic()
+        self._pause_seconds = _FIRST_PAUSE_SECONDS
+
+    def pause(self, error: ClipdError) -> None:
+        """Wait before the next try, longer each time."""
+        self.problem = f"{error}; photos wait, and clipd tries again by itself"
+        self.resumes_at = time.monotonic() + self._pause_seconds
+        self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    def resume(self) -> None:
+        """Stop waiting: what stood in the way is over."""
+        self.problem, self.resumes_at = "", 0.0
+        self._pause_seconds = _FIRST_PAUSE_SECONDS
 
 
 class DecoderPool:
@@ -70,9 +100,11 @@ class DecoderPool:
         self._changed = threading.Condition()  # guards everything below
         self._waiting: deque[_Task] = deque()
         self._threads: list[threading.Thread] = []
-        self._stations: list[Station] = []
+        self._workers: list[_Worker] = []
+        self._hanging = HangingRoots()
         self._free = 0  # threads that wait for a task
         self._seals: Seals | None = None
+        self._warns_at = 0.0  # time.monotonic()
         self._closing = False
 
     def submit(self, job: DecodeJob) -> None:
@@ -81,10 +113,9 @@ class DecoderPool:
         Raises:
             ChildError: the pool is closed.
         """
-        source = Source(job.path, follow=job.follow)
-        wanted: Wanted = self._is_unknown if job.want_pixels else _never
+        source = Source(job.path, root=job.root)
         report = self._report
-        self._put(_Task(source, wanted, lambda outcome: report(job, outcome), _forget))
+        self._put(_Task(source, self._is_unknown, lambda outcome: report(job, outcome), _forget))
 
     def decode_now(self, source: bytes | int) -> Outcome:
         """Decode a picture of a query ahead of the queue, known or not; wait for it.
@@ -95,10 +126,12 @@ class DecoderPool:
 
         Raises:
             ChildError: the pool is closed, or no decoder can be started.
+            ShortageError: the machine has no descriptor, thread or memory left for the moment.
         """
         future: Future[Outcome] = Future()
         where = Source(fd=source) if isinstance(source, int) else Source(source, follow=True)
-        self._put(_Task(where, _always, future.set_result, future.set_exception), first=True)
+        task = _Task(where, _always, future.set_result, future.set_exception, is_query=True)
+        self._put(task, first=True)
         return future.result()
 
     def seals(self) -> Seals | None:
@@ -106,14 +139,19 @@ class DecoderPool:
         with self._changed:
             return self._seals
 
+    def problem(self) -> str:
+        """Say in one sentence why photos wait for decoders; "" when they do not."""
+        with self._changed:
+            return next((worker.problem for worker in self._workers if worker.problem), "")
+
     def close(self) -> None:
         """Kill what runs, drop what waits, join the threads."""
         with self._changed:
             self._closing = True
             dropped = list(self._waiting)
             self._waiting.clear()
-            for station in self._stations:
-                station.abort()
+            for worker in self._workers:
+                worker.decoder.abort()
             self._changed.notify_all()
         for task in dropped:
             task.dropped(_closed())
@@ -143,51 +181,106 @@ class DecoderPool:
 
     def _hire(self) -> None:
         """Start one more thread; the lock is held."""
-        station = Station(self._config, self._settings, self._note_seals)
+        decoder = RetryingDecoder(self._config, self._settings, self._hanging, self._note_seals)
+        worker = _Worker(decoder)
         name = f"clipd-decode-{len(self._threads) + 1}"
-        thread = threading.Thread(target=self._serve, args=(station,), name=name)
-        self._stations.append(station)
+        thread = threading.Thread(target=self._serve, args=(worker,), name=name)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:  # nobody would ever decode what waits
+                raise
+            return
+        self._workers.append(worker)
         self._threads.append(thread)
-        thread.start()
 
     def _note_seals(self, seals: Seals) -> None:
         with self._changed:
             self._seals = seals
+            self._resume()
 
-    def _serve(self, station: Station) -> None:
+    def _serve(self, worker: _Worker) -> None:
         """Work until the pool closes: the whole life of a thread."""
         try:
-            while (task := self._next_task(station)) is not None:
-                self._do(task, station)
+            while (task := self._next_task(worker)) is not None:
+                self._do(task, worker)
         finally:
-            station.rest(at_once=True)
+            worker.decoder.rest(at_once=True)
 
-    def _next_task(self, station: Station) -> _Task | None:
-        """Wait for a task; None when the pool closes. Ends a decoder that has nothing to do."""
+    def _next_task(self, worker: _Worker) -> _Task | None:
+        """Wait for a task; None when the pool closes. Ends a child that has nothing to do."""
+        rests_at = time.monotonic() + _REST_SECONDS
         while True:
             with self._changed:
                 self._free += 1
-                wait_seconds = _REST_SECONDS if station.has_decoder else None
-                self._changed.wait_for(lambda: self._closing or self._waiting, wait_seconds)
+                task = self._wait_for_task(worker, rests_at)
                 self._free -= 1
-                if self._closing:
-                    return None
-                if self._waiting:
-                    return self._waiting.popleft()
-            station.rest()
+                if task is not None or self._closing:
+                    return task
+            worker.decoder.rest()
 
-    def _do(self, task: _Task, station: Station) -> None:
+    def _wait_for_task(self, worker: _Worker, rests_at: float) -> _Task | None:
+        """Wait for a task, at most until the child may rest; the lock is held."""
+        while not self._closing:
+            now = time.monotonic()
+            if task := self._take(is_pausing=now < worker.resumes_at):
+                return task
+            times = [worker.resumes_at] if now < worker.resumes_at else []
+            times += [rests_at] if worker.decoder.has_decoder else []
+            if worker.decoder.has_decoder and now >= rests_at:
+                return None
+            self._changed.wait(min(times) - now if times else None)
+        return None
+
+    def _take(self, *, is_pausing: bool) -> _Task | None:
+        """Return the next task, of queries only when pausing; the lock is held."""
+        for task in self._waiting:
+            if task.is_query or not is_pausing:
+                self._waiting.remove(task)
+                return task
+        return None
+
+    def _do(self, task: _Task, worker: _Worker) -> None:
         try:
-            outcome = station.decode(task.source, task.wanted)
+            outcome = worker.decoder.decode(task.source, task.wanted)
+        except (ChildError, ShortageError) as error:
+            self._set_back(task, worker, error)
+            return
         except Exception as error:
             task.dropped(error)  # so that nobody waits for an answer for ever
-            if not self._closing:
-                raise  # a bug, or no decoder can be started: both must be seen
-            return
+            raise  # a bug, which must be seen
+        if worker.problem and worker.decoder.has_decoder:
+            with self._changed:
+                self._resume()
         if self._closing:
             task.dropped(_closed())  # the decoder was killed under the photo
         else:
             task.answered(outcome)
+
+    def _set_back(self, task: _Task, worker: _Worker, error: ClipdError) -> None:
+        """Have a task wait that cannot be done here and now, for no fault of its file."""
+        with self._changed:
+            self._warn(error)
+            worker.pause(error)
+            is_dropped = self._closing or task.is_query
+            if not is_dropped:
+                self._waiting.appendleft(task)
+                self._changed.notify()  # another thread may fare better
+        if is_dropped:
+            task.dropped(_closed() if self._closing else error)
+
+    def _warn(self, error: ClipdError) -> None:
+        """Log why photos wait, but not each time: there may be many a second; the lock is held."""
+        now = time.monotonic()
+        if now >= self._warns_at:
+            _log.warning("%s; photos wait until that is over", error)
+            self._warns_at = now + _SECONDS_BETWEEN_WARNINGS
+
+    def _resume(self) -> None:
+        """Have all threads try again: what stood in the way of one is over; the lock is held."""
+        for worker in self._workers:
+            worker.resume()
+        self._changed.notify_all()
 
 
 def _settings(config: DecoderConfig, preprocess: Preprocess) -> Settings:
@@ -201,10 +294,6 @@ def _closed() -> ChildError:
 
 def _always(_: bytes) -> bool:
     return True
-
-
-def _never(_: bytes) -> bool:
-    return False
 
 
 def _forget(_: Exception) -> None:

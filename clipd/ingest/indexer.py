@@ -304,7 +304,7 @@ class Indexer:
         self._ticket += 1
         self._flying[self._ticket] = file
         self._in_work.add(file.path)
-        self._pool.submit(DecodeJob(self._ticket, file.path))
+        self._pool.submit(DecodeJob(self._ticket, file.path, file.root))
 
     def _wait_for_room(self, error: StoreUnavailableError) -> None:
         if not self._disk_problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -13,7 +14,9 @@ from typing import Final
 
 from clipd.process.channel import Channel
 
+_log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG: Final = 1
+_DYING_SECONDS: Final = 10.0
 
 
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
@@ -84,7 +87,13 @@ class Child:
         """End the process at once, reap it, close the lanes; return the exit status."""
         if self.is_alive():
             self._process.send_signal(signal.SIGKILL)
-        status = self._process.wait()
+        try:
+            status = self._process.wait(_DYING_SECONDS)
+        except subprocess.TimeoutExpired:
+            # It is in a system call that nothing ends, such as reading from a network drive whose
+            # server is gone. The signal stays: it ends when the call does, or with clipd.
+            _log.warning("process %d does not end: its disk does not answer", self.pid)
+            status = -signal.SIGKILL
         for lane in self.lanes:
             lane.close()
         return status

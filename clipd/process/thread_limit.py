@@ -24,6 +24,7 @@ _ANSWER: Final = struct.Struct("=QqiI")  # id, return value, error, flags
 # The kernel goes on with the call that it has stopped. Right for clone(2), whose flags are in
 # registers; a call that points at memory could be changed after we looked.
 _CONTINUE: Final = 1
+_JOIN_SECONDS: Final = 5.0
 
 
 class ThreadLimit:
@@ -41,12 +42,13 @@ class ThreadLimit:
         self._tasks = f"/proc/{pid}/task"
         self._most = most
         name = f"{threading.current_thread().name}-threads"
-        self._thread = threading.Thread(target=self._serve, name=name)
+        # A daemon thread, because a child may hang in the kernel and outlive its killing.
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
     def join(self) -> None:
         """Wait for the end of the thread, which is soon after the end of the child."""
-        self._thread.join()
+        self._thread.join(_JOIN_SECONDS)
 
     def _serve(self) -> None:
         poll = select.poll()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,16 +107,6 @@ def test_a_known_content_is_hashed_but_not_decoded(photo: bytes) -> None:
     assert (outcome.pixels, outcome.width) == (None, 0)
     assert asked == [outcome.content_hash] == [decoded.content_hash]
     assert decoded.pixels is not None
-
-
-def test_a_hash_alone_can_be_asked_for(photo: bytes) -> None:
-    outcomes = Outcomes()
-    with pool_of(outcomes) as pool:
-        pool.submit(DecodeJob(1, photo, want_pixels=False))
-        outcomes.wait_for(1)
-    outcome = outcomes.by_ticket[1]
-    assert isinstance(outcome, Decoded)
-    assert outcome.pixels is None
 
 
 def test_a_photo_that_kills_two_decoders_is_given_up_and_the_next_is_decoded(
@@ -284,3 +277,88 @@ def test_a_decoder_without_work_ends_and_the_next_photo_starts_another(photo: by
         finally:
             os.close(ended)
         assert isinstance(pool.decode_now(photo), Decoded)
+
+
+def test_a_decoder_that_the_system_kills_is_told_from_one_that_crashes(photo: bytes) -> None:
+    outcomes = Outcomes()
+
+    def known(_: bytes) -> bool:
+        signal_decoders(signal.SIGKILL)
+        return False
+
+    with pool_of(outcomes, known) as pool:
+        pool.submit(DecodeJob(1, photo))
+        outcomes.wait_for(1)
+    refused = outcomes.refusal(1)
+    assert refused.kind == "memory"
+    assert "want of memory on this machine; tried twice" in refused.reason
+
+
+@pytest.fixture
+def python_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have every child die while it starts, until the file that is returned is removed."""
+    trouble, python = tmp_path / "trouble", tmp_path / "python"
+    trouble.touch()
+    python.write_text(f"#!/bin/sh\n[ -e '{trouble}' ] && exit 3\nexec '{sys.executable}' \"$@\"\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+    return trouble
+
+
+def wait_until(claim: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
+@pytest.mark.slow
+def test_decoders_that_die_while_starting_are_waited_for_and_no_photo_is_lost(
+    photo: bytes, python_that_fails: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outcomes = Outcomes()
+    with pool_of(outcomes, processes=2) as pool:
+        for ticket in range(5):
+            pool.submit(DecodeJob(ticket, photo))
+        wait_until(pool.problem)
+        assert "a decoder did not start (exit status 3)" in pool.problem()
+        assert "clipd tries again by itself" in pool.problem()
+        with pytest.raises(ChildError, match="did not start"):
+            pool.decode_now(photo)  # a query is not kept waiting
+        assert outcomes.order == []
+        python_that_fails.unlink()
+        outcomes.wait_for(5)
+        wait_until(lambda: not pool.problem())
+        assert isinstance(pool.decode_now(photo), Decoded)
+    assert all(isinstance(outcome, Decoded) for outcome in outcomes.by_ticket.values())
+    assert len(caplog.records) == 1  # once for all tries
+
+
+@pytest.mark.slow
+def test_a_pool_whose_decoders_do_not_start_can_be_closed(
+    photo: bytes, python_that_fails: Path
+) -> None:
+    with pool_of(Outcomes(), processes=2) as pool:
+        pool.submit(DecodeJob(1, photo))
+        wait_until(pool.problem)
+        started = time.monotonic()
+    assert python_that_fails.exists()
+    assert time.monotonic() - started < 10.0
+
+
+@pytest.mark.slow
+def test_photos_wait_while_there_are_no_descriptors(photo: bytes) -> None:
+    outcomes = Outcomes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with pool_of(outcomes) as pool:
+        assert isinstance(pool.decode_now(photo), Decoded)  # so that only files are to be opened
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            pool.submit(DecodeJob(1, photo))
+            wait_until(pool.problem)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert "Too many open files" in pool.problem()
+        outcomes.wait_for(1)
+        wait_until(lambda: not pool.problem())
+    assert isinstance(outcomes.by_ticket[1], Decoded)

@@ -1,0 +1,144 @@
+"""One photo while it is read, from a disk that may never answer."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from typing import TypeVar
+
+from clipd.decode.opening import OpenPhoto, open_photo
+from clipd.errors import ShortageError
+from clipd.photo import Decoded, Fingerprint, Refused
+
+T = TypeVar("T")
+
+
+class Reading:
+    """An open photo. Whatever asks its disk runs on a thread that can be left behind.
+
+    A system call on a network drive whose server is gone can wait for ever, `close` included, and
+    nothing but the end of the process ends it. So a daemon thread opens the file and looks at it,
+    waits until it has been read, looks again and closes it; the others wait for its answers only
+    so long. The interpreter does not wait for daemon threads when it exits.
+    """
+
+    def __init__(self, path: bytes, max_file_bytes: int, *, follow: bool) -> None:
+        """Begin to open a file; see `clipd.decode.opening.open_photo` for the arguments.
+
+        Raises:
+            ShortageError: no thread can be started.
+        """
+        self._path = path
+        self._max_file_bytes = max_file_bytes
+        self._follow = follow
+        self._photo: Future[OpenPhoto | Refused] = Future()
+        self._is_read = threading.Event()
+        self._after: Future[Fingerprint | None] = Future()
+        self._thread = threading.Thread(target=self._run, name="clipd-read", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise ShortageError("no thread can be started to open photos") from error
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether its disk still owes an answer; for after `opened` or `confirmed`."""
+        return self._thread.is_alive()
+
+    def opened(self, seconds: float) -> OpenPhoto | Refused:
+        """Wait until the file is open.
+
+        Raises:
+            ShortageError: there are no descriptors, or no memory, for the moment.
+        """
+        return _wait(self._photo, seconds) or _not_answering(seconds)
+
+    def confirmed(self, answer: Decoded | Refused, seconds: float) -> Decoded | Refused:
+        """Return what was made of the file if it did not change meanwhile; else say so."""
+        self._is_read.set()
+        after = _wait(self._after, seconds)
+        if after is None:
+            return _not_answering(seconds)
+        if after != answer.fingerprint:
+            return Refused("missing", "changed while it was read")
+        return answer
+
+    def abort(self) -> None:
+        """End a wait in another thread."""
+        self._photo.cancel()
+        self._after.cancel()
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._is_read.set()
+
+    def _run(self) -> None:
+        try:
+            photo = open_photo(self._path, self._max_file_bytes, follow=self._follow)
+        except BaseException as error:  # handed on to whoever waits
+            _give_up(self._photo, error)
+            return
+        try:
+            self._photo.set_result(photo)
+        except InvalidStateError:  # it came too late: nobody waits any more
+            self._is_read.set()
+        if isinstance(photo, OpenPhoto):
+            self._is_read.wait()
+            self._finish(photo.fd)
+
+    def _finish(self, fd: int) -> None:
+        after: Fingerprint | None
+        try:
+            after = Fingerprint.of(os.fstat(fd))
+        except OSError:  # its disk is gone
+            after = None
+        os.close(fd)
+        if not self._after.cancelled():
+            self._after.set_result(after)
+
+
+class HangingRoots:
+    """The roots whose disk does not answer now, so that only a few threads wait for them.
+
+    Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards `_readings`
+        self._readings: dict[int, Reading] = {}
+
+    def add(self, root: int, reading: Reading) -> None:
+        """Note that a reading in a root was given up."""
+        with self._lock:
+            self._readings[root] = reading
+
+    def __contains__(self, root: int) -> bool:
+        with self._lock:
+            reading = self._readings.get(root)
+            if reading is None:
+                return False
+            if not reading.is_hanging:  # its disk has answered after all
+                del self._readings[root]
+            return root in self._readings
+
+
+def _wait(future: Future[T], seconds: float) -> T | None:
+    """Return the answer; None when it does not come in time, or was given up elsewhere."""
+    try:
+        return future.result(seconds)
+    except CancelledError:
+        return None
+    except TimeoutError:
+        return None if future.cancel() else future.result()
+
+
+def _give_up(future: Future[T], error: BaseException) -> None:
+    if not future.cancelled():
+        future.set_exception(error)
+
+
+def _not_answering(seconds: float) -> Refused:
+    return Refused("unreadable", f"its disk did not answer for {seconds:g} s")
