@@ -17,8 +17,6 @@ from clipd.photo import Decoded, Refused
 from clipd.process.seals import Seals
 
 _MOST_SERVED: Final = 1000  # then a fresh child: what a codec leaks does not add up
-# A disk that sleeps takes ten seconds to wake; one that takes longer than this is gone.
-_DISK_SECONDS: Final = 20.0
 
 Wanted = Callable[[bytes], bool]  # whether the picture of a content hash is needed
 
@@ -42,6 +40,7 @@ class RetryingDecoder:
         config: the limits.
         settings: what its children are told.
         hanging: the roots that hang, shared by all threads of the pool.
+        disk_seconds: how long a disk may take to open a file.
         on_start: told what seals each new child.
     """
 
@@ -50,10 +49,12 @@ class RetryingDecoder:
         config: DecoderConfig,
         settings: Settings,
         hanging: HangingRoots,
+        disk_seconds: float,
         on_start: Callable[[Seals], None],
     ) -> None:
         self._config = config
         self._hanging = hanging
+        self._disk_seconds = disk_seconds
         self._settings = settings
         self._on_start = on_start
         self._decoder: Decoder | None = None
@@ -101,11 +102,11 @@ class RetryingDecoder:
         self, reading: Reading, source: Source, wanted: Wanted
     ) -> Decoded | Refused:
         answer: Decoded | Refused
-        photo = reading.opened(_DISK_SECONDS)
+        photo = reading.opened(self._disk_seconds)
         if isinstance(photo, Refused):
             answer = photo
         else:
-            answer = reading.confirmed(self._decode_open(photo, wanted), _DISK_SECONDS)
+            answer = reading.confirmed(self._decode_open(photo, wanted), self._disk_seconds)
         if isinstance(answer, Refused) and answer.kind == "unreadable" and reading.is_hanging:
             self._hanging.add(source.root, reading)
         return answer

@@ -83,6 +83,7 @@ class DecoderPool:
         preprocess: what the model wants.
         known: whether a content hash needs no pixels; called on the pool's threads.
         report: told the outcome of every job that was submitted; called on the pool's threads.
+        disk_seconds: how long a disk may take to open a file. One that sleeps takes ten to wake.
     """
 
     def __init__(
@@ -91,12 +92,15 @@ class DecoderPool:
         preprocess: Preprocess,
         known: Known,
         report: Callable[[DecodeJob, Outcome], None],
+        *,
+        disk_seconds: float = 20.0,
     ) -> None:
         self.processes = config.processes or min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
         self._config = config
         self._settings = _settings(config, preprocess)
         self._known = known
         self._report = report
+        self._disk_seconds = disk_seconds
         self._changed = threading.Condition()  # guards everything below
         self._waiting: deque[_Task] = deque()
         self._threads: list[threading.Thread] = []
@@ -181,7 +185,9 @@ class DecoderPool:
 
     def _hire(self) -> None:
         """Start one more thread; the lock is held."""
-        decoder = RetryingDecoder(self._config, self._settings, self._hanging, self._note_seals)
+        decoder = RetryingDecoder(
+            self._config, self._settings, self._hanging, self._disk_seconds, self._note_seals
+        )
         worker = _Worker(decoder)
         name = f"clipd-decode-{len(self._threads) + 1}"
         thread = threading.Thread(target=self._serve, args=(worker,), name=name)

@@ -20,6 +20,7 @@ from clipd.decode.pool import DecodeJob, DecoderPool
 from clipd.errors import ChildError
 from clipd.photo import Decoded, Preprocess, Refused
 from tests.decode.conftest import SIDE, two_colours
+from tests.hanging_disk import hanging_disk
 
 DEADLINE_SECONDS = 60.0
 
@@ -362,3 +363,41 @@ def test_photos_wait_while_there_are_no_descriptors(photo: bytes) -> None:
         outcomes.wait_for(1)
         wait_until(lambda: not pool.problem())
     assert isinstance(outcomes.by_ticket[1], Decoded)
+
+
+@pytest.mark.slow
+def test_a_disk_that_does_not_answer_holds_up_no_other(tmp_path: Path, photo: bytes) -> None:
+    (drive := tmp_path / "drive").mkdir()
+    two_colours().save(drive / "a.jpg")
+    there = os.fsencode(drive / "a.jpg")
+    outcomes = Outcomes()
+    config = DecoderConfig(processes=1)
+    with DecoderPool(
+        config, Preprocess(SIDE), lambda _: False, outcomes.report, disk_seconds=0.3
+    ) as pool:
+        with hanging_disk(drive) as disk:
+            started = time.monotonic()
+            for ticket in range(30):
+                pool.submit(DecodeJob(ticket, there, root=1))
+            pool.submit(DecodeJob(30, photo, root=2))
+            outcomes.wait_for(31)
+            assert time.monotonic() - started < 30 * 0.3  # only the first was waited for
+            assert "did not answer for 0.3 s" in outcomes.refusal(0).reason
+            assert {outcomes.refusal(ticket).kind for ticket in range(30)} == {"unreadable"}
+            assert isinstance(outcomes.by_ticket[30], Decoded)
+            disk.leave()
+        wait_until(lambda: "clipd-read" not in {each.name for each in threading.enumerate()})
+        pool.submit(DecodeJob(31, there, root=1))
+        outcomes.wait_for(32)
+    assert isinstance(outcomes.by_ticket[31], Decoded)
+
+
+@pytest.mark.slow
+def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    (drive := tmp_path / "drive").mkdir()
+    with hanging_disk(drive), pool_of(Outcomes()) as pool:
+        pool.submit(DecodeJob(1, os.fsencode(drive / "a.jpg"), root=1))
+        wait_until(lambda: "clipd-read" in {each.name for each in threading.enumerate()})
+        started = time.monotonic()
+        pool.close()
+        assert time.monotonic() - started < 10.0
