@@ -139,6 +139,7 @@ class StatusBoard:
         encoder, decoders = self._children.encoder.status(), self._children.pool.seals()
         if encoder.state == "silent":  # its other errors are told by the indexer
             yield encoder.error
+        yield self._children.pool.problem()
         if encoder.seals is not None:
             yield encoder.seals.warning("the encoder")
         if decoders is not None:
