@@ -17,9 +17,10 @@ from clipd.daemon.parts import Children, WritePath
 from clipd.daemon.service import Daemon
 from clipd.daemon.status import StatusBoard
 from clipd.decode.pool import DecoderPool
+from clipd.decode.world import codec_versions, refusal_world
 from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
-from clipd.ingest.backfill import Backfill, Retries
+from clipd.ingest.backfill import Backfill, Retries, WorldOf
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes, Found
 from clipd.ingest.claims import Claims
@@ -31,8 +32,9 @@ from clipd.ingest.rootkeeper import RootKeeper
 from clipd.ingest.settling import Settler
 from clipd.ingest.textmemory import TextMemory
 from clipd.ingest.upkeep import Upkeep
+from clipd.photo import FailureKind
+from clipd.search.query_vectors import QueryVectors
 from clipd.search.search import Search
-from clipd.search.vectors import QueryVectors
 from clipd.serve.lanes import request_lanes
 from clipd.serve.limits import Limits
 from clipd.serve.server import serving_on
@@ -118,18 +120,19 @@ def assembled(
         if is_paused:
             pause.pause()
         encoder, workers = _start_workers(running, config, paths, stored, inbox)
+        world_of = _worlds(config, stored.spec.fingerprint)
         intake = Intake(
             Changes(backlog, lambda folder: _expand(library, folder)),
             inbox,
             Backfill(catalog, model, states),
-            Retries(catalog),
+            Retries(catalog, world_of),
         )
         indexer = Indexer(
             Store(catalog, stored.follower),
             intake,
             Settler(catalog, backlog, Looker(states, rules)),
             workers,
-            Recorder(catalog, model, backlog.put_back, lambda kind: ""),
+            Recorder(catalog, model, backlog.put_back, world_of),
             _upkeep(config, paths, stores),
             pause,
         )
@@ -170,6 +173,17 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
     _log.info("%s", follower.start())
     stored = StoreView(spec, model, reader, follower)
     return _Stores(catalog, stored, roots, (note,) if note else ())
+
+
+def _worlds(config: Config, model: str) -> WorldOf:
+    """Return what tells for each kind of refusal what it depends on besides the file."""
+    codecs = codec_versions()
+
+    def world_of(kind: FailureKind) -> str:
+        # Another model may well make a vector of what this one cannot.
+        return model if kind == "encode" else refusal_world(kind, config.decoder, codecs)
+
+    return world_of
 
 
 def _drop(catalog: Catalog, model: int, photos: Sequence[int]) -> None:

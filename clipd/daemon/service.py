@@ -68,6 +68,7 @@ class Daemon(Service):
                     f"{os.fsdecode(path)} lies in none of the watched folders; "
                     "see them with: clipctl status",
                 )
+            self._write_path.indexer.retry(path)
         self._write_path.watcher.rescan(path)
 
     def pause(self) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
+from collections.abc import Callable
+from typing import get_args
 
 from clipd.ingest.settling import ToRead
+from clipd.photo import FailureKind
 from clipd.store.catalog import Catalog
 from clipd.watch.roots import Roots
 
+_log = logging.getLogger(__name__)
 _PAGE = 500
 _RETRY_EVERY_SECONDS = 30.0
 _RETRIES_AT_ONCE = 256
+
+# What a refusal of a kind depends on besides the file, as a short text; "" for nothing.
+WorldOf = Callable[[FailureKind], str]
 
 
 class Backfill:
@@ -84,14 +92,23 @@ class Backfill:
 
 
 class Retries:
-    """Finds the refused files that are due to be tried again. The indexer's thread only."""
+    """Finds the refused files that are worth another try. The indexer's thread only."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, world_of: WorldOf) -> None:
+        """Make the retries.
+
+        Args:
+            world_of: tells what a refusal of a kind depends on besides the file.
+        """
         self._catalog = catalog
+        self._world_of = world_of
+        self._is_world_compared = False
         self._look_at = 0.0  # time.monotonic()
 
-    def hurry(self) -> None:
-        """Look at the next occasion: somebody has just made refusals due."""
+    def have_under(self, path: bytes) -> None:
+        """Make what was refused at a path and below it due now, because the user asks for it."""
+        with self._catalog.writing():
+            self._catalog.retry_under(path)
         self._look_at = 0.0
 
     def take(self) -> list[bytes]:
@@ -99,7 +116,21 @@ class Retries:
         now = time.monotonic()
         if now < self._look_at:
             return []
+        if not self._is_world_compared:
+            self._compare_worlds()
         due = self._catalog.failures_due(int(time.time()), _RETRIES_AT_ONCE)
         # A full page says that more are waiting behind it, once these are dealt with.
         self._look_at = now + (1.0 if len(due) == _RETRIES_AT_ONCE else _RETRY_EVERY_SECONDS)
         return due
+
+    def _compare_worlds(self) -> None:
+        """Make what was refused under other limits, or by other codecs, due now."""
+        with self._catalog.writing():
+            due = sum(
+                self._catalog.retry_in_new_world(kind, self._world_of(kind))
+                for kind in get_args(FailureKind)
+                if self._world_of(kind)
+            )
+        self._is_world_compared = True
+        if due:
+            _log.info("%d files that were refused are tried again: limits or codecs changed", due)

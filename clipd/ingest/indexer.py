@@ -143,6 +143,16 @@ class Indexer:
             problem=self._disk_problem or self._recorder.problem,
         )
 
+    def retry(self, path: bytes) -> None:
+        """Have what was refused at a path and below it tried again, soon. Any thread."""
+        self._inbox.tell(lambda: self._retry(path))
+
+    def _retry(self, path: bytes) -> None:
+        try:
+            self._retries.have_under(path)
+        except StoreUnavailableError as error:
+            _log.warning("%s", error)
+
     def _run(self) -> None:
         # However this thread ends: a call that nobody will run would be waited for in vain.
         with closing(self._inbox):

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from clipd.errors import EncodeError, EncoderClosedError
+from clipd.ingest.backfill import WorldOf
 from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
 from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, FailureKind, Fingerprint, Refused
@@ -32,7 +33,7 @@ class Recorder:
         catalog: Catalog,
         model: int,
         again: Callable[[bytes, float], None],
-        world_of: Callable[[FailureKind], str],
+        world_of: WorldOf,
     ) -> None:
         """Make a recorder.
 

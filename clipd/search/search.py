@@ -7,7 +7,7 @@ import time
 from clipd.config.options import SearchConfig
 from clipd.photo import Hit
 from clipd.search.query import Answer, Query
-from clipd.search.vectors import QueryVectors, Vector
+from clipd.search.query_vectors import QueryVectors, Vector
 from clipd.store.rows import Located
 from clipd.store.view import StoreView
 from clipd.watch.roots import Roots

@@ -114,41 +114,41 @@ def test_a_photo_with_a_path_in_reach_is_read_there(tmp_path: Path) -> None:
         assert _pass(backfill) == {b"a.jpg"}
 
 
-def test_a_refusal_that_is_due_is_handed_out_and_one_that_is_not_stays(house: WritePath) -> None:
+def _refuse(house: WritePath, name: str, kind: FailureKind, world: str, due: int | None) -> None:
     with house.catalog.writing():
-        for name, retry_at in (("now.jpg", 5), ("later.jpg", 10**11), ("never.jpg", None)):
-            path = house.save(name)
-            house.catalog.put_failure(
-                house.root.id, path, None, "timeout", "slow", 1, retry_at=retry_at
-            )
+        house.catalog.put_failure(
+            house.root.id, house.save(name), None, kind, "no", 1, world=world, retry_at=due
+        )
 
-    retries = Retries(house.catalog)
+
+def test_a_refusal_that_is_due_is_handed_out_and_one_that_is_not_stays(house: WritePath) -> None:
+    for name, due in (("now.jpg", 5), ("later.jpg", 10**11), ("never.jpg", None)):
+        _refuse(house, name, "timeout", "", due)
+
+    retries = Retries(house.catalog, lambda kind: "")
     assert retries.take() == [house.path("now.jpg")]
     assert retries.take() == []  # not before half a minute has gone by
-    retries.hurry()
-    assert retries.take() == [house.path("now.jpg")]
 
 
 def test_refusals_of_another_world_are_due_and_only_those(house: WritePath) -> None:
-    with house.catalog.writing():
-        refusals: tuple[tuple[str, FailureKind, str], ...] = (
-            ("old.jpg", "too-large", "max_pixels=1"),
-            ("new.jpg", "too-large", "max_pixels=2"),
-            ("other.jpg", "corrupt", "Pillow 1"),
-        )
-        for name, kind, world in refusals:
-            path = house.save(name)
-            house.catalog.put_failure(house.root.id, path, None, kind, "no", 1, world=world)
-        assert house.catalog.retry_in_new_world("too-large", "max_pixels=2") == 1
+    _refuse(house, "old.jpg", "too-large", "max_pixels=1", None)
+    _refuse(house, "new.jpg", "too-large", "max_pixels=2", None)
+    _refuse(house, "empty.jpg", "empty", "", None)
+    world = {"too-large": "max_pixels=2"}
 
-    assert Retries(house.catalog).take() == [house.path("old.jpg")]
+    assert Retries(house.catalog, lambda kind: world.get(kind, "")).take() == [
+        house.path("old.jpg")
+    ]
 
 
 def test_the_user_can_have_a_file_or_a_folder_tried_again(house: WritePath) -> None:
     names = ("trip/a.jpg", "trip/day/b.jpg", "trips.jpg")
-    with house.catalog.writing():
-        for name in names:
-            house.catalog.put_failure(house.root.id, house.save(name), None, "crash", "no", 1)
-        assert house.catalog.retry_under(house.path("trip")) == 2
-        assert sorted(Retries(house.catalog).take()) == [house.path(name) for name in names[:2]]
-        assert house.catalog.retry_under(house.path("trips.jpg")) == 1
+    for name in names:
+        _refuse(house, name, "crash", "", None)
+    retries = Retries(house.catalog, lambda kind: "")
+
+    assert retries.take() == []
+    retries.have_under(house.path("trip"))
+    assert sorted(retries.take()) == [house.path(name) for name in names[:2]]
+    retries.have_under(house.path("trips.jpg"))
+    assert house.path("trips.jpg") in retries.take()

@@ -64,7 +64,7 @@ class Running:
             ),
             self.inbox,
             self.backfill,
-            Retries(house.catalog),
+            Retries(house.catalog, lambda kind: "world"),
         )
         self.indexer = Indexer(
             Store(house.catalog, self.follower),

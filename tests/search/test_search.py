@@ -18,8 +18,8 @@ from clipd.encode.handle import Encoder
 from clipd.errors import EncodeError, RequestError
 from clipd.photo import Hit
 from clipd.search.query import Query, Term
+from clipd.search.query_vectors import QueryVectors
 from clipd.search.search import Search
-from clipd.search.vectors import QueryVectors
 from clipd.store.follow import IndexFollower
 from clipd.store.view import StoreView
 from clipd.watch.statx import stat_with_birth
