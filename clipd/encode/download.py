@@ -38,6 +38,10 @@ class UnreachableError(FetchError):
     """The server could not be reached, or stopped answering."""
 
 
+class OtherBytesError(FetchError):
+    """What the server has is not the file that was wanted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A file that was downloaded whole."""
@@ -79,7 +83,13 @@ class _Trail(urllib.request.HTTPRedirectHandler):
 
 
 def download(
-    url: str, target: Path, progress: Progress, *, token: str = "", pause_seconds: float = 2.0
+    url: str,
+    target: Path,
+    progress: Progress,
+    *,
+    token: str = "",
+    sha256: str = "",
+    pause_seconds: float = 2.0,
 ) -> Fetched:
     """Download a file; go on where an earlier call stopped.
 
@@ -87,25 +97,32 @@ def download(
         url: http or https; proxies are taken from the environment.
         target: where it goes once it is whole and checked; meanwhile beside it as ``.part``.
         progress: called for each block.
+        sha256: what the file must be; "" for what the server says that it is.
         token: for the ``Authorization`` header of the first host; "" for none.
         pause_seconds: before a try that follows one which brought nothing.
 
     Raises:
         NotThereError: the server has no such file, or not for us.
         UnreachableError: no connection, or it broke again and again; what came is kept.
+        OtherBytesError: the server's file is not the one that is wanted.
         FetchError: not what the server promised, no room, or another process fetches it.
     """
     with _only_one(target):
         part = target.with_name(target.name + ".part")
         whole = _gather(lambda: _try(url, part, progress, token), part, pause_seconds)
-        sha256 = sha256_of(part)
-        is_right = sha256 == whole.tag if _SHA256.fullmatch(whole.tag) else True
-        if is_right:
+        came = sha256_of(part)
+        is_whole = came == whole.tag if _SHA256.fullmatch(whole.tag) else True
+        if is_whole and came == (sha256 or came):
             part.replace(target)
         _forget(part)
-        if not is_right:
+        if not is_whole:
             raise FetchError(f"{url} arrived damaged (its hash is wrong): fetch it again")
-        return Fetched(whole.size_bytes, sha256, whole.revision)
+        if came != (sha256 or came):
+            raise OtherBytesError(
+                f"{url} is not the file that belongs to this model: its SHA-256 is {came}, "
+                f"not {sha256}. It was not kept"
+            )
+        return Fetched(whole.size_bytes, came, whole.revision)
 
 
 def _gather(attempt: Callable[[], _Whole], part: Path, pause_seconds: float) -> _Whole:

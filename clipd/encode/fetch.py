@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from clipd.config.options import ModelConfig
-from clipd.encode.download import Fetched, NotThereError, Progress, UnreachableError, download
+from clipd.encode.download import (
+    Fetched,
+    NotThereError,
+    OtherBytesError,
+    Progress,
+    UnreachableError,
+    download,
+)
 from clipd.encode.model_json import (
     as_json,
     fingerprinted,
@@ -17,9 +25,10 @@ from clipd.encode.model_json import (
     write_json,
 )
 from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, resolve, slug
+from clipd.encode.pins import Pin, first_pin, known_pin
 from clipd.encode.presets import TINY
 from clipd.encode.registry import OFFLINE, Architecture, ask, environment_of, load_offers, sided
-from clipd.errors import FetchError, ModelError, ModelMissingError
+from clipd.errors import FetchError, ModelError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
 
@@ -37,6 +46,7 @@ class _FetchPlan:
     home: Path
     repository: str
     files: tuple[str, ...]  # names that the weights may have
+    pin: Pin | None  # what they must be; None: nobody knows yet
     architecture: Architecture
     pretrained: str
     preprocess: Preprocess
@@ -58,15 +68,15 @@ def fetch(config: ModelConfig, folder: Path, cache: Path, progress: Progress) ->
     if config.checkpoint is not None or config.name == TINY:
         return resolve(config, folder, cache)
     try:
-        found = installed(config, folder)
-    except ModelMissingError:  # damaged: that is what fetching is for
+        found = installed(config, folder, cache)
+    except ModelError:  # damaged: that is what fetching is for
         found = None
     if found is not None:
         return found
     plan = (
         _plan_of_repository(config, folder) if is_on_hub(config) else _plan(config, folder, cache)
     )
-    file, fetched = _fetch_first(plan.name, plan.repository, plan.files, plan.home, progress)
+    file, fetched = _fetch_weights(plan, progress)
     try:
         return _settle(plan, file, fetched, cache)
     except ModelError:
@@ -74,6 +84,19 @@ def fetch(config: ModelConfig, folder: Path, cache: Path, progress: Progress) ->
         raise
     except OSError as error:
         raise FetchError(f"cannot write to {plan.home}: {error.strerror}") from error
+
+
+def _fetch_weights(plan: _FetchPlan, progress: Progress) -> tuple[Path, Fetched]:
+    pin = plan.pin
+    if pin is None:
+        return _fetch_first(plan.name, plan.repository, plan.files, plan.home, progress)
+    wanted = partial(_fetch_first, plan.name, plan.repository, (pin.file,), plan.home, progress)
+    try:
+        return wanted(revision=pin.revision, sha256=pin.sha256)
+    except OtherBytesError as error:
+        where = plan.home / DESCRIPTION
+        hint = f"; if you trust the new ones, remove {where} first" if where.exists() else ""
+        raise FetchError(f"{error}{hint}") from error
 
 
 def hub() -> str:
@@ -84,11 +107,13 @@ def hub() -> str:
 def _plan(config: ModelConfig, folder: Path, cache: Path) -> _FetchPlan:
     offers = load_offers(cache)
     offer = choose(config, offers)
+    home = folder / slug(offer.architecture, offer.pretrained)
     return _FetchPlan(
         name=config.name,
-        home=folder / slug(offer.architecture, offer.pretrained),
+        home=home,
         repository=offer.repository,
         files=_names(offer.file) if offer.file else _USUAL_FILES,
+        pin=known_pin(offer.architecture, offer.pretrained) or first_pin(home / DESCRIPTION),
         architecture=offers.architecture(offer.architecture),
         pretrained=offer.pretrained,
         preprocess=offers.preprocess(offer),
@@ -109,7 +134,9 @@ def _plan_of_repository(config: ModelConfig, folder: Path) -> _FetchPlan:
         preprocess = sided({**wanted, "resize": wanted.get("resize_mode")}, architecture)
     if isinstance(architecture.config, dict):
         write_json(home / f"{architecture.name}.json", architecture.config)
-    return _FetchPlan(config.name, home, repository, _USUAL_FILES[:1], architecture, "", preprocess)
+    pin = first_pin(home / DESCRIPTION)
+    files = _USUAL_FILES[:1]
+    return _FetchPlan(config.name, home, repository, files, pin, architecture, "", preprocess)
 
 
 def _names(file: str) -> tuple[str, ...]:
@@ -118,15 +145,22 @@ def _names(file: str) -> tuple[str, ...]:
 
 
 def _fetch_first(
-    model: str, repository: str, files: Sequence[str], home: Path, progress: Progress
+    model: str,
+    repository: str,
+    files: Sequence[str],
+    home: Path,
+    progress: Progress,
+    *,
+    revision: str = "main",
+    sha256: str = "",
 ) -> tuple[Path, Fetched]:
     """Fetch the first of the files that is there."""
     missing = ""
     for file in files:
-        url = f"{hub()}/{repository}/resolve/main/{quote(file)}"
+        url = f"{hub()}/{repository}/resolve/{revision}/{quote(file)}"
         try:
             token = os.environ.get("HF_TOKEN", "")
-            return home / file, download(url, home / file, progress, token=token)
+            return home / file, download(url, home / file, progress, token=token, sha256=sha256)
         except NotThereError as error:
             missing = str(error)
         except UnreachableError as error:

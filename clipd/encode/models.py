@@ -17,7 +17,8 @@ from clipd.encode.model_json import (
     remember,
     sha256_of,
 )
-from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
+from clipd.encode.pins import insist_on_bytes, known_pin
+from clipd.encode.presets import PRESETS, TINY, Preset, architectures_for, preset_named
 from clipd.encode.registry import Architecture, Offer, Offers, ask, load_offers
 from clipd.errors import ModelError, ModelMissingError
 from clipd.json_types import JsonValue
@@ -64,7 +65,7 @@ def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
         return _local(config, config.checkpoint.expanduser().absolute(), cache)
     if config.name == TINY:
         return _tiny(folder)
-    found = installed(config, folder)
+    found = installed(config, folder, cache)
     if found is not None:
         return found
     home = folder / slug(config.name, "")
@@ -87,18 +88,23 @@ def choose(config: ModelConfig, offers: Offers) -> Offer:
     return offers.find(*_meant(config))
 
 
-def installed(config: ModelConfig, folder: Path) -> ModelSpec | None:
+def installed(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec | None:
     """Return the fetched model that the configuration means, or None.
 
     Raises:
-        ModelError: it is there, but not whole.
+        ModelError: it is there, but not whole, or its bytes are not those that belong there.
     """
     architecture, pretrained = _meant(config)
     for name in architectures_for(architecture, pretrained):
         home = folder / slug(name, pretrained)
         data = read_json(home / DESCRIPTION)
         if data is not None:
-            return replace(_whole(home, data), name=config.name)
+            spec = _whole(home, data)
+            pin = known_pin(name, pretrained)
+            is_pinned = pin is not None and pin.file == data.get("file")
+            sha256 = pin.sha256 if pin and is_pinned else str(data.get("sha256"))
+            insist_on_bytes(Path(spec.checkpoint), sha256, cache)
+            return replace(spec, name=config.name)
     return None
 
 
@@ -114,7 +120,7 @@ def listing(folder: Path, cache: Path, *, everything: bool = False) -> tuple[Lis
             "",
             preset.dim,
             preset.megabytes,
-            preset.name == TINY or installed(ModelConfig(name=preset.name), folder) is not None,
+            preset.name == TINY or _is_described(preset, folder),
             preset.about,
         )
         for preset in PRESETS
@@ -123,6 +129,10 @@ def listing(folder: Path, cache: Path, *, everything: bool = False) -> tuple[Lis
         offers = load_offers(cache)
         rows += [_listed(offer, offers, folder) for offer in offers.all]
     return tuple(rows)
+
+
+def _is_described(preset: Preset, folder: Path) -> bool:
+    return (folder / slug(preset.architecture, preset.pretrained) / DESCRIPTION).is_file()
 
 
 def info(config: ModelConfig, folder: Path, cache: Path) -> Info:

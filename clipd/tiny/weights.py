@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import os
 import shutil
+import struct
 import tempfile
+import zlib
 from pathlib import Path
 
 from clipd.durable import put_in_place
@@ -17,7 +19,7 @@ PACKED = HERE / "weights.safetensors.gz"
 
 
 def checkpoint(folder: Path) -> Path:
-    """Unpack the weights into a folder, unless these very weights are there already.
+    """Unpack the weights into a folder, unless these very weights are there already, undamaged.
 
     The file's name carries their hash, so that a new version never reads old weights.
 
@@ -32,10 +34,19 @@ def checkpoint(folder: Path) -> Path:
     """
     packed = PACKED.read_bytes()
     target = folder / f"tiny-{hashlib.sha256(packed).hexdigest()[:16]}.safetensors"
-    if not target.exists():
+    if not _is_whole(target, packed):
         folder.mkdir(parents=True, exist_ok=True)
         _unpack(PACKED, target)
     return target
+
+
+def _is_whole(unpacked: Path, packed: bytes) -> bool:
+    """Whether a file is what was packed, by the checksum at the end of a gzip file (RFC 1952)."""
+    try:
+        content = unpacked.read_bytes()
+    except OSError:
+        return False
+    return (zlib.crc32(content), len(content)) == struct.unpack("<II", packed[-8:])
 
 
 def _unpack(packed: Path, target: Path) -> None:

@@ -20,8 +20,8 @@ class Hub:
         self.address = ""
         self.asked: list[tuple[str, str, str]] = []  # path, Range, Authorization
 
-    def put(self, repository: str, file: str, content: bytes) -> None:
-        self.files[f"/{repository}/resolve/main/{file}"] = content
+    def put(self, repository: str, file: str, content: bytes, revision: str = "main") -> None:
+        self.files[f"/{repository}/resolve/{revision}/{file}"] = content
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from clipd.encode.download import NotThereError, UnreachableError, download
+from clipd.encode.download import NotThereError, OtherBytesError, UnreachableError, download
 from clipd.errors import FetchError
 from tests.encode.hub import Hub, serving_hub
 
@@ -38,7 +38,7 @@ def test_a_file_arrives_whole_with_its_hash_revision_and_progress(hub: Hub, tmp_
     fetched = download(url(hub), tmp_path / "w", lambda here, total: seen.append((here, total)))
 
     assert (tmp_path / "w").read_bytes() == CONTENT
-    assert fetched.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert fetched.sha256 == sha256(CONTENT).hexdigest()
     assert (fetched.size_bytes, fetched.revision) == (len(CONTENT), "c0ffee")
     assert seen[0] == (0, len(CONTENT))
     assert seen[-1] == (len(CONTENT), len(CONTENT))
@@ -99,6 +99,16 @@ def test_a_damaged_file_is_refused_and_not_kept(hub: Hub, tmp_path: Path) -> Non
         download(url(hub), tmp_path / "w", ignore)
 
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_the_server_vouches_for_but_nobody_wanted_is_not_kept(
+    hub: Hub, tmp_path: Path
+) -> None:
+    with pytest.raises(OtherBytesError, match=f"its SHA-256 is {sha256(CONTENT).hexdigest()}"):
+        download(url(hub), tmp_path / "w", ignore, sha256="0" * 64)
+
+    assert os.listdir(tmp_path) == []
+    download(url(hub), tmp_path / "w", ignore, sha256=sha256(CONTENT).hexdigest())
 
 
 def test_a_file_that_is_not_there_and_a_server_that_is_not_there_differ(

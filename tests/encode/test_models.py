@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from clipd.config.options import ModelConfig
 from clipd.encode.fetch import fetch
-from clipd.encode.models import info, listing, resolve
-from clipd.encode.presets import PRESETS, architectures_for, preset_named
+from clipd.encode.models import info, listing, resolve, slug
+from clipd.encode.pins import insist_on_bytes, known_pin
+from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
 from clipd.errors import FetchError, ModelError, ModelMissingError
 from clipd.photo import ModelSpec
 from tests.encode.conftest import SIDE, SMALL
@@ -146,6 +149,66 @@ def test_a_fetched_model_is_found_again_and_damage_to_it_is_noticed(
     Path(fetched.checkpoint).write_bytes(b"cut short")
     with pytest.raises(ModelMissingError, match="damaged: fetch them again"):
         resolve(config, tmp_path, cache)
+
+
+def test_weights_that_are_not_the_ones_that_came_first_are_refused(
+    hub: Hub, tmp_path: Path, cache: Path
+) -> None:
+    config = ModelConfig(name=f"hf-hub:{REPOSITORY}")
+    home = tmp_path / slug(config.name, "")
+    home.mkdir()
+    about = {"file": "open_clip_model.safetensors", "sha256": sha256(b"first").hexdigest()}
+    (home / "model.json").write_text(json.dumps(about))
+    hub.put(REPOSITORY, "open_clip_config.json", json.dumps({"model_cfg": SMALL}).encode())
+    hub.put(REPOSITORY, "open_clip_model.safetensors", b"second")
+
+    with pytest.raises(FetchError, match="not the file that belongs") as caught:
+        fetch(config, tmp_path, cache, ignore)
+
+    assert f"if you trust the new ones, remove {home / 'model.json'} first" in str(caught.value)
+    assert not (home / "open_clip_model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_the_weights_of_a_preset_are_known_to_the_last_bit_before_they_are_fetched(
+    hub: Hub, tmp_path: Path, cache: Path
+) -> None:
+    repository, revision = "timm/vit_base_patch32_clip_224.openai", "a6f597a30f7b82c5"
+    pin = known_pin("ViT-B-32-quickgelu", "openai")
+    assert pin is not None
+    assert pin.revision.startswith(revision)
+    hub.put(repository, pin.file, b"whatever the hub says it is", pin.revision)
+
+    with pytest.raises(FetchError, match=f"not {pin.sha256}"):
+        fetch(ModelConfig(name="clip-vit-base-patch32"), tmp_path, cache, ignore)
+
+    assert {path for path, _, _ in hub.asked if not path.startswith("/cdn")} == {
+        f"/{repository}/resolve/{pin.revision}/{pin.file}"
+    }
+
+
+def test_every_preset_that_is_fetched_is_pinned() -> None:
+    for preset in PRESETS:
+        pin = known_pin(preset.architecture, preset.pretrained)
+        assert (pin is None) == (preset.name == TINY)
+        assert pin is None or (len(pin.sha256), len(pin.revision)) == (64, 40)
+
+
+def test_weights_that_change_in_place_are_noticed_though_size_and_time_are_kept(
+    tmp_path: Path,
+) -> None:
+    weights, cache = tmp_path / "weights", tmp_path / "cache"
+    weights.write_bytes(b"good")
+    good = sha256(b"good").hexdigest()
+    insist_on_bytes(weights, good, cache)
+    insist_on_bytes(weights, good, cache)
+    then = weights.stat()
+
+    weights.write_bytes(b"evil")
+    os.utime(weights, ns=(then.st_atime_ns, then.st_mtime_ns))
+
+    with pytest.raises(ModelMissingError, match="fetch them again"):
+        insist_on_bytes(weights, good, cache)
 
 
 def test_without_a_network_one_sentence_names_the_three_ways_out(

@@ -27,6 +27,15 @@ def test_the_checkpoint_is_unpacked_once_and_leaves_nothing_else(tmp_path: Path)
     assert list(folder.iterdir()) == [first]
 
 
+def test_a_damaged_copy_is_unpacked_anew(tmp_path: Path) -> None:
+    copy = checkpoint(tmp_path)
+    good = copy.read_bytes()
+    for bad in (good[:-1], good[:5000] + bytes([good[5000] ^ 1]) + good[5001:], b""):
+        copy.write_bytes(bad)
+        assert checkpoint(tmp_path).read_bytes() == good
+    assert list(tmp_path.iterdir()) == [copy]
+
+
 def test_an_unpacking_that_fails_leaves_no_file_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
