@@ -188,6 +188,8 @@ def _settled(seen: Seen, fingerprint: Fingerprint, known: Known, now: int) -> De
     verdict = same(row.fingerprint, fingerprint, stable_inodes=seen.has_stable_inodes)
     if verdict == "changed":
         return None
+    if failure is not None:
+        return None  # it could not be read lately: whether it can be now shows when it is read
     if verdict == "same" and row.gone_at is None:
         return Nothing()
     return PutRow(row.photo, fingerprint)

@@ -124,12 +124,16 @@ class PathWriter(Writer):
     ) -> None:
         """Say why the file at a path is no photo; a live photo there becomes a tombstone.
 
+        Not so when the file is "unreadable": a disk that fails, or a mount that is away, says
+        nothing about the photo that is known there, which stays beside the failure.
+
         Args:
             world: what the refusal depended on besides the file; another world tries again.
             tries: how often the file was tried in this world.
             retry_at: when to try again though nothing changed, seconds since the epoch.
         """
-        self._bury(path, now)
+        if kind != "unreadable":
+            self._bury(path, now)
         self._write(
             "INSERT INTO failures (folder, name, root_id, kind, reason, since, world, tries,"
             f" retry_at, {FINGERPRINT})"
@@ -185,7 +189,8 @@ class PathWriter(Writer):
         """
         return self._write(
             "UPDATE paths SET gone_at = NULL WHERE gone_at >= ? AND root_id = ? AND NOT EXISTS"
-            " (SELECT 1 FROM failures f WHERE f.folder = paths.folder AND f.name = paths.name)",
+            " (SELECT 1 FROM failures f WHERE f.folder = paths.folder AND f.name = paths.name"
+            " AND f.kind <> 'unreadable')",
             *(since, root),
         )
 

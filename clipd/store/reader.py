@@ -100,6 +100,8 @@ class CatalogReader:
     def folder_rows(self, folder: bytes, after: bytes, limit: int) -> list[KnownFile]:
         """Return live rows and failures of one folder, not below, by name, from behind ``after``.
 
+        A photo that could not be read lately has both.
+
         Args:
             after: the last name of the page before; ``b""`` for the first page.
         """

@@ -146,6 +146,11 @@ CASES: dict[str, tuple[Seen, Known, Decision]] = {
         RefreshFailure(replace(REFUSED, fingerprint=replace(FILE, device=51)), FILE),
     ),
     "could not be read": (file(), Known(failure=replace(REFUSED, fingerprint=None)), ReadFile()),
+    "a live photo that could not be read": (
+        file(),
+        Known(ROW, failure=replace(REFUSED, kind="unreadable", fingerprint=None)),
+        ReadFile(),
+    ),
     # New files
     "new": (file(), Known(), ReadFile()),
     "being written": (file(is_at_rest=False), Known(), LookAgain(UNREST_SECONDS)),

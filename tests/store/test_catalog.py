@@ -257,6 +257,31 @@ def test_reviving_brings_back_young_tombstones_but_not_failures(stock: Stock) ->
     assert stock.reader.problems() == []
 
 
+def test_a_photo_that_cannot_be_read_just_now_stays_beside_its_failure(stock: Stock) -> None:
+    path = b"/photos/000000.jpg"
+    (photo,) = stock.fill(1)
+    with stock.catalog.writing():
+        stock.catalog.put_failure(stock.root, path, None, "unreadable", "the disk failed", 50)
+
+    assert stock.reader.photo_at(path) == photo
+    assert [row.kind for row in stock.reader.folder_rows(ROOT, b"", 9)] == [None, "unreadable"]
+    assert stock.reader.counts(stock.model).errors == 1
+    with stock.catalog.writing():
+        stock.catalog.put_path(stock.root, path, a_print(0), photo)
+    assert stock.reader.counts(stock.model).errors == 0
+
+
+def test_reviving_brings_back_what_could_not_be_read(stock: Stock) -> None:
+    path = b"/photos/000000.jpg"
+    (photo,) = stock.fill(1)
+    with stock.catalog.writing():
+        stock.catalog.forget_path(path, 50)
+        stock.catalog.put_failure(stock.root, path, None, "unreadable", "it is not connected", 50)
+        assert stock.catalog.revive(stock.root, since=50) == 1
+
+    assert stock.reader.photo_at(path) == photo
+
+
 def test_an_error_undoes_the_whole_transaction(stock: Stock) -> None:
     with pytest.raises(ZeroDivisionError), stock.catalog.writing():
         stock.put(b"/photos/a.jpg", 1 // stock.put(b"/photos/b.jpg", 2) // 0)
