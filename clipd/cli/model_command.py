@@ -1,4 +1,4 @@
-"""``clipd model``: which models there are, which are here, and how to get one.
+"""``clipd model``: which models there are, which are here, how to get one and to let go of one.
 
 The encoder's modules bring numpy along; they are imported by the commands that need them.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def model() -> None:
-    """List, fetch and describe models.
+    """List, fetch, describe and forget models.
 
     \b
     Examples:
@@ -32,6 +32,7 @@ def model() -> None:
       clipd model fetch                    the one of your configuration
       clipd model fetch clip-vit-base-patch32
       clipd model fetch ViT-B-32 laion2b_s34b_b79k
+      clipd model forget --others          drop what was made with former models
     """
 
 
@@ -83,6 +84,32 @@ def describe_model(name: str, pretrained: str, config_file: Path | None) -> None
     click.echo(f"fingerprint   {spec.fingerprint}")
     for note in told.notes:
         click.echo(f"note          {note}")
+
+
+@model.command("forget")
+@click.argument("name", default="")
+@click.option("--others", is_flag=True, help="All models but the one in use.")
+@config_option
+def forget_model(name: str, others: bool, config_file: Path | None) -> None:
+    """Drop the vectors that were made with a model which is not in use any more.
+
+    By itself clipd keeps them for as long as store.keep says. Go back to that model later, and
+    your photos are encoded anew. Its weights stay where they are.
+
+    \b
+    Examples:
+      clipd model forget --others
+      clipd model forget clip-vit-base-patch32
+    """
+    from clipd.cli.forget import forget
+
+    if bool(name) == others:
+        raise click.UsageError("name a model, or use --others for all but the one in use")
+    forgotten = forget(name or None, wanted_model("", "", config_file), Paths.of())
+    for each in forgotten:
+        click.echo(f"{each.name}: forgotten, with its vectors of {each.photos} photos")
+    if not forgotten:
+        click.echo("there are no vectors of another model")
 
 
 def wanted_model(name: str, pretrained: str, config_file: Path | None) -> ModelConfig:

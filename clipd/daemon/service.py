@@ -9,11 +9,13 @@ from concurrent.futures import TimeoutError as CallTimeoutError
 from clipd.daemon.parts import WritePath
 from clipd.daemon.status import StatusBoard
 from clipd.errors import RequestError
+from clipd.ingest.forgetter import Forgetter
 from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Query
 from clipd.search.search import Search
 from clipd.serve.protocol import Service
 from clipd.store.catalog import Catalog
+from clipd.store.other_models import Forgotten
 from clipd.store.rows import FailureRow
 from clipd.store.verify import Verdict, verify
 from clipd.store.view import StoreView
@@ -79,6 +81,11 @@ class Daemon(Service):
         """Let work go on."""
         self._write_path.pause.resume()
         self._write_path.inbox.post(None)
+
+    def forget(self, model: str | None) -> Sequence[Forgotten]:
+        """Drop vectors of former models; see :class:`clipd.ingest.forgetter.Forgetter`."""
+        in_use = self._stored.spec.fingerprint
+        return Forgetter(self._catalog, self._write_path.inbox, in_use).forget(model)
 
     def verify(self, repair: bool) -> Verdict:
         """Compare catalog and index, between two turns of the indexer."""

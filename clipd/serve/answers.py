@@ -22,6 +22,7 @@ from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields
 from clipd.photo import Hit
 from clipd.search.query import Answer
+from clipd.store.other_models import Forgotten
 from clipd.store.rows import FailureRow
 from clipd.store.verify import Verdict
 
@@ -78,6 +79,12 @@ def failures_json(failures: Sequence[FailureRow], is_last: bool) -> JsonValue:
     """Return a page of failures, with the ``after`` of the next page unless it is the last."""
     following = None if is_last else base64.b64encode(failures[-1].path).decode("ascii")
     return {"errors": [_failure_json(failure) for failure in failures], "next": following}
+
+
+def forgotten_json(forgotten: Sequence[Forgotten]) -> JsonValue:
+    """Return the body of what was forgotten."""
+    models: list[JsonValue] = [{"model": each.name, "photos": each.photos} for each in forgotten]
+    return {"ok": True, "forgotten": models}
 
 
 def verdict_json(verdict: Verdict) -> JsonValue:

@@ -71,6 +71,7 @@ class _Api:
             Route("/v1/rescan", self.rescan, methods=["POST"]),
             Route("/v1/pause", self.pause, methods=["POST"]),
             Route("/v1/resume", self.resume, methods=["POST"]),
+            Route("/v1/forget", self.forget, methods=["POST"]),
             Route("/v1/verify", self.verify, methods=["POST"]),
         ]
 
@@ -113,6 +114,14 @@ class _Api:
     async def resume(self, request: Request) -> Response:
         await self._asked(request, ())
         return await self._done(self._service.resume)
+
+    async def forget(self, request: Request) -> Response:
+        values = await self._asked(request, ("model", "others"))
+        model = fields.model_of(values)
+        return await _ran(
+            self._lanes.checks,
+            lambda: answers.answered(answers.forgotten_json(self._service.forget(model))),
+        )
 
     async def verify(self, request: Request) -> Response:
         values = await self._asked(request, ("repair",))

@@ -113,6 +113,17 @@ def path_of(values: Mapping[str, JsonValue], *, exact: bool) -> bytes | None:
         raise RequestError("bad_path", message) from error
 
 
+def model_of(values: Mapping[str, JsonValue]) -> str | None:
+    """Take ``model`` as the name of a model, or ``others`` as all that are not in use: None."""
+    if ("model" in values) == ("others" in values):
+        raise RequestError("bad_request", "give 'model' or 'others', and not both")
+    if "model" in values:
+        return _string(values["model"], "model")
+    if not flag_of(values["others"], "others"):
+        raise RequestError("bad_value", "'others' must be true: it says which models are meant")
+    return None
+
+
 def base64_of(value: JsonValue, key: str) -> bytes:
     """Take a value as bytes written in base64."""
     try:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Query
+from clipd.store.other_models import Forgotten
 from clipd.store.rows import FailureRow
 from clipd.store.verify import Verdict
 
@@ -38,6 +39,9 @@ class Service(Protocol):
 
     def resume(self) -> None:
         """Go on indexing."""
+
+    def forget(self, model: str | None) -> Sequence[Forgotten]:
+        """Drop the vectors of a model that is not in use; None: of all of those."""
 
     def verify(self, repair: bool) -> Verdict:
         """Compare index, catalog and each other."""

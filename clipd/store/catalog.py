@@ -16,7 +16,7 @@ from clipd.photo import ModelSpec
 from clipd.store import schema
 from clipd.store.check import damaged_vectors
 from clipd.store.path_writer import PathWriter
-from clipd.store.rows import folder_range, stored
+from clipd.store.rows import ModelRow, folder_range, stored
 from clipd.store.sqlite import Access
 from clipd.store.vectors import checksum_of, pack
 
@@ -113,6 +113,46 @@ class Catalog(PathWriter):
                 *(spec.fingerprint, spec.name, spec.dim),
             )
         )
+
+    def models(self) -> list[ModelRow]:
+        """Return every model that the catalog knows, the oldest first."""
+        rows = self._fetch(
+            "SELECT models.id, name, fingerprint, coalesce(value, 0) FROM models"
+            " LEFT JOIN tallies ON what = 'vectors' AND tallies.id = models.id ORDER BY models.id"
+        )
+        return [ModelRow(*row) for row in rows]
+
+    def forget_vectors(self, model: int, after: int, limit: int) -> int | None:
+        """Drop a slice of a model's vectors of photos.
+
+        Args:
+            model: its id.
+            after: photos with higher ids are looked at: what the last call returned, at first 0.
+            limit: the most vectors to drop.
+
+        Returns:
+            Where to go on; None when no vector is left behind ``after``.
+        """
+        photos = self._fetch(
+            "SELECT photo_id FROM vectors WHERE photo_id > ? AND model_id = ?"
+            " ORDER BY photo_id LIMIT ?",
+            *(after, model, limit),
+        )
+        if not photos:
+            return None
+        last = int(photos[-1][0])
+        self._write(
+            "DELETE FROM vectors WHERE photo_id > ? AND photo_id <= ? AND model_id = ?",
+            *(after, last, model),
+        )
+        return last
+
+    def forget_model(self, model: int) -> None:
+        """Drop a model that has no vector of a photo any more, with its vectors of texts."""
+        self._write("DELETE FROM text_vectors WHERE model_id = ?", model)
+        self._write("DELETE FROM tallies WHERE what = 'vectors' AND id = ?", model)
+        self._write("DELETE FROM models WHERE id = ?", model)
+        self._dims.pop(model, None)
 
     def photo_of_hash(self, content_hash: bytes) -> int | None:
         """Return the photo with this content; None when it is not known."""

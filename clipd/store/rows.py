@@ -44,6 +44,16 @@ class FailureRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model that the catalog has vectors of, or had."""
+
+    id: int
+    name: str
+    fingerprint: str
+    photos: int  # live ones that have its vector
+
+
+@dataclass(frozen=True, slots=True)
 class KnownFile:
     """What the catalog knows of one name in a folder; ``kind`` is set for a failure."""
 

@@ -19,6 +19,7 @@ from clipd.serve.limits import Limits
 from clipd.serve.listener import listening
 from clipd.serve.protocol import Service
 from clipd.serve.server import serving_on
+from clipd.store.other_models import Forgotten
 from clipd.store.rows import FailureRow
 from clipd.store.verify import Verdict
 
@@ -76,6 +77,11 @@ class GivenService(Service):
 
     def resume(self) -> None:
         self.asked.append("resume")
+
+    def forget(self, model: str | None) -> Sequence[Forgotten]:
+        if model == "tiny":
+            raise RequestError("model_in_use", "tiny is the model in use", 409)
+        return [Forgotten(model or "old", 7)]
 
     def verify(self, repair: bool) -> Verdict:
         if repair:

@@ -1,0 +1,99 @@
+"""Models that are not in use leave the catalog whole, a slice at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipd.errors import RequestError
+from clipd.store.other_models import Forgotten, forgetting, models_to_forget
+from tests.store.stock import Stock, a_model, a_vector
+
+IN_USE = "one"
+
+
+def put_vectors(stock: Stock, fingerprint: str, photos: list[int]) -> int:
+    with stock.catalog.writing():
+        model = stock.catalog.model(a_model(fingerprint))
+        for photo in photos:
+            stock.catalog.put_vector(model, photo, a_vector(photo))
+        stock.catalog.put_text_vector(model, "sunset", a_vector(1), 1000)
+    return model
+
+
+def forget(stock: Stock, name: str | None) -> list[Forgotten]:
+    models = models_to_forget(stock.catalog, name, IN_USE)
+    return [step for step in forgetting(stock.catalog, models) if step is not None]
+
+
+def test_all_that_is_kept_of_other_models_goes_and_nothing_else(stock: Stock) -> None:
+    photos = stock.fill(5000)  # more than one slice
+    old = put_vectors(stock, "old", photos)
+    older = put_vectors(stock, "older", photos[::2])
+    follower = stock.follower()
+    follower.start()
+
+    assert forget(stock, None) == [Forgotten("old", 5000), Forgotten("older", 2500)]
+
+    for model in (old, older):
+        assert stock.reader.vector(model, photos[0]) is None
+        assert stock.reader.text_vector(model, "sunset") is None
+        assert stock.reader.counts(model).without_vector == 5000
+    assert [model.name for model in stock.catalog.models()] == [IN_USE]
+    assert stock.reader.counts(stock.model).without_vector == 0
+    assert stock.reader.problems() == []
+    follower.catch_up()
+    assert follower.differences() == ([], [])
+    assert len(follower.index) == 5000
+
+
+def test_a_model_is_forgotten_by_its_name_alone(stock: Stock) -> None:
+    photos = stock.fill(3)
+    put_vectors(stock, "old", photos)
+    older = put_vectors(stock, "older", photos)
+
+    assert forget(stock, "old") == [Forgotten("old", 3)]
+
+    assert stock.reader.vector(older, photos[0]) is not None
+
+
+def test_a_forgotten_model_can_come_back(stock: Stock) -> None:
+    photos = stock.fill(2)
+    before = put_vectors(stock, "old", photos)
+    forget(stock, "old")
+
+    after = put_vectors(stock, "old", photos[:1])
+
+    assert after != before
+    assert stock.reader.counts(after).without_vector == 1
+
+
+def test_a_stop_in_the_middle_leaves_a_whole_catalog_and_is_gone_on_with(stock: Stock) -> None:
+    photos = stock.fill(5000)
+    put_vectors(stock, "old", photos)
+    steps = forgetting(stock.catalog, models_to_forget(stock.catalog, "old", IN_USE))
+    next(steps)
+    steps.close()
+
+    assert stock.reader.problems() == []
+    (old,) = models_to_forget(stock.catalog, "old", IN_USE)
+    assert 0 < old.photos < 5000
+    assert forget(stock, "old") == [Forgotten("old", old.photos)]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        (IN_USE, "model_in_use", "choose another first"),
+        ("odl", "no_such_model", "did you mean old?"),
+        ("something else", "no_such_model", "there are vectors of: old"),
+    ],
+)
+def test_what_cannot_be_forgotten_is_refused_in_a_sentence(
+    stock: Stock, name: str, code: str, words: str
+) -> None:
+    put_vectors(stock, "old", stock.fill(1))
+
+    with pytest.raises(RequestError, match=words) as caught:
+        forget(stock, name)
+
+    assert caught.value.code == code
