@@ -24,7 +24,8 @@ class WritePath(Library):
     def __init__(self, folder: Path, catalog: Catalog, reader: CatalogReader) -> None:
         super().__init__(folder / "photos", catalog, reader, WatchConfig(settle=0.0))
         self.state = folder / "state"
-        self.settler = Settler(catalog, self.backlog, Looker(self.roots, self.rules))
+        self.looker = Looker(self.roots, self.rules)
+        self.settler = Settler(catalog, self.backlog, self.looker)
         self.spec = a_model()
         with catalog.writing():
             self.model = catalog.model(self.spec)

@@ -113,6 +113,7 @@ def assembled(
         reader, model = stored.reader, stored.model
         states = running.enter_context(closing(Roots(stores.roots, reader)))
         rules = Rules(config.watch, stores.roots)
+        looker = Looker(states, rules)
         library = PhotoLibrary(states, rules, reader)
         backlog = Backlog(config.watch.settle, config.watch.settle_max)
         inbox = Inbox(backlog.wake)
@@ -130,9 +131,9 @@ def assembled(
         indexer = Indexer(
             Store(catalog, stored.follower),
             intake,
-            Settler(catalog, backlog, Looker(states, rules)),
+            Settler(catalog, backlog, looker),
             workers,
-            Recorder(catalog, model, backlog.put_back, world_of),
+            Recorder(catalog, model, backlog.put_back, looker.fingerprint, world_of),
             _upkeep(config, paths, stores),
             pause,
         )

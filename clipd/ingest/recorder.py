@@ -13,7 +13,6 @@ from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
 from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, FailureKind, Fingerprint, Refused
 from clipd.store.catalog import Catalog
-from clipd.watch.look import fingerprint_at
 
 _log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 0.5  # a file that changed while it was read is looked at again
@@ -33,6 +32,7 @@ class Recorder:
         catalog: Catalog,
         model: int,
         again: Callable[[bytes, float], None],
+        fingerprint_of: Callable[[bytes], Fingerprint | None],
         world_of: WorldOf,
     ) -> None:
         """Make a recorder.
@@ -40,11 +40,13 @@ class Recorder:
         Args:
             model: the catalog's id of the model in use.
             again: has a path looked at again after a number of seconds.
+            fingerprint_of: looks at a path; None where there is no telling.
             world_of: tells what a refusal of a kind depends on besides the file.
         """
         self._catalog = catalog
         self._model = model
         self._again = again
+        self._fingerprint_of = fingerprint_of
         self._world_of = world_of
         self.decoded = 0
         self.encoded = 0
@@ -63,7 +65,7 @@ class Recorder:
 
     def refused(self, file: ToRead, refused: Refused) -> None:
         """Record why a file is not a photo, unless it has changed since: then look again."""
-        seen = fingerprint_at(file.path)
+        seen = self._fingerprint_of(file.path)
         has_changed = refused.fingerprint is not None and seen not in (None, refused.fingerprint)
         if refused.kind == "missing" or has_changed:
             self._again(file.path, _AGAIN_SECONDS)
@@ -145,7 +147,7 @@ class Recorder:
         Between the read and now it may have been moved or replaced, and the event that told of
         it may have been taken while the catalog did not know the path yet.
         """
-        seen = fingerprint_at(file.path)
+        seen = self._fingerprint_of(file.path)
         if seen == read:
             self._catalog.put_path(file.root, file.path, seen, photo)
         else:
@@ -179,7 +181,7 @@ class Recorder:
         return before.tries if before.fingerprint == seen else 0
 
     def _not_usable(self, ready: Ready, kind: FailureKind, reason: str) -> None:
-        seen = fingerprint_at(ready.path)
+        seen = self._fingerprint_of(ready.path)
         if seen == ready.decoded.fingerprint:
             self._put_failure(ToRead(ready.path, ready.root), seen, kind, reason)
         else:

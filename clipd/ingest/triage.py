@@ -103,7 +103,7 @@ def decide(seen: Seen, known: Known, now: int) -> Decision:
         known: what the catalog knows of it.
         now: seconds since the epoch; a refusal may be due to be tried again.
     """
-    if seen.kind == "outside":
+    if seen.kind in ("outside", "stalled"):
         return Nothing()
     if seen.kind == "absent":
         return _decide_absent(seen, known)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from clipd.errors import RootStalledError
 from clipd.photo import Fingerprint
 from clipd.watch.filesystems import filesystem_of
 from clipd.watch.listing import folder_trouble, is_wanted, may_follow
@@ -29,6 +30,7 @@ Kind = Literal[
     "linked folder",  # a symbolic link to a folder that is to be entered
     "other",  # any other link, a pipe, a device: never a photo
     "out of reach",  # the system refuses to tell
+    "stalled",  # the disk of its root does not answer; all of it is scanned when it does
 ]
 
 
@@ -58,7 +60,7 @@ class Seen:
 
 
 class Looker:
-    """Looks at paths. For any thread; a look may take as long as the disk does."""
+    """Looks at paths. For any thread; a disk that does not answer is given up after a while."""
 
     def __init__(self, roots: Roots, rules: Rules) -> None:
         self._roots = roots
@@ -75,6 +77,22 @@ class Looker:
         root = self._roots.of(path)
         if root is None:
             return Seen(path, "outside")
+        try:
+            return self._roots.disk(root).ask(lambda: self._look(path, root, known_device))
+        except RootStalledError:
+            return Seen(path, "stalled", root)
+
+    def fingerprint(self, path: bytes) -> Fingerprint | None:
+        """Return the fingerprint of the file at a path in a root; None when there is no telling."""
+        root = self._roots.of(path)
+        if root is None:
+            return None
+        try:
+            return self._roots.disk(root).ask(lambda: stat_with_birth(path).fingerprint)
+        except (OSError, RootStalledError):
+            return None
+
+    def _look(self, path: bytes, root: Root, known_device: int | None) -> Seen:
         try:
             found = stat_with_birth(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -123,14 +141,6 @@ class Looker:
         wanted = is_wanted(self._rules, root, path)
         is_entered = wanted and os.path.islink(path) and may_follow(self._rules, root, path)
         return Seen(path, "linked folder" if is_entered else "other", root, is_wanted=wanted)
-
-
-def fingerprint_at(path: bytes) -> Fingerprint | None:
-    """Return the fingerprint of the file at a path; None when there is no telling."""
-    try:
-        return stat_with_birth(path).fingerprint
-    except OSError:
-        return None
 
 
 def _has_stable_inodes(path: bytes, found: FileStat) -> bool:

@@ -71,7 +71,13 @@ class Running:
             self.intake,
             house.settler,
             Workers(self.pool, batches, claims),
-            Recorder(house.catalog, house.model, house.backlog.put_back, lambda kind: "world"),
+            Recorder(
+                house.catalog,
+                house.model,
+                house.backlog.put_back,
+                house.looker.fingerprint,
+                lambda kind: "world",
+            ),
             Upkeep(
                 StoreConfig(), house.catalog, self.follower, lambda: None, last_backup=time.time()
             ),

@@ -25,7 +25,11 @@ class Desk:
         self.house = house
         self.again: dict[bytes, float] = {}
         self.recorder = Recorder(
-            house.catalog, house.model, self.again.__setitem__, lambda kind: ""
+            house.catalog,
+            house.model,
+            self.again.__setitem__,
+            house.looker.fingerprint,
+            lambda kind: "",
         )
 
     def decoded(self, name: str, content: int, pixels: bool = True) -> Decoded:

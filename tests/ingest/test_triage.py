@@ -61,6 +61,7 @@ PUT = PutRow(PHOTO, FILE)
 
 CASES: dict[str, tuple[Seen, Known, Decision]] = {
     "outside of every root": (Seen(PATH, "outside"), Known(ROW), Nothing()),
+    "on a disk that does not answer": (seen("stalled"), Known(ROW), Nothing()),
     # What is not there
     "a deleted photo": (seen("absent", is_deleted=True), Known(ROW), Forget()),
     "a photo whose disk is away": (seen("absent"), Known(ROW), Nothing()),

@@ -15,12 +15,12 @@ import tempfile
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from clipd.ingest.settling import ToRead
-from clipd.watch.look import fingerprint_at
 from tests.writepath import write_path
 
 NAMES = [f"{folder}{name}.jpg" for folder in ("", "x/", "y/") for name in "abc"]
@@ -142,7 +142,7 @@ class Truth(RuleBasedStateMachine):
     def record(self, path: bytes) -> None:
         content_hash = hashlib.blake2b(Path(os.fsdecode(path)).read_bytes(), digest_size=16)
         photo = self.house.catalog.add_photo(content_hash.digest(), 1, 1, "JPEG", "", 1)
-        seen = fingerprint_at(path)
+        seen = self.house.looker.fingerprint(path)
         assert seen is not None
         self.house.catalog.put_path(self.house.root.id, path, seen, photo)
 
@@ -164,6 +164,8 @@ class Truth(RuleBasedStateMachine):
             for folder, name, digest in rows
         }
 
+
+pytestmark = pytest.mark.slow
 
 TestTruth = Truth.TestCase
 TestTruth.settings = settings(
