@@ -6,6 +6,7 @@ import os
 
 import click
 
+from clipd.ctl.answer_wait import CHECK_SECONDS
 from clipd.ctl.client import Client
 from clipd.ctl.output import emit, emit_json, emit_lines, path_value, say
 from clipd.pathtext import one_line
@@ -48,7 +49,7 @@ def verify(repair: bool, as_json: bool) -> int:
       clipctl verify
       clipctl verify --repair
     """
-    verdict = Client().post("/v1/verify", {"repair": repair})
+    verdict = Client(seconds=CHECK_SECONDS).post("/v1/verify", {"repair": repair})
     problems = verdict["problems"] if isinstance(verdict["problems"], list) else []
     if as_json:
         emit_json(verdict)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
+from clipd.ctl.answer_wait import MODEL_SECONDS, PING_SECONDS
 from clipd.ctl.client import Client
 from clipd.ctl.output import (
     columns,
     dimmed,
+    draw_line,
     emit,
     emit_json,
     emit_lines,
+    erase_line,
+    is_lively,
     objects,
     path_bytes,
     path_value,
     say,
 )
-from clipd.errors import RequestError
+from clipd.errors import ClipdError, RequestError
 from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import shown
 
@@ -51,6 +58,40 @@ def _limits(command: click.Command) -> click.Command:
     )
     command.params.extend(options)
     return command
+
+
+@contextmanager
+def searching() -> Iterator[Client]:
+    """Make a client that waits for as long as a model may take, and says so on a terminal."""
+    line = WaitingLine()
+    try:
+        yield Client(seconds=MODEL_SECONDS, on_silence=line.draw)
+    finally:
+        line.erase()
+
+
+class WaitingLine:
+    """Says on a terminal what a search waits for."""
+
+    def __init__(self) -> None:
+        self._is_drawn = False
+
+    def draw(self) -> None:
+        """Ask clipd what it does, and say it."""
+        if not is_lively(sys.stderr):
+            return
+        try:
+            encoder = Client(seconds=PING_SECONDS).get("/v1/status").get("encoder")
+        except ClipdError:
+            return  # whoever waits for the answer will find out
+        state = encoder.get("state") if isinstance(encoder, dict) else ""
+        self._is_drawn = True
+        draw_line("searching..." if state == "ready" else "waking the model...")
+
+    def erase(self) -> None:
+        """Take the line back before the hits are printed."""
+        if self._is_drawn:
+            erase_line()
 
 
 @_limits
@@ -85,9 +126,9 @@ def search(
         more = [_weighted(one, 1) for one in plus]
         less = [_weighted(one, -1) for one in minus]
         asked = {"terms": [_term(text, 1), *more, *less]}
-    return _print(
-        Client().post("/v1/search", asked | _limit_values(limit, min_score)), as_json, null
-    )
+    with searching() as client:
+        answer = client.post("/v1/search", asked | _limit_values(limit, min_score))
+    return _print(answer, as_json, null)
 
 
 @_limits
@@ -106,7 +147,8 @@ def similar(
     limits = _limit_values(limit, min_score)
     try:
         asked: JsonObject = {"terms": [path_value(path)]}
-        answer = Client().post("/v1/search", asked | limits)
+        with searching() as client:
+            answer = client.post("/v1/search", asked | limits)
     except RequestError as error:
         if error.status not in UPLOADABLE:
             raise
@@ -123,7 +165,8 @@ def _upload(path: bytes, limits: JsonObject) -> JsonObject:
     with file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise RequestError("unreadable", f"{shown(path)} is not a file")
-        return Client().upload("/v1/search", file, limits)
+        with searching() as client:
+            return client.upload("/v1/search", file, limits)
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -44,6 +44,17 @@ def say(text: str) -> None:
         raise SystemExit(0) from None
 
 
+def draw_line(words: str) -> None:
+    """Show a line on the terminal until it is drawn anew or erased."""
+    sys.stderr.write(f"\r\x1b[K{words}")
+    sys.stderr.flush()
+
+
+def erase_line() -> None:
+    """Take the line back."""
+    draw_line("")
+
+
 def is_lively(stream: TextIO) -> bool:
     """Whether colour and progress are welcome there (https://no-color.org)."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

@@ -65,7 +65,7 @@ def errors(with_skipped: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def ping(as_json: bool) -> None:
     """Say whether clipd answers. Ends with 3 when it does not."""
-    answer = Client().get("/v1/ping")
+    answer = Client().ping()
     if as_json:
         emit_json(answer)
     else:

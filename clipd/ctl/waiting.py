@@ -8,7 +8,7 @@ import time
 from collections import deque
 
 from clipd.ctl.client import Client
-from clipd.ctl.output import is_lively, say
+from clipd.ctl.output import draw_line, erase_line, is_lively, say
 from clipd.json_types import JsonObject
 
 FIRST_POLL_SECONDS = 0.05
@@ -117,13 +117,11 @@ class _Bar:
             filled = min(room, 40) * meter.done // meter.total
             bar = f"[{'#' * filled}{'.' * (min(room, 40) - filled)}] "
         self._is_drawn = True
-        sys.stderr.write(f"\r\x1b[K{bar}{words}")
-        sys.stderr.flush()
+        draw_line(bar + words)
 
     def clear(self) -> None:
         if self._is_drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            erase_line()
 
 
 class _Lines:

@@ -7,12 +7,15 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from clipd.ctl import answer_wait
 from clipd.json_types import JsonValue
 from tests.ctl.conftest import Ctl
 from tests.serve.answering import IDLE, GivenService, failure
@@ -156,6 +159,73 @@ def _on_terminal(ctl: Ctl, extra: dict[str, str], *arguments: str) -> str:
     os.close(here)
     assert process.wait(30) == 0
     return drawn.decode()
+
+
+STOPPED_LISTENER = """
+import os, signal, socket, sys
+sock = socket.socket(socket.AF_UNIX)
+sock.bind(sys.argv[1])
+sock.listen()
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@pytest.mark.slow
+def test_a_daemon_that_is_stopped_is_said_to_be_after_a_while(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with subprocess.Popen([sys.executable, "-c", STOPPED_LISTENER, path]) as process:
+        try:
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+            ping, search = (Ctl(path).process(*words) for words in (["ping"], ["search", "x"]))
+            assert (ping.code, search.code) == (3, 3)
+            assert f"kill -CONT {process.pid}" in ping.err
+            assert search.err == ping.err
+            with ExitStack() as held:
+                fill_the_queue(held, path)
+                said = Ctl(path).process("ping")
+            assert said.code == 3
+            assert "others wait there already" in said.err
+        finally:
+            process.kill()
+
+
+def fill_the_queue(held: ExitStack, path: Path) -> None:
+    """Connect until the kernel takes no more connections for a listener that accepts none."""
+    with suppress(BlockingIOError):
+        for _ in range(10_000):
+            sock = held.enter_context(socket.socket(socket.AF_UNIX))
+            sock.setblocking(False)
+            sock.connect(str(path))
+    with pytest.raises(BlockingIOError):
+        sock.connect(str(path))
+
+
+def test_a_slow_answer_is_waited_for_while_the_daemon_answers_pings(
+    ctl: Ctl, service: GivenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_wait, "PING_SECONDS", 0.05)
+    slow = threading.Event()
+
+    def take_half_a_second() -> None:
+        slow.wait(0.5)
+
+    service.before_search = take_half_a_second
+    assert ctl("search", "x").code == 0
+
+
+def test_a_search_says_on_a_terminal_that_the_model_wakes_up(
+    ctl: Ctl, service: GivenService
+) -> None:
+    status_asked = threading.Event()
+
+    def wait_until_status_was_asked() -> None:
+        status_asked.wait(30)
+
+    service.before_status = status_asked.set
+    service.before_search = wait_until_status_was_asked
+    drawn = _on_terminal(ctl, {}, "search", "x")
+    assert "waking the model..." in drawn
+    assert drawn.index("waking") < drawn.rindex("\x1b[K")
 
 
 IN_THE_FOREGROUND: list[str | bytes] = []
