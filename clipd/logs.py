@@ -6,6 +6,8 @@ import faulthandler
 import logging
 import os
 
+_log = logging.getLogger(__name__)
+
 # sd-daemon(3): the journal takes the priority of a line from a number in front of it.
 _PRIORITIES = {
     logging.DEBUG: "<7>",
@@ -23,9 +25,14 @@ class _JournalFormatter(logging.Formatter):
         return "\n".join(priority + line for line in super().format(record).splitlines())
 
 
+LEVELS = ("debug", "info", "warning", "error")
+LEVEL_VARIABLE = "CLIPD_LOG"
+
+
 def write_logs() -> None:
     """Log from INFO on for clipd, from WARNING on for libraries; tell of crashes in C code.
 
+    ``CLIPD_LOG=debug`` (or another of ``LEVELS``) sets the level for clipd and its children.
     A process that systemd's watchdog aborts leaves the stacks of its threads behind.
     """
     handler = logging.StreamHandler()
@@ -34,5 +41,8 @@ def write_logs() -> None:
     else:
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
-    logging.getLogger("clipd").setLevel(logging.INFO)
+    level = os.environ.get(LEVEL_VARIABLE, "info").lower()
+    logging.getLogger("clipd").setLevel(level.upper() if level in LEVELS else "INFO")
+    if level not in LEVELS:
+        _log.warning("%s=%s is no level; there are: %s", LEVEL_VARIABLE, level, ", ".join(LEVELS))
     faulthandler.enable()

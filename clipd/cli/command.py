@@ -5,6 +5,7 @@ What a command needs is imported by that command: ``clipd config check`` does no
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.render import effective_text, example_text
 from clipd.errors import ClipdError, ConfigError
+from clipd.logs import LEVEL_VARIABLE, LEVELS
 
 
 class _Group(click.Group):
@@ -51,9 +53,20 @@ def main() -> None:
 
 @main.command()
 @config_option
-def run(config_file: Path | None) -> None:
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    envvar=LEVEL_VARIABLE,
+    default="info",
+    show_default=True,
+    show_envvar=True,
+    help="The least that is worth a line.",
+)
+def run(config_file: Path | None, log_level: str) -> None:
     """Run the daemon in the foreground, as systemd does."""
     from clipd.daemon.run import run as run_daemon
+
+    os.environ[LEVEL_VARIABLE] = log_level  # its children log with it
 
     raise SystemExit(run_daemon(config_file))
 

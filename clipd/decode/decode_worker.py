@@ -32,9 +32,6 @@ from clipd.process.seals import Sealed
 _CHUNK_BYTES: Final = 1 << 20
 _READ_BUFFER_BYTES: Final = 1 << 16
 HASH_BYTES: Final = 16
-# Decoders take what the encoder leaves: its threads wait for each other, so that one that is
-# pushed off a core stops them all, while a decoder that waits costs only itself.
-_NICER: Final = 5
 
 
 def main(arguments: list[str]) -> None:
@@ -44,7 +41,6 @@ def main(arguments: list[str]) -> None:
     settings = Settings.from_json(arguments[1])
     load_codecs(with_raw=settings.with_raw)
     os.chdir("/")
-    os.nice(_NICER)
     sealed = seal_decoder(settings.memory_bytes)
     _silence()  # the last thing that may fail, so that what fails before is heard
     gc.freeze()  # what is loaded stays: do not look through it again after every photo

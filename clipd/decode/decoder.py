@@ -25,6 +25,9 @@ from clipd.process.thread_limit import ThreadLimit
 _START_SECONDS: Final = 60.0
 # A slow disk or network is no fault of the file: reading gets this much longer per byte.
 _SLOWEST_BYTES_PER_SECOND: Final = 4 << 20
+# Decoders take what the encoder leaves: its threads wait for each other, so that one that is
+# pushed off a core stops them all, while a decoder that waits costs only itself.
+_NICE: Final = 10
 _HASH_HEX: Final = re.compile(r"[0-9a-f]{32}")
 _TIME: Final = re.compile(r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _ENVIRONMENT: Final = {
@@ -57,7 +60,7 @@ class Decoder:
         self._expired = threading.Event()
         self.served = 0
         try:
-            self._child = Child(module, [settings.to_json()], environment=_ENVIRONMENT)
+            self._child = Child(module, [settings.to_json()], environment=_ENVIRONMENT, nice=_NICE)
         except OSError as error:
             raise ChildError(f"cannot start a decoder: {error.strerror}") from error
         self._thread_limit: ThreadLimit | None = None

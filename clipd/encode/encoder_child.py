@@ -17,6 +17,7 @@ from clipd.process.child import Child
 
 LOOK_SECONDS = 0.25  # between two looks for a sign of life while an answer is owed
 _MAX_ANSWER_BYTES = 1 << 30
+_NICE = 5  # behind clipd, which answers; before the decoders, which only feed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,9 @@ class EncoderChild:
         Raises:
             OSError: no memory or no process left.
         """
-        self._child = Child("clipd.encode.encode_worker", lanes=2, environment=environment)
+        self._child = Child(
+            "clipd.encode.encode_worker", lanes=2, environment=environment, nice=_NICE
+        )
         self._pulse = Pulse(self._child.pid)
         self._questions: dict[int, _Question] = {}  # under way, by lane
         self._hung_seconds = 0.0

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from clipd.process.channel import Channel
@@ -28,12 +29,23 @@ def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
+def _give_way(pid: int, nice: int) -> None:
+    """Lower the priority of a child that has just been started: its threads will inherit it.
+
+    The disk follows: without a class of its own, a process reads with the I/O priority that its
+    niceness stands for (ioprio_set(2)). Not the idle class, which may wait for ever.
+    """
+    with suppress(OSError):  # it has ended already, or the system does not let us
+        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
+
+
 class Child:
     """A Python child process that runs one of our modules and talks over channels.
 
     The module is started as ``python -P -m MODULE FD [FD ...] ARGUMENTS``, a descriptor a lane.
     ``-P`` keeps the current folder, which may be full of somebody's files, out of the import path.
     A child sees the end of its lanes when clipd dies, so that none is left behind.
+    It gives way to clipd, which answers, by ``nice`` levels (sched(7)).
     """
 
     def __init__(
@@ -43,6 +55,7 @@ class Child:
         *,
         lanes: int = 1,
         environment: Mapping[str, str] | None = None,
+        nice: int = 0,
     ) -> None:
         pairs = [socket.socketpair() for _ in range(lanes)]
         theirs = [there.fileno() for _, there in pairs]
@@ -63,6 +76,7 @@ class Child:
         finally:
             for _, there in pairs:
                 there.close()
+        _give_way(self.pid, nice)
         self.lanes: tuple[Channel, ...] = tuple(Channel(here) for here, _ in pairs)
 
     @property

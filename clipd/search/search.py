@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from clipd.config.options import SearchConfig
@@ -11,6 +12,8 @@ from clipd.search.query_vectors import QueryVectors, Vector
 from clipd.store.rows import Located
 from clipd.store.view import StoreView
 from clipd.watch.roots import Roots
+
+_log = logging.getLogger(__name__)
 
 
 class Search:
@@ -62,6 +65,7 @@ class Search:
             if score >= least and int(photo) in located
         )
         took_ms = round(1000 * (time.perf_counter() - began), 3)
+        _log.debug("%d hits in %.1f ms", len(hits), took_ms)  # never the words of the query
         return Answer(str(query), self._stored.spec.name, hits, took_ms, self._note())
 
     def _note(self) -> str:
