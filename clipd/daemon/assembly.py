@@ -181,8 +181,11 @@ def _worlds(config: Config, model: str) -> WorldOf:
     codecs = codec_versions()
 
     def world_of(kind: FailureKind) -> str:
-        # Another model may well make a vector of what this one cannot.
-        return model if kind == "encode" else refusal_world(kind, config.decoder, codecs)
+        if kind != "encode":
+            return refusal_world(kind, config.decoder, codecs)
+        # Another model may well make a vector of what this one cannot, and so may this one in
+        # another precision, which the reason advises.
+        return f"{model} {config.encoder.precision} {config.encoder.device}"
 
     return world_of
 

@@ -25,7 +25,10 @@ class Portion:
     rows: slice  # of the batch
     vectors: Vectors  # one for each row; NaN for a picture that is refused
     kind: FailureKind = "encode"  # why some are refused
-    reason: str = "the vector that the model makes of this picture is zero or not finite"
+    reason: str = (
+        "the vector that the model makes of this picture is zero or not finite; "
+        'encoder.precision = "fp32" may help'
+    )
 
 
 class Portions:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,6 @@ from tests.encode.conftest import DIM, SIDE, save_model, small_weights
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the fast tests do not need it
     import torch
-
-    from clipd.encode.engine import Engine
 
 pytestmark = pytest.mark.slow
 
@@ -142,27 +141,42 @@ def test_weights_that_went_away_are_said_to_be_gone(spec: ModelSpec, tmp_path: P
         openclip.load(gone, "cpu")
 
 
-def starve(engine: Engine, most: int) -> None:
-    """Make more than so many pictures at a time ask the real allocator for more than there is."""
+class Memory:
+    """Makes the real allocator fail for more than so many pictures at a time."""
 
-    import torch
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.sizes: list[int] = []  # of the slices that fitted
 
-    def allocate(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        if len(inputs[0]) > most:
+    def look(self, module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        import torch
+
+        if not inputs or inputs[0].ndim != 4 or inputs[0].shape[1] != 3:
+            return
+        if len(inputs[0]) > self.most:
             torch.empty(1 << 60, dtype=torch.uint8)
+        if isinstance(module, torch.nn.Conv2d):  # the first layer, once a slice
+            self.sizes.append(len(inputs[0]))
 
-    engine._model._module.visual.register_forward_pre_hook(allocate)  # type: ignore[union-attr]
+
+@pytest.fixture
+def memory() -> Iterator[Memory]:
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    memory = Memory(most=1000)
+    hook = register_module_forward_pre_hook(memory.look)
+    yield memory
+    hook.remove()
 
 
 def test_when_memory_runs_out_slices_are_halved_until_they_fit(
-    spec: ModelSpec, cache: Path, pictures: Pixels
+    spec: ModelSpec, cache: Path, pictures: Pixels, memory: Memory
 ) -> None:
     from clipd.encode.engine import Engine, EngineOptions
 
     engine = Engine(spec, EngineOptions("cpu", "fp32", 32, cache))
-    engine._seconds_each = 1e-6  # so fast that only memory bounds a slice
     expected = engine.encode_images(pictures, lambda: None)
-    starve(engine, 2)
+    memory.most = 2
     slices: list[int] = []
 
     vectors = engine.encode_images(pictures, lambda: slices.append(1))
@@ -171,13 +185,30 @@ def test_when_memory_runs_out_slices_are_halved_until_they_fit(
     np.testing.assert_allclose(vectors, expected, atol=1e-5)
 
 
+def test_slices_grow_again_when_memory_is_back(
+    spec: ModelSpec, cache: Path, pictures: Pixels, memory: Memory
+) -> None:
+    from clipd.encode.engine import Engine, EngineOptions
+
+    engine = Engine(spec, EngineOptions("cpu", "fp32", 8, cache))
+    memory.most = 1
+    engine.encode_images(pictures, lambda: None)
+    memory.most = 1000
+    memory.sizes.clear()
+
+    engine.encode_images(np.tile(pictures, (50, 1, 1, 1)), lambda: None)
+
+    assert memory.sizes[0] == 1
+    assert max(memory.sizes) > 1
+
+
 def test_no_memory_for_one_picture_is_said_and_texts_still_work(
-    spec: ModelSpec, cache: Path, pictures: Pixels
+    spec: ModelSpec, cache: Path, pictures: Pixels, memory: Memory
 ) -> None:
     from clipd.encode.engine import Engine, EngineOptions
 
     engine = Engine(spec, EngineOptions("cpu", "fp32", 32, cache))
-    starve(engine, 0)
+    memory.most = 0
 
     with pytest.raises(EncodeError, match="not enough memory to encode one picture"):
         engine.encode_images(pictures, lambda: None)
