@@ -38,7 +38,7 @@ from clipd.search.search import Search
 from clipd.serve.lanes import request_lanes
 from clipd.serve.limits import Limits
 from clipd.serve.server import serving_on
-from clipd.store.backup import backed_up_at, backup, open_catalog
+from clipd.store.backup import backup, fresh_backup_at, open_catalog
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
@@ -240,7 +240,7 @@ def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
         stores.catalog,
         stores.stored.follower,
         back_up=lambda: backup(stores.catalog.file, paths.state, stores.catalog.access),
-        last_backup=backed_up_at(paths.state) or 0.0,
+        last_backup=fresh_backup_at(paths.state) or 0.0,
     )
 
 

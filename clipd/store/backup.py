@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clipd.durable import put_in_place, replacing, sync_folder
 from clipd.errors import CatalogCorruptError, CatalogNewerError
-from clipd.store import check
+from clipd.store import check, schema
 from clipd.store.catalog import Catalog
 from clipd.store.faults import mark_suspect, suspect_mark, translating
 from clipd.store.sqlite import Access, connect, uri_of
@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 CATALOG = "catalog.sqlite"
 BACKUP = "backup.sqlite"
 
+_USER_VERSION = slice(60, 64)  # of a file's header (sqlite.org/fileformat2.html)
 _ASIDE = ".damaged-"
 _ASIDE_KEPT = 2  # a disk that goes on failing must not fill up with damaged catalogs
 # The WAL goes before the catalog: left behind, it would be played into the file that follows.
@@ -42,6 +43,7 @@ def open_catalog(folder: Path, now: float) -> tuple[Catalog, str | None]:
         CatalogNewerError: a newer clipd wrote it; it is left alone.
         StoreUnavailableError: it cannot be opened just now; it is left alone.
     """
+    _make_private(folder)
     file = folder / CATALOG
     if _is_lost(file) and (folder / BACKUP).exists():
         return _replace(file, now, "the catalog was missing")
@@ -85,6 +87,21 @@ def backed_up_at(folder: Path) -> float | None:
         return None
 
 
+def fresh_backup_at(folder: Path) -> float | None:
+    """Return when the backup was made; None also when an older clipd made it.
+
+    Such a backup serves when the catalog is lost, but has to be replaced soon: clipd 0.1 kept
+    texts of queries in clear, and its backup could be read by others.
+    """
+    try:
+        with open(folder / BACKUP, "rb") as stream:
+            head = stream.read(_USER_VERSION.stop)
+    except OSError:
+        return None
+    is_ours = int.from_bytes(head[_USER_VERSION], "big") == schema.SCHEMA
+    return backed_up_at(folder) if is_ours else None
+
+
 def _vacuum_into(catalog_file: Path, access: Access, fresh: Path) -> None:
     with translating(catalog_file):
         # SQLite makes the file with the umask, but keeps the mode of one that is there and empty.
@@ -103,6 +120,13 @@ def _vacuum_into(catalog_file: Path, access: Access, fresh: Path) -> None:
     if broken:
         mark_suspect(catalog_file)
         raise CatalogCorruptError(f"the backup of {catalog_file} is not whole: {broken[0]}")
+
+
+def _make_private(folder: Path) -> None:
+    """Take from others what a careless umask or a copy may have given them."""
+    for file in (*folder.glob(CATALOG + "*"), *folder.glob(BACKUP + "*")):
+        with contextlib.suppress(OSError):  # on a disk that is read-only it stays as it is
+            file.chmod(0o600)
 
 
 def _is_lost(file: Path) -> bool:

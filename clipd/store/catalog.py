@@ -16,6 +16,7 @@ from clipd.photo import ModelSpec
 from clipd.store import schema
 from clipd.store.check import damaged_vectors
 from clipd.store.path_writer import PathWriter
+from clipd.store.query_texts import hash_of
 from clipd.store.rows import ModelRow, folder_range, stored
 from clipd.store.sqlite import Access
 from clipd.store.vectors import checksum_of, pack
@@ -207,11 +208,16 @@ class Catalog(PathWriter):
         return len(rows)
 
     def put_text_vector(self, model: int, text: str, vector: NDArray[np.float32], now: int) -> None:
-        """Keep the vector of a query, in full precision; the newest 10,000 are kept."""
+        """Keep the vector of a query, in full precision, under a hash of its text.
+
+        The newest 10,000 are kept.
+        """
+        (key,) = self._fetch("SELECT key FROM text_key")[0]
+        blob = self._checked(model, vector).astype("<f4").tobytes()
         self._write(
             "INSERT INTO text_vectors (model_id, text, vector, used_at) VALUES (?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET vector = excluded.vector, used_at = excluded.used_at",
-            *(model, text_key(text), self._checked(model, vector).astype("<f4").tobytes(), now),
+            *(model, hash_of(text, key), blob, now),
         )
         self._write(
             "DELETE FROM text_vectors WHERE rowid IN (SELECT rowid FROM text_vectors"
@@ -309,8 +315,3 @@ class Catalog(PathWriter):
                 raise RuntimeError(f"no model {model} in the catalog")
             self._dims[model] = int(row[0])
         return self._dims[model]
-
-
-def text_key(text: str) -> bytes:
-    """Return a query as it is kept: any text, also a lone surrogate that UTF-8 refuses."""
-    return text.encode("utf-8", "surrogatepass")

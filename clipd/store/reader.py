@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from clipd.photo import Ids, Vectors
 from clipd.store import check
-from clipd.store.catalog import text_key
 from clipd.store.faults import translating
+from clipd.store.query_texts import hash_of
 from clipd.store.rows import (
     FAILURE_COLUMNS,
     FINGERPRINT,
@@ -31,7 +31,7 @@ from clipd.store.rows import (
     split,
 )
 from clipd.store.sqlite import Access, connect, disk_trouble
-from clipd.store.vectors import KeptVector, VectorPage, page_of
+from clipd.store.vectors import KeptVector, VectorPage, page_of, unpack_text_vector
 
 _IDLE_CONNECTIONS = 8
 
@@ -184,10 +184,14 @@ class CatalogReader:
         return np.array([photo for (photo,) in self._fetch(sql, model)], dtype=np.int64)
 
     def text_vector(self, model: int, text: str) -> NDArray[np.float32] | None:
-        """Return the kept vector of a query, shape (dim,); None when there is none."""
-        sql = "SELECT vector FROM text_vectors WHERE model_id = ? AND text = ?"
-        row = self._first(sql, model, text_key(text))
-        return np.frombuffer(row[0], "<f4").astype(np.float32) if row else None
+        """Return the kept vector of a query, shape (dim,); None: there is none that is whole."""
+        (key,) = self._fetch("SELECT key FROM text_key")[0]
+        row = self._first(
+            "SELECT vector, dim FROM text_vectors JOIN models ON models.id = model_id"
+            " WHERE model_id = ? AND text = ?",
+            *(model, hash_of(text, key)),
+        )
+        return unpack_text_vector(*row) if row else None
 
     def journal_after(self, seq: int, limit: int) -> tuple[int, list[int]]:
         """Return up to ``limit`` entries of the journal: the last one's number, distinct photos."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from clipd.store.query_texts import hide_texts
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
@@ -122,6 +124,8 @@ _SECOND = (
     # writes every vector again.
     "ALTER TABLE vectors ADD COLUMN checksum INTEGER",
     "CREATE INDEX vectors_unchecked ON vectors(photo_id) WHERE checksum IS NULL",
+    # The key of the hashes that stand for texts of queries.
+    "CREATE TABLE text_key (key BLOB NOT NULL)",
     # All that is asked of a root's failures goes by folder; this index only led SQLite astray.
     "DROP INDEX failures_by_root",
     "CREATE INDEX failures_by_world ON failures(kind, world) WHERE kind <> 'skipped'",
@@ -225,7 +229,11 @@ def migrate(connection: sqlite3.Connection) -> None:
     # Late: a catalog that is up to date need not pay for the import (120 ms).
     from sqlite_utils import Database
 
+    # Clear texts of queries, which clipd 0.1 kept, are overwritten where they lie.
+    connection.execute("PRAGMA secure_delete = ON")
     _migrations().apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+    connection.execute("PRAGMA secure_delete = OFF")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _migrations() -> Migrations:
@@ -243,6 +251,7 @@ def _migrations() -> Migrations:
     def second(db: Database) -> None:
         for statement in _SECOND:
             db.execute(statement)
+        hide_texts(db.conn)
         db.execute("PRAGMA user_version = 2")
 
     return migrations

@@ -73,13 +73,21 @@ def page_of(rows: Sequence[KeptVector], dim: int) -> VectorPage:
     return VectorPage(ids, halves[sound].astype(np.float32), tuple(sorted(damaged)), last)
 
 
+def unpack_text_vector(blob: bytes, dim: int) -> NDArray[np.float32] | None:
+    """Return the vector of a query as it was kept, in full precision; None when it is damaged."""
+    if len(blob) != 4 * dim:
+        return None
+    vector = np.frombuffer(blob, "<f4").astype(np.float32)
+    return vector if _have_length_one(vector.reshape(1, -1)).all() else None
+
+
 def _is_as_written(row: KeptVector) -> bool:
     return row.checksum is None or row.checksum == checksum_of(row.blob)
 
 
-def _have_length_one(halves: NDArray[np.float16]) -> NDArray[np.bool_]:
+def _have_length_one(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Tell which rows of (n, dim) are of length 1; those that are not finite are not."""
     with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.linalg.norm(halves.astype(np.float32), axis=1)
+        lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
     near: NDArray[np.bool_] = np.abs(lengths - 1.0) <= _LENGTH_TOLERANCE
     return near

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import resource
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from clipd.errors import CatalogNewerError, EncodeError, StorageFullError
 from clipd.photo import FailureKind, Fingerprint
+from clipd.store.backup import backup
 from clipd.store.catalog import Catalog
 from clipd.store.rows import Located
 from tests.store.stock import ROOT, Stock, a_hash, a_model, a_print, a_vector
@@ -228,6 +230,25 @@ def test_query_vectors_come_back_exactly_and_only_the_newest_are_kept(stock: Sto
     assert kept is not None
     assert np.array_equal(kept, vector)
     assert stock.reader.counts(stock.model).text_vectors == 10_000
+
+
+def test_no_file_tells_what_was_searched_for(stock: Stock) -> None:
+    with stock.catalog.writing():
+        stock.catalog.put_text_vector(stock.model, "my private query", a_vector(5), now=1)
+    backup(stock.file, stock.folder)
+
+    for file in stock.folder.glob("*.sqlite*"):
+        assert b"private query" not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("blob", [b"short", bytes(64), b"\xff" * 64])
+def test_a_damaged_vector_of_a_query_counts_as_none(stock: Stock, blob: bytes) -> None:
+    with stock.catalog.writing():
+        stock.catalog.put_text_vector(stock.model, "sunset", a_vector(5), now=1)
+    with contextlib.closing(sqlite3.connect(stock.file)) as connection, connection:
+        connection.execute("UPDATE text_vectors SET vector = ?", (blob,))
+
+    assert stock.reader.text_vector(stock.model, "sunset") is None
 
 
 def test_a_root_that_left_the_config_is_retired_and_comes_back_for_nothing(stock: Stock) -> None:

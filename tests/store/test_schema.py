@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from clipd.store.backup import CATALOG
+from clipd.store.backup import BACKUP, CATALOG, backup, fresh_backup_at
 from tests.store.stock import Stock, a_vector
 
 OLD = Path(__file__).with_name("catalog_0_1.sql")
@@ -45,3 +46,25 @@ def test_vectors_of_0_1_get_their_checksums_little_by_little(old_folder: Path) -
         assert done == [2, 1, 0]
         assert stock.reader.problems() == []
         assert stock.reader.journal_span()[1] == 7  # the index has nothing to do with it
+
+
+def test_texts_of_queries_that_0_1_kept_in_clear_leave_the_files(old_folder: Path) -> None:
+    assert b"sunset at the sea" in (old_folder / CATALOG).read_bytes()
+
+    with Stock(old_folder) as stock:
+        kept = stock.reader.text_vector(stock.model, "a sunset at the sea")
+        backup(stock.file, old_folder)
+
+    assert kept is not None
+    assert kept @ a_vector(7) == pytest.approx(1)
+    for file in old_folder.iterdir():
+        assert b"sunset" not in file.read_bytes(), file
+
+
+def test_a_backup_of_0_1_is_due_to_be_replaced(old_folder: Path) -> None:
+    shutil.copy(old_folder / CATALOG, old_folder / BACKUP)
+    assert fresh_backup_at(old_folder) is None  # it may hold clear texts
+    with Stock(old_folder) as stock:
+        backup(stock.file, old_folder)
+
+    assert fresh_backup_at(old_folder) is not None
