@@ -70,6 +70,18 @@ def test_a_file_that_the_readme_links_to_is_there(target: str) -> None:
     assert (REPOSITORY / target).exists()
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "clipd/tiny/CARD.md"]
+    + [f"docs/{file.name}" for file in (REPOSITORY / "docs").glob("*.md")],
+)
+def test_a_file_of_ours_that_a_page_names_is_there(page: str) -> None:
+    text = (REPOSITORY / page).read_text()
+    named = re.findall(r"\b(?:clipd|tests|bench)/[\w/]+\.(?:py|md)\b", text)
+
+    assert not [name for name in named if not (REPOSITORY / name).exists()]
+
+
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
