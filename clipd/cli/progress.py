@@ -21,9 +21,14 @@ def showing_progress(label: str, stream: TextIO) -> Iterator[Callable[[int, int]
     before = last = -1  # bytes that an earlier run fetched; bytes at the last call
 
     with click.progressbar(
-        length=0, label=label, file=stream, hidden=hidden, item_show_func=_megabytes, width=30,
+        length=0,
+        label=label,
+        file=stream,
+        hidden=hidden,
+        item_show_func=_megabytes,
         show_percent=False,
-    ) as bar:  # fmt: skip
+        width=30,
+    ) as bar:
 
         def show(here: int, total: int) -> None:
             nonlocal before, last
