@@ -23,6 +23,7 @@
     +-- ShortageError        no descriptor, thread or memory is left for the moment
     +-- ChildError           a child process died, hung or spoke nonsense
     +-- StoppingError        asked of a daemon that is ending
+    +-- CheckStoppedError    a check was ended before it was done
     +-- RequestError         a request that cannot be answered, with its code
     +-- NotRunningError      a client finds no daemon at the socket
     +-- SceneError           the painter of the embedded model knows no such scene
@@ -155,6 +156,13 @@ class StoppingError(ClipdError):
 
     def __init__(self) -> None:
         super().__init__("clipd is stopping; ask again when it runs: clipctl status")
+
+
+class CheckStoppedError(ClipdError):
+    """A check was ended before it was done."""
+
+    def __init__(self) -> None:
+        super().__init__("the check was ended before it was done; start it again: clipctl verify")
 
 
 class RequestError(ClipdError):

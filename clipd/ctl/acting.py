@@ -1,4 +1,4 @@
-"""``clipctl rescan``, ``pause``, ``resume``, ``verify`` and ``completion``."""
+"""``clipctl rescan``, ``pause``, ``resume`` and ``completion``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import os
 
 import click
 
-from clipd.ctl.answer_wait import CHECK_SECONDS
 from clipd.ctl.client import Client
-from clipd.ctl.output import emit, emit_json, emit_lines, path_value, say
-from clipd.pathtext import one_line
+from clipd.ctl.output import emit, path_value, say
 
 
 @click.command()
@@ -37,32 +35,6 @@ def resume() -> None:
     """Go on indexing."""
     Client().post("/v1/resume")
     say("indexing goes on; follow it with: clipctl status --wait")
-
-
-@click.command()
-@click.option("--repair", is_flag=True, help="Put right what is wrong, from the catalog.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
-def verify(repair: bool, as_json: bool) -> int:
-    """Check that catalog and index agree. Ends with 1 when they do not.
-
-    \b
-      clipctl verify
-      clipctl verify --repair
-    """
-    verdict = Client(seconds=CHECK_SECONDS).post("/v1/verify", {"repair": repair})
-    problems = verdict["problems"] if isinstance(verdict["problems"], list) else []
-    if as_json:
-        emit_json(verdict)
-    else:
-        emit_lines(one_line(str(problem)) for problem in problems)
-        if verdict["ok"]:
-            say("catalog and index agree")
-        else:
-            say(
-                "not all is right; "
-                + ("see: clipctl errors" if repair else "clipctl verify --repair")
-            )
-    return 0 if verdict["ok"] else 1
 
 
 @click.command()

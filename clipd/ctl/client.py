@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ from clipd.json_types import JsonObject
 
 START = "start it with: systemctl --user start clipd"
 _PIECE_BYTES = 1 << 16
+_END_OF_HEAD = b"\r\n"  # the empty line behind the headers
 _TIMEVAL = struct.Struct("ll")  # seconds, microseconds
 
 
@@ -63,6 +64,21 @@ class Client:
         """Ask with a picture's bytes, to the size that the file has now."""
         return self._ask("POST", _address(route, query), file, "application/octet-stream")
 
+    def follow(self, route: str, value: JsonObject) -> Iterator[JsonObject]:
+        """Ask for something that takes long; yield the lines of its answer as they come.
+
+        A refusal among them is raised. Whoever stops to listen has the daemon end the work.
+        """
+        body = json.dumps(value).encode("ascii")
+        with self._asking("POST", route, body) as pieces:
+            lines = _lines(pieces)
+            head = b"".join(iter(lambda: next(lines, _END_OF_HEAD), _END_OF_HEAD))
+            if not head:
+                raise self._went_away()
+            if _status(head) >= 400:
+                yield _value(head + _END_OF_HEAD + b"".join(lines))
+            yield from map(_line_value, lines)
+
     def ping(self) -> JsonObject:
         """Ask whether the daemon lives; it answers at once, whatever else it does."""
         return Client(self._path, seconds=PING_SECONDS).get("/v1/ping")
@@ -85,6 +101,21 @@ class Client:
         body: bytes | BinaryIO = b"",
         kind: str = "application/json",
     ) -> JsonObject:
+        with self._asking(method, address, body, kind) as pieces:
+            answer = b"".join(pieces)
+        if not answer:
+            raise self._went_away()
+        return _value(answer)
+
+    @contextmanager
+    def _asking(
+        self,
+        method: str,
+        address: str,
+        body: bytes | BinaryIO = b"",
+        kind: str = "application/json",
+    ) -> Iterator[Iterator[bytes]]:
+        """Send a request; yield the pieces of its answer, to be read in the block."""
         size = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
         head = (
             f"{method} {address} HTTP/1.0\r\nHost: clipd\r\n"
@@ -97,13 +128,13 @@ class Client:
             with suppress(BrokenPipeError, ConnectionResetError):
                 for piece in (head.encode("ascii"), *_pieces(body)):
                     _send(sock, piece, wait)
-            answer = _read_to_end(sock, wait)
-        if not answer:
-            raise NotRunningError(
-                f"clipd at {self._path} went away before it answered; "
-                "see: systemctl --user status clipd"
-            )
-        return _value(answer)
+            yield _received(sock, wait)
+
+    def _went_away(self) -> NotRunningError:
+        return NotRunningError(
+            f"clipd at {self._path} went away before it answered; "
+            "see: systemctl --user status clipd"
+        )
 
     def _connect(self) -> socket.socket:
         if is_too_long(self._path):
@@ -160,8 +191,7 @@ def _send(sock: socket.socket, piece: bytes, wait: AnswerWait) -> None:
             wait.was_tried(sock)
 
 
-def _read_to_end(sock: socket.socket, wait: AnswerWait) -> bytes:
-    answer = bytearray()
+def _received(sock: socket.socket, wait: AnswerWait) -> Iterator[bytes]:
     with suppress(ConnectionResetError):  # what came before is an answer all the same
         while True:
             try:
@@ -171,22 +201,54 @@ def _read_to_end(sock: socket.socket, wait: AnswerWait) -> bytes:
                 continue
             if not piece:
                 break
-            answer += piece
-    return bytes(answer)
+            yield piece
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if rest:
+        yield rest
 
 
 def _value(answer: bytes) -> JsonObject:
     """Take an answer apart: ``HTTP/1.1 200 OK``, headers, JSON."""
     head, _, body = answer.partition(b"\r\n\r\n")
-    try:
-        status = int(head.split(maxsplit=2)[1])
-        value = json.loads(body)
-    except (ValueError, IndexError) as error:
-        raise _not_clipd() from error
-    if not head.startswith(b"HTTP/") or not isinstance(value, dict):
-        raise _not_clipd()
+    status = _status(head)
+    value = _object(body)
     if status >= 400:
         raise _refusal(value, status)
+    return value
+
+
+def _line_value(line: bytes) -> JsonObject:
+    """Take a line of an answer that comes in lines; its refusals come without a status."""
+    value = _object(line)
+    if "error" in value:
+        raise _refusal(value, 503)
+    return value
+
+
+def _status(head: bytes) -> int:
+    try:
+        word, status = head.split(maxsplit=2)[:2]
+        number = int(status)
+    except ValueError as error:
+        raise _not_clipd() from error
+    if not word.startswith(b"HTTP/"):
+        raise _not_clipd()
+    return number
+
+
+def _object(body: bytes) -> JsonObject:
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise _not_clipd() from error
+    if not isinstance(value, dict):
+        raise _not_clipd()
     return value
 
 

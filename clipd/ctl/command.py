@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 import clipd
-from clipd.ctl import acting, finding, state
+from clipd.ctl import acting, checking, finding, state
 from clipd.ctl.output import say
 from clipd.errors import ClipdError, NotRunningError, RequestError
 
@@ -50,7 +50,7 @@ for _command in (
     acting.rescan,
     acting.pause,
     acting.resume,
-    acting.verify,
+    checking.verify,
     state.ping,
     acting.completion,
 ):

@@ -27,13 +27,13 @@ def number(state: JsonObject, key: str) -> int:
 def wait_until_idle(client: Client) -> JsonObject:
     """Return the state once nothing waits to be indexed; show progress on stderr until then."""
     meter = Meter()
-    screen = _Bar() if is_lively(sys.stderr) else _Lines()
+    screen = progress_screen()
     pause = threading.Event()
     seconds = FIRST_POLL_SECONDS
     try:
         while not is_done(state := client.get("/v1/status")):
             meter.take(state, time.monotonic())
-            screen.show(meter)
+            screen.show(str(meter), meter.done, meter.total)
             pause.wait(seconds)
             seconds = min(seconds * 1.5, POLL_SECONDS)
     finally:
@@ -101,41 +101,48 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class _Bar:
+class ProgressBar:
     """One line of a terminal, drawn over and over."""
 
     def __init__(self) -> None:
         self._is_drawn = False
 
-    def show(self, meter: Meter) -> None:
-        words = str(meter)
+    def show(self, words: str, done: int, total: int) -> None:
+        """Draw it anew."""
         import shutil  # here, because every command would wait 2 ms for it
 
         room = shutil.get_terminal_size().columns - len(words) - 4
         bar = ""
-        if room >= 10 and meter.total:
-            filled = min(room, 40) * meter.done // meter.total
+        if room >= 10 and total:
+            filled = min(room, 40) * done // total
             bar = f"[{'#' * filled}{'.' * (min(room, 40) - filled)}] "
         self._is_drawn = True
         draw_line(bar + words)
 
     def clear(self) -> None:
+        """Leave an empty line."""
         if self._is_drawn:
             erase_line()
 
 
-class _Lines:
+class ProgressLog:
     """A line now and then, for a log."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + LINE_SECONDS
         self._last = ""
 
-    def show(self, meter: Meter) -> None:
-        if time.monotonic() >= self._next and str(meter) != self._last:
-            self._last = str(meter)
+    def show(self, words: str, done: int, total: int) -> None:
+        """Say it, unless the last time was just now."""
+        if time.monotonic() >= self._next and words != self._last:
+            self._last = words
             self._next = time.monotonic() + LINE_SECONDS
             say(self._last)
 
     def clear(self) -> None:
         """Leave the lines where they are."""
+
+
+def progress_screen() -> ProgressBar | ProgressLog:
+    """Return what shows progress on stderr: a bar on a terminal, else lines."""
+    return ProgressBar() if is_lively(sys.stderr) else ProgressLog()

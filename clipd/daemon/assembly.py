@@ -24,14 +24,17 @@ from clipd.ingest.backfill import Backfill, Retries, WorldOf
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes, Found
 from clipd.ingest.claims import Claims
+from clipd.ingest.forgetter import Forgetter
 from clipd.ingest.inbox import Inbox, Read
 from clipd.ingest.indexer import Indexer, Intake, Store, Workers
+from clipd.ingest.indexer_line import IndexerLine
 from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.rootkeeper import RootKeeper
 from clipd.ingest.settling import Settler
 from clipd.ingest.textmemory import TextMemory
 from clipd.ingest.upkeep import Upkeep
+from clipd.ingest.verifier import Verifier
 from clipd.photo import FailureKind
 from clipd.search.query_vectors import QueryVectors
 from clipd.search.search import Search
@@ -128,8 +131,9 @@ def assembled(
             Backfill(catalog, model, states),
             Retries(catalog, world_of),
         )
+        store = Store(catalog, stored.follower)
         indexer = Indexer(
-            Store(catalog, stored.follower),
+            store,
             intake,
             Settler(catalog, backlog, looker),
             workers,
@@ -150,9 +154,14 @@ def assembled(
         memory = TextMemory(catalog, model, inbox)
         vectors = QueryVectors(stored, encoder, workers.pool, memory.remember)
         search = Search(stored, vectors, states, config.search)
+        line = IndexerLine(inbox, backlog, indexer.progress, lambda: pause.is_on)
+        verifier = Verifier(store, library, line)
+        forgetter = Forgetter(catalog, inbox, stored.spec.fingerprint)
         limits = Limits(config.serve)
-        daemon = Daemon(search, board, catalog, stored, write_path)
+        daemon = Daemon(search, board, verifier, forgetter, reader, write_path)
         running.enter_context(serving_on(sock, daemon, limits, lanes))
+        # Ended first, since the server waits for the answers that it is still giving.
+        running.callback(verifier.close)
         running.callback(_give_up_start, encoder)
         yield Running(write_path, board, reader, search, limits)
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import TimeoutError as CallTimeoutError
 
 from clipd.daemon.parts import WritePath
 from clipd.daemon.status import StatusBoard
 from clipd.errors import RequestError
 from clipd.ingest.forgetter import Forgetter
+from clipd.ingest.verifier import Check, Verifier
 from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Query
 from clipd.search.search import Search
 from clipd.serve.protocol import Service
-from clipd.store.catalog import Catalog
 from clipd.store.other_models import Forgotten
+from clipd.store.reader import CatalogReader
 from clipd.store.rows import FailureRow
-from clipd.store.verify import Verdict, verify
-from clipd.store.view import StoreView
-
-_VERIFY_SECONDS = 600.0
+from clipd.store.verify import CheckScope
 
 
 class Daemon(Service):
@@ -30,14 +27,16 @@ class Daemon(Service):
         self,
         search: Search,
         board: StatusBoard,
-        catalog: Catalog,
-        stored: StoreView,
+        verifier: Verifier,
+        forgetter: Forgetter,
+        reader: CatalogReader,
         write_path: WritePath,
     ) -> None:
         self._search = search
         self._board = board
-        self._catalog = catalog
-        self._stored = stored
+        self._verifier = verifier
+        self._forgetter = forgetter
+        self._reader = reader
         self._write_path = write_path
 
     def search_known(self, query: Query) -> Answer | None:
@@ -54,7 +53,7 @@ class Daemon(Service):
 
     def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[FailureRow]:
         """List the files that are not among the photos, by path, after a path."""
-        return self._stored.reader.failures(after, limit, skipped)
+        return self._reader.failures(after, limit, skipped)
 
     def rescan(self, path: bytes | None) -> None:
         """Have a folder, a file or everything compared with the catalog.
@@ -84,18 +83,8 @@ class Daemon(Service):
 
     def forget(self, model: str | None) -> Sequence[Forgotten]:
         """Drop vectors of former models; see :class:`clipd.ingest.forgetter.Forgetter`."""
-        in_use = self._stored.spec.fingerprint
-        return Forgetter(self._catalog, self._write_path.inbox, in_use).forget(model)
+        return self._forgetter.forget(model)
 
-    def verify(self, repair: bool) -> Verdict:
-        """Compare catalog and index, between two turns of the indexer."""
-        stored = self._stored
-        check = self._write_path.inbox.call(
-            lambda: verify(self._catalog, stored.reader, stored.follower, repair=repair)
-        )
-        try:
-            return check.result(_VERIFY_SECONDS)
-        except CallTimeoutError as error:
-            raise RequestError(
-                "busy", "the check did not come to its turn in ten minutes; try again later", 503
-            ) from error
+    def verify(self, scope: CheckScope) -> Check:
+        """Start a check; see :meth:`clipd.ingest.verifier.Verifier.start`."""
+        return self._verifier.start(scope)

@@ -51,7 +51,7 @@ def open_photo(path: bytes, max_file_bytes: int, *, follow: bool = False) -> Ope
         ShortageError: there are no descriptors, or no memory, for the moment.
     """
     try:
-        fd = _open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
+        fd = open_untouched(path, follow=follow)
     except OSError as error:
         return _refused(error)
     try:
@@ -85,7 +85,13 @@ def look_at(fd: int, name: bytes, max_file_bytes: int) -> OpenPhoto | Refused:
         return Refused(error.kind, str(error), seen)
 
 
-def _open(path: bytes, flags: int) -> int:
+def open_untouched(path: bytes, *, follow: bool = False) -> int:
+    """Open whatever lies at a path for reading, without touching its access time where we may.
+
+    Raises:
+        OSError: it cannot be opened; ELOOP where it is a link that is not to be followed.
+    """
+    flags = _FLAGS if follow else _FLAGS | os.O_NOFOLLOW
     try:
         return os.open(path, flags | os.O_NOATIME)
     except PermissionError:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from starlette.responses import Response
 
 from clipd.errors import (
+    CheckStoppedError,
     ChildError,
     ClipdError,
     EncodeError,
@@ -23,10 +24,19 @@ from clipd.pathtext import path_fields
 from clipd.photo import Hit
 from clipd.search.query import Answer
 from clipd.store.other_models import Forgotten
+from clipd.store.pace import StageProgress
 from clipd.store.rows import FailureRow
-from clipd.store.verify import Verdict
+from clipd.store.verify import Difference, Verdict
 
-_BUSY = (ModelError, EncodeError, ChildError, StoppingError)  # may well succeed later
+_BUSY = (
+    ModelError,
+    EncodeError,
+    ChildError,
+    StoppingError,
+    CheckStoppedError,
+)  # may well succeed later
+
+BUG = "a bug in clipd; its log has the traceback (journalctl --user -u clipd)"
 
 
 def answered(
@@ -45,16 +55,21 @@ def refused(code: str, message: str, status: int, allow: str = "") -> Response:
 
 def refused_by(error: ClipdError) -> Response:
     """Make the response of an error that was raised on purpose."""
+    return refused(code_of(error), str(error), _status_of(error))
+
+
+def _status_of(error: ClipdError) -> int:
     if isinstance(error, RequestError):
-        return refused(error.code, str(error), error.status)
-    status = (
-        507 if isinstance(error, StorageFullError) else 503 if isinstance(error, _BUSY) else 500
-    )
-    return refused(code_of(error), str(error), status)
+        return error.status
+    if isinstance(error, StorageFullError):
+        return 507
+    return 503 if isinstance(error, _BUSY) else 500
 
 
 def code_of(error: ClipdError) -> str:
     """Return the word for programs: ``ModelMissingError`` is ``model_missing``."""
+    if isinstance(error, RequestError):
+        return error.code
     name = type(error).__name__.removesuffix("Error")
     return re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower()
 
@@ -89,7 +104,39 @@ def forgotten_json(forgotten: Sequence[Forgotten]) -> JsonValue:
 
 def verdict_json(verdict: Verdict) -> JsonValue:
     """Return the body of a check."""
-    return {"ok": verdict.ok, "problems": list(verdict.problems)}
+    return {
+        "ok": verdict.ok,
+        "problems": [one.sentence for one in verdict.differences],
+        "differences": [_difference_json(one) for one in verdict.differences],
+        "repaired": [_difference_json(one) for one in verdict.mended],
+        "passed_over": [
+            {**path_fields(one.path), "reason": one.reason} for one in verdict.passed_over
+        ],
+        "notes": list(verdict.notes),
+        "photos": verdict.photos,
+        "files": verdict.files,
+        "bytes_read": verdict.bytes_read,
+    }
+
+
+def progress_json(progress: StageProgress) -> JsonValue:
+    """Return a line of a check that is under way."""
+    left = progress.seconds_left
+    return {
+        "stage": progress.stage,
+        "done": progress.done,
+        "total": progress.total,
+        "seconds_left": None if left is None else round(left, 1),
+    }
+
+
+def _difference_json(difference: Difference) -> JsonValue:
+    return {
+        "kind": difference.kind,
+        "count": difference.count,
+        "problem": difference.sentence,
+        "paths": [dict(path_fields(path)) for path in difference.paths],
+    }
 
 
 def _hit_json(hit: Hit) -> JsonValue:

@@ -19,7 +19,7 @@ import clipd
 from clipd.errors import ClipdError
 from clipd.json_types import JsonObject
 from clipd.search.query import Answer, Query
-from clipd.serve import answers, fields, searches
+from clipd.serve import answers, checks, fields, searches
 from clipd.serve.body import BodyReader
 from clipd.serve.lanes import Lane, Lanes
 from clipd.serve.limits import Limits
@@ -119,17 +119,16 @@ class _Api:
         values = await self._asked(request, ("model", "others"))
         model = fields.model_of(values)
         return await _ran(
-            self._lanes.checks,
+            self._lanes.slow,
             lambda: answers.answered(answers.forgotten_json(self._service.forget(model))),
         )
 
     async def verify(self, request: Request) -> Response:
-        values = await self._asked(request, ("repair",))
-        repair = fields.flag_of(values.get("repair", False), "repair")
-        return await _ran(
-            self._lanes.checks,
-            lambda: answers.answered(answers.verdict_json(self._service.verify(repair))),
-        )
+        values = await self._asked(request, checks.KEYS)
+        check = self._service.verify(checks.scope_of(values))
+        if values.get("progress"):
+            return checks.answered_by_lines(check)
+        return await checks.answered_at_end(check, request)
 
     async def _asked(self, request: Request, allowed: tuple[str, ...]) -> JsonObject:
         fields.parse_query_string(_address(request), ())
@@ -224,5 +223,4 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     # The traceback goes to the log: starlette raises the error again after this answer.
-    message = "a bug in clipd; its log has the traceback (journalctl --user -u clipd)"
-    return answers.refused("internal", message, 500)
+    return answers.refused("internal", answers.BUG, 500)

@@ -71,8 +71,8 @@ class Lanes:
 
     quick: Lane  # the state, lists, orders: a few milliseconds
     searches: Lane  # queries whose vector is known: as long as the index takes
+    slow: Lane  # orders that take seconds, such as to forget a model
     model: Lane  # queries that wait for a decoder or the encoder: seconds when it is cold
-    checks: Lane  # verify: minutes
 
 
 @contextmanager
@@ -95,11 +95,11 @@ def request_lanes() -> Iterator[Lanes]:
             searches=lane(
                 "search", SEARCH_THREADS, 1000, "too many searches at once; try again in a moment"
             ),
+            slow=lane("slow", 1, 2, "such an order is being carried out; try again after it"),
             model=lane(
                 "model",
                 MODEL_THREADS,
                 MODEL_WAITERS,
                 f"{MODEL_WAITERS} searches wait for the model already; try again in a moment",
             ),
-            checks=lane("check", 1, 2, "a check runs already; try again when it is over"),
         )

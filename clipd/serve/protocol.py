@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Protocol
 
 from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Query
 from clipd.store.other_models import Forgotten
+from clipd.store.pace import StageProgress
 from clipd.store.rows import FailureRow
-from clipd.store.verify import Verdict
+from clipd.store.verify import CheckScope, Verdict
+
+
+class RunningCheck(Protocol):
+    """A check that is under way."""
+
+    @property
+    def verdict(self) -> Future[Verdict]:
+        """What it finds, in the end; or why it did not come to its end."""
+
+    def progress(self) -> StageProgress:
+        """Tell where it stands."""
+
+    def stop(self) -> None:
+        """End it; harmless when it is over."""
 
 
 class Service(Protocol):
@@ -43,5 +59,5 @@ class Service(Protocol):
     def forget(self, model: str | None) -> Sequence[Forgotten]:
         """Drop the vectors of a model that is not in use; None: of all of those."""
 
-    def verify(self, repair: bool) -> Verdict:
-        """Compare index, catalog and each other."""
+    def verify(self, scope: CheckScope) -> RunningCheck:
+        """Start to compare index, catalog and, if asked for, the disk."""

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec
 from clipd.store import schema
-from clipd.store.check import damaged_vectors
+from clipd.store.check import Damage, DanglingRow, unsound_among
 from clipd.store.path_writer import PathWriter
 from clipd.store.query_texts import hash_of
-from clipd.store.rows import ModelRow, folder_range, stored
+from clipd.store.rows import DOUBTED_NS, ModelRow, folder_range, split, stored
 from clipd.store.sqlite import Access
 from clipd.store.vectors import checksum_of, pack
 
@@ -285,20 +285,38 @@ class Catalog(PathWriter):
         """Begin a new line of history: no older snapshot of the index is to be trusted."""
         self._write("UPDATE lineage SET token = lower(hex(randomblob(16)))")
 
-    def repair(self) -> int:
-        """Count everything anew and drop damaged vectors, which are then encoded again.
+    def repair(self, damage: Damage) -> list[bytes]:
+        """Put right what a check has found, as far as it is still so.
+
+        Vectors that cannot be one are dropped, and their photos encoded again by and by. What
+        is wrong with the file itself is for the next start, which can set it aside.
 
         Returns:
-            How many vectors were dropped.
+            Paths to be looked at again, because their rows are dropped.
         """
-        damaged = damaged_vectors(self._connection)
-        for photo, model in damaged:
-            self._write("DELETE FROM vectors WHERE photo_id = ? AND model_id = ?", photo, model)
+        orphans = [path for row in damage.dangling if (path := self._drop_dangling(row))]
+        for key in unsound_among(self._connection, damage.vectors):
+            self._write("DELETE FROM vectors WHERE photo_id = ? AND model_id = ?", *key)
         live = "(SELECT count(*) FROM paths WHERE photo_id = photos.id AND gone_at IS NULL)"
-        self._write(f"UPDATE photos SET live = {live} WHERE live <> {live}")
-        self._write("DELETE FROM tallies")
-        self._write(f"INSERT INTO tallies {schema.RECOUNT}")
-        return len(damaged)
+        for photo in damage.miscounted:
+            self._write(f"UPDATE photos SET live = {live} WHERE id = ?", photo)
+        if damage.tallies or damage.miscounted or damage.dangling:
+            self._write("DELETE FROM tallies")
+            self._write(f"INSERT INTO tallies {schema.RECOUNT}")
+        return orphans
+
+    def doubt_path(self, path: bytes) -> None:
+        """Have the file at a path read again, though it looks like the one that is known."""
+        sql = "UPDATE paths SET mtime_ns = ?, ctime_ns = ? WHERE folder = ? AND name = ?"
+        self._write(sql, DOUBTED_NS, DOUBTED_NS, *split(path))
+
+    def _drop_dangling(self, row: DanglingRow) -> bytes | None:
+        if row.table not in ("paths", "failures"):
+            self._write(f"DELETE FROM {row.table} WHERE rowid = ?", row.row)
+            return None
+        found = self._first(f"SELECT folder, name FROM {row.table} WHERE rowid = ?", row.row)
+        self._write(f"DELETE FROM {row.table} WHERE rowid = ?", row.row)
+        return os.path.join(*found) if found else None
 
     def _checked(self, model: int, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         dim = self._dim(model)

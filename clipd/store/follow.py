@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from clipd.errors import SnapshotError, StoreUnavailableError
 from clipd.photo import ModelSpec
 from clipd.store.index import IndexKind, VectorIndex
+from clipd.store.pace import Pace
 from clipd.store.reader import CatalogReader
 from clipd.store.snapshot import Identity, Snapshot, SnapshotFolder
 from clipd.store.vectors import VectorPage
@@ -20,6 +21,7 @@ _log = logging.getLogger(__name__)
 # Entries of the journal at a time. Taking out 10,000 ids of a million costs hardly more than
 # taking out 100, so that a root of many photos that is retired wants large pages.
 _PAGE = 5000
+_COMPARE_PAGE = 5000
 _REBUILD_PAGE = 5000  # vectors at a time: 10 MB of 512 dimensions
 # A snapshot is written anew after this many changes or this share of the photos, whichever is
 # more: at a million photos it is a gigabyte, while replaying 50,000 changes takes a second.
@@ -138,16 +140,59 @@ class IndexFollower:
             "made anew. Look at the system's log for errors of the disk"
         )
 
-    def differences(self) -> tuple[list[int], list[int]]:
+    def differences(self, pace: Pace | None = None) -> tuple[list[int], list[int]]:
         """Return the ids that are missing in the index, and those that are surplus.
 
-        On the indexer's thread after ``catch_up``, or with nothing to do, both are empty.
+        Any thread. While the indexer is at work, those that have just come or gone may be among
+        them: let ``confirmed`` have the last word.
+
+        Raises:
+            CheckStoppedError: the pace was told to end.
         """
-        wanted = self._reader.indexable_ids(self._model)
-        present = self.index.ids()
-        missing = np.setdiff1d(wanted, present, assume_unique=True)
-        surplus = np.setdiff1d(present, wanted, assume_unique=True)
-        return sorted(missing.tolist()), sorted(surplus.tolist())
+        pace = pace or Pace()
+        pace.begin("index", len(self.index))
+        present, copies = np.unique(self.index.ids(), return_counts=True)
+        missing: list[int] = []
+        surplus: list[int] = present[copies > 1].tolist()
+        last = 0
+        while True:
+            wanted = self._reader.indexable_ids(self._model, last, _COMPARE_PAGE)
+            if not len(wanted):
+                surplus += present[present > last].tolist()
+                return missing, sorted(surplus)
+            upto = int(wanted[-1])
+            here = present[(present > last) & (present <= upto)]
+            missing += np.setdiff1d(wanted, here, assume_unique=True).tolist()
+            surplus += np.setdiff1d(here, wanted, assume_unique=True).tolist()
+            last = upto
+            pace.advance(len(wanted))
+
+    def confirmed(self, photos: Collection[int]) -> tuple[list[int], list[int]]:
+        """Return those of ``photos`` that the index lacks, and those that it should not hold so.
+
+        On the indexer's thread, so that nothing changes meanwhile.
+        """
+        self.catch_up()
+        ids = np.array(sorted(photos), dtype=np.int64)
+        present, copies = np.unique(self.index.ids(), return_counts=True)
+        held = np.isin(ids, present)
+        is_twice = np.isin(ids, present[copies > 1])
+        wanted, _ = self._reader.vectors_of(self._model, ids.tolist())
+        is_wanted = np.isin(ids, wanted)
+        return ids[is_wanted & ~held].tolist(), ids[(held & ~is_wanted) | is_twice].tolist()
+
+    def mend(self, photos: Collection[int]) -> None:
+        """Have the index say of ``photos`` what the catalog says. On the indexer's thread."""
+        every = sorted(photos)
+        for start in range(0, len(every), _PAGE):
+            page = every[start : start + _PAGE]
+            found = self._reader.page_of(self._model, page)
+            self.index.replace(np.array(page, dtype=np.int64), found.ids, found.vectors)
+            self._take_note(found)
+        self._drop_damaged()
+        self._saved = None  # a snapshot that was saved before may hold what was wrong
+        if any(self.confirmed(photos)):
+            self.rebuild()
 
     def rebuild(self) -> None:
         """Build the index from the catalog and put it in place at once."""

@@ -9,14 +9,15 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipd.photo import Ids, Vectors
-from clipd.store import check
+from clipd.photo import Fingerprint, Ids, Vectors
+from clipd.store.check import Damage, find_damage
 from clipd.store.faults import translating
+from clipd.store.pace import Pace
 from clipd.store.query_texts import hash_of
 from clipd.store.rows import (
     FAILURE_COLUMNS,
@@ -24,6 +25,7 @@ from clipd.store.rows import (
     Counts,
     FailureRow,
     KnownFile,
+    LiveFile,
     Located,
     failure_row,
     fingerprint_of,
@@ -55,6 +57,21 @@ _FOLDERS = """
 """
 _FOLDERS_OF_PATHS = _FOLDERS.format(table="paths", alive="gone_at IS NULL")
 _FOLDERS_OF_FAILURES = _FOLDERS.format(table="failures", alive="true")
+_KNOWN_AT = f"""
+    SELECT name, NULL, {FINGERPRINT} FROM paths
+        WHERE folder = ?1 AND name = ?2 AND gone_at IS NULL
+    UNION ALL SELECT name, kind, {FINGERPRINT} FROM failures WHERE folder = ?1 AND name = ?2
+"""
+_LIVE_FILES = f"""
+    SELECT folder, name, content_hash, {FINGERPRINT} FROM paths
+    JOIN photos ON photos.id = photo_id
+    WHERE (folder, name) > (?, ?) AND root_id = ? AND gone_at IS NULL
+    ORDER BY folder, name LIMIT ?
+"""
+_LIVE_FILE = f"""
+    SELECT content_hash, {FINGERPRINT} FROM paths JOIN photos ON photos.id = photo_id
+    WHERE folder = ? AND name = ? AND gone_at IS NULL
+"""
 _INDEXABLE = """
     SELECT photo_id, vector, checksum FROM vectors JOIN photos ON photos.id = photo_id
     WHERE model_id = ? AND live > 0 AND photo_id
@@ -105,10 +122,7 @@ class CatalogReader:
         Args:
             after: the last name of the page before; ``b""`` for the first page.
         """
-        return [
-            KnownFile(name, fingerprint_of(columns), kind)
-            for name, kind, *columns in self._fetch(_FOLDER_ROWS, folder, after, limit)
-        ]
+        return [_known_file(row) for row in self._fetch(_FOLDER_ROWS, folder, after, limit)]
 
     def folders(self, root: int, after: bytes, limit: int) -> list[bytes]:
         """Return the folders of a root that hold live rows or failures, in order.
@@ -127,6 +141,41 @@ class CatalogReader:
             for (folder,) in self._fetch(sql, *values)
         }
         return sorted(found)[:limit]
+
+    def known_at(self, path: bytes) -> KnownFile | None:
+        """Return what the catalog knows at a path, a live row or a failure."""
+        folder, name = split(path)
+        rows = self._fetch(_KNOWN_AT, folder, name)
+        return _known_file(rows[0]) if rows else None
+
+    def live_files(self, root: int, after: bytes, limit: int) -> list[LiveFile]:
+        """Return the photos' files of a root by folder and name, from behind the path ``after``.
+
+        Args:
+            after: the last path of the page before; the root's own path for the first page.
+        """
+        rows = self._fetch(_LIVE_FILES, *split(after), root, limit)
+        return [
+            LiveFile(os.path.join(folder, name), cast(Fingerprint, fingerprint_of(columns)), digest)
+            for folder, name, digest, *columns in rows
+        ]
+
+    def live_file(self, path: bytes) -> LiveFile | None:
+        """Return the photo's file at a path; None when there is none."""
+        row = self._first(_LIVE_FILE, *split(path))
+        if row is None:
+            return None
+        return LiveFile(path, cast(Fingerprint, fingerprint_of(row[1:])), row[0])
+
+    def count_folders(self, root: int) -> int:
+        """Return in how many folders of a root photos lie; reads all its paths."""
+        sql = "SELECT count(DISTINCT folder) FROM paths WHERE root_id = ? AND gone_at IS NULL"
+        return int(self._fetch(sql, root)[0][0])
+
+    def count_bytes(self, root: int) -> int:
+        """Return how many bytes the photos' files of a root have; reads all its paths."""
+        sql = "SELECT total(size_bytes) FROM paths WHERE root_id = ? AND gone_at IS NULL"
+        return int(self._fetch(sql, root)[0][0])
 
     def has_vector(self, model: int, content_hash: bytes) -> bool:
         """Tell whether the photo with this content has its vector of the model."""
@@ -175,13 +224,14 @@ class CatalogReader:
         sql = f"{_INDEXABLE} > ? ORDER BY photo_id LIMIT ?"
         return self._page(model, self._fetch(sql, model, after, limit))
 
-    def indexable_ids(self, model: int) -> Ids:
-        """Return the ids of all photos that belong in the index, in order."""
+    def indexable_ids(self, model: int, after: int, limit: int) -> Ids:
+        """Return the ids of photos that belong in the index, in order, from behind ``after``."""
         sql = (
             "SELECT photo_id FROM vectors JOIN photos ON photos.id = photo_id"
-            " WHERE model_id = ? AND live > 0 ORDER BY photo_id"
+            " WHERE model_id = ? AND live > 0 AND photo_id > ? ORDER BY photo_id LIMIT ?"
         )
-        return np.array([photo for (photo,) in self._fetch(sql, model)], dtype=np.int64)
+        rows = self._fetch(sql, model, after, limit)
+        return np.array([photo for (photo,) in rows], dtype=np.int64)
 
     def text_vector(self, model: int, text: str) -> NDArray[np.float32] | None:
         """Return the kept vector of a query, shape (dim,); None: there is none that is whole."""
@@ -260,10 +310,14 @@ class CatalogReader:
         )
         return [failure_row(row) for row in rows]
 
-    def problems(self) -> list[str]:
-        """Return a sentence for everything in the catalog that is wrong; slow, reads it all."""
+    def damage(self, pace: Pace | None = None) -> Damage:
+        """Look through the whole catalog, slice by slice.
+
+        Raises:
+            CheckStoppedError: the pace was told to end.
+        """
         with translating(self.file), self._connection() as connection:
-            return check.problems(connection)
+            return find_damage(connection, pace or Pace())
 
     def _page(self, model: int, rows: list[tuple[Any, ...]]) -> VectorPage:
         dim = self._first("SELECT dim FROM models WHERE id = ?", model)
@@ -293,6 +347,11 @@ class CatalogReader:
                     self._idle.append(connection)
             if not keep:
                 connection.close()
+
+
+def _known_file(row: Sequence[Any]) -> KnownFile:
+    name, kind, *columns = row
+    return KnownFile(name, fingerprint_of(columns), kind)
 
 
 def _list(photos: Sequence[int]) -> str:

@@ -12,6 +12,10 @@ from clipd.photo import FailureKind, Fingerprint
 # The columns of a fingerprint, in the order of its fields.
 FINGERPRINT = "size_bytes, mtime_ns, ctime_ns, inode, device, born_ns"
 
+# The time of change of a file that is to be read again: no file has it, so that every look at
+# the file finds that it has changed.
+DOUBTED_NS = -1
+
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 Stored = int | bytes
@@ -60,6 +64,20 @@ class KnownFile:
     name: bytes
     fingerprint: Fingerprint | None
     kind: FailureKind | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """A file that is a photo, as the catalog knows it."""
+
+    path: bytes
+    fingerprint: Fingerprint
+    content_hash: bytes
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it is to be read again, though it may look the same."""
+        return self.fingerprint.mtime_ns == DOUBTED_NS
 
 
 @dataclass(frozen=True, slots=True)

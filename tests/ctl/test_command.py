@@ -106,15 +106,6 @@ def test_commands_reach_the_daemon(ctl: Ctl, service: GivenService, tmp_path: Pa
     assert service.asked == ["pause", "resume", ("rescan", None), ("rescan", here)]
 
 
-def test_verify_ends_with_1_unless_all_is_right(ctl: Ctl) -> None:
-    said = ctl("verify")
-    assert (said.code, said.lines) == (1, ["photo 3 is missing in the index"])
-    assert "clipctl verify --repair" in said.err
-    repaired = ctl("verify", "--repair", "--json")
-    assert repaired.code == 0
-    assert set(json.loads(repaired.out)) == {"ok", "problems"}
-
-
 def _indexing(encoded: int, backlog: int) -> Mapping[str, JsonValue]:
     return {**IDLE, "state": "indexing", "encoded": encoded, "backlog": backlog}
 

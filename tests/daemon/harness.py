@@ -278,10 +278,14 @@ class Daemon:
         status = self.wait_idle()
         return status["decoded"], status["encoded"]
 
-    def verify(self) -> None:
-        """Insist that `clipctl verify` finds catalog, index and disk in agreement."""
-        verdict = json.loads(self.ctl("verify", "--json", ok=False).stdout)
-        assert verdict == {"ok": True, "problems": []}, verdict
+    def verify(self, *options: str) -> dict[str, Any]:
+        """Insist that `clipctl verify` finds catalog and index, or more, in agreement."""
+        done = self.ctl("verify", *options, "--json", ok=False)
+        verdict = json.loads(done.stdout)
+        assert verdict["ok"] is True, verdict
+        assert done.returncode == 0
+        assert isinstance(verdict, dict)
+        return verdict
 
     def environment_of(self) -> dict[str, str]:
         """Return the environment that it and its clients run in."""

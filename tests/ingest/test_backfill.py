@@ -78,7 +78,8 @@ def test_a_repair_has_the_photos_it_took_vectors_from_handed_out(house: WritePat
         house.catalog._write(
             "UPDATE vectors SET vector = zeroblob(3) WHERE photo_id = ?", photos[1]
         )
-        house.catalog.repair()
+    with house.catalog.writing():
+        house.catalog.repair(house.reader.damage())
 
     backfill.look_again()
     assert _pass(backfill) == {b"1.jpg"}

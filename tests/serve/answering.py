@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipd.config.options import ServeConfig
-from clipd.errors import RequestError
+from clipd.errors import CheckStoppedError, RequestError
 from clipd.json_types import JsonValue
 from clipd.photo import FailureKind, Hit
 from clipd.search.query import Answer, Query
@@ -20,8 +21,9 @@ from clipd.serve.listener import listening
 from clipd.serve.protocol import Service
 from clipd.serve.server import serving_on
 from clipd.store.other_models import Forgotten
+from clipd.store.pace import StageProgress
 from clipd.store.rows import FailureRow
-from clipd.store.verify import Verdict
+from clipd.store.verify import CheckScope, Difference, PassedOver, Verdict
 
 UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"
 HITS = (
@@ -36,6 +38,22 @@ def failure(path: bytes, kind: FailureKind, reason: str) -> FailureRow:
 
 
 @dataclass
+class GivenCheck:
+    """A check that goes on, half done, until it is stopped."""
+
+    verdict: Future[Verdict] = field(default_factory=Future)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def progress(self) -> StageProgress:
+        return StageProgress("vectors", 500, 1000, 65.0)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        if not self.verdict.done():
+            self.verdict.set_exception(CheckStoppedError())
+
+
+@dataclass
 class GivenService(Service):
     """Answers with given hits, remembers what it was asked."""
 
@@ -45,6 +63,8 @@ class GivenService(Service):
     asked: list[object] = field(default_factory=list)
     before_search: Callable[[], None] = lambda: None
     needs_model: bool = False
+    checks_end: bool = True  # False: they go on until they are stopped
+    check: GivenCheck | None = None  # the last that was asked for
     before_status: Callable[[], None] = lambda: None
 
     def search_known(self, query: Query) -> Answer | None:
@@ -83,10 +103,16 @@ class GivenService(Service):
             raise RequestError("model_in_use", "tiny is the model in use", 409)
         return [Forgotten(model or "old", 7)]
 
-    def verify(self, repair: bool) -> Verdict:
-        if repair:
-            return Verdict(True, ("photo 3 was missing in the index: added",))
-        return Verdict(False, ("photo 3 is missing in the index",))
+    def verify(self, scope: CheckScope) -> GivenCheck:
+        self.asked.append(scope)
+        self.check = GivenCheck()
+        found = Difference("index-lacks", 1, "the index lacks 1 photo", (UGLY,))
+        if self.checks_end and scope.repair:
+            self.check.verdict.set_result(Verdict(mended=(found,)))
+        elif self.checks_end:
+            away = PassedOver(b"/usb", "the folder is missing")
+            self.check.verdict.set_result(Verdict((found,), passed_over=(away,), photos=3))
+        return self.check
 
 
 IDLE: Mapping[str, JsonValue] = {

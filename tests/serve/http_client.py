@@ -91,7 +91,7 @@ def warm_up(path: Path, service: GivenService) -> None:
         with ThreadPoolExecutor(threads) as asking:
             replies = [asking.submit(ask, path, "GET", address) for _ in range(threads)]
         assert {reply.result().status for reply in replies} == {200}
-    assert ask(path, "POST", "/v1/verify").status == 200
+    assert ask(path, "POST", "/v1/forget", {"model": "old"}).status == 200
     service.before_search = service.before_status = lambda: None
     service.needs_model = False
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,8 +15,9 @@ import pytest
 from clipd.errors import ModelMissingError, StorageFullError
 from clipd.search.query import Query, Term
 from clipd.serve.protocol import Service
+from clipd.store.verify import CheckScope, Verdict
 from tests.serve.answering import IDLE, UGLY, GivenService, failure, running
-from tests.serve.http_client import ask, warm_up
+from tests.serve.http_client import PATIENCE_SECONDS, ask, connected, warm_up
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +37,7 @@ def service(server: tuple[GivenService, Path]) -> GivenService:
     service, _ = server
     service.asked.clear()
     service.before_search = lambda: None
+    service.checks_end, service.check = True, None
     return service
 
 
@@ -299,7 +305,80 @@ def test_commands_reach_the_daemon(socket: Path, service: GivenService) -> None:
     assert service.asked == [*rescans, "pause", "resume"]
 
 
-def test_verify_tells_what_is_wrong_and_what_was_repaired(socket: Path) -> None:
-    assert ask(socket, "POST", "/v1/verify").value["ok"] is False
-    repaired = ask(socket, "POST", "/v1/verify", {"repair": True}).value
-    assert repaired == {"ok": True, "problems": ["photo 3 was missing in the index: added"]}
+def test_verify_tells_what_is_wrong_and_what_was_repaired(
+    socket: Path, service: GivenService
+) -> None:
+    wrong = ask(socket, "POST", "/v1/verify").value
+    assert wrong["ok"] is False
+    assert wrong["problems"] == ["the index lacks 1 photo"]
+    difference = wrong["differences"][0]
+    assert (difference["kind"], difference["count"]) == ("index-lacks", 1)
+    assert base64.b64decode(difference["paths"][0]["path_b64"]) == UGLY
+    assert wrong["passed_over"] == [{"path": "/usb", "reason": "the folder is missing"}]
+
+    repaired = ask(socket, "POST", "/v1/verify", {"repair": True, "disk": True}).value
+    assert repaired["ok"] is True
+    assert [one["kind"] for one in repaired["repaired"]] == ["index-lacks"]
+    assert service.asked == [CheckScope(), CheckScope(disk=True, repair=True)]
+
+
+def test_a_check_tells_how_far_it_is_line_by_line(socket: Path, service: GivenService) -> None:
+    service.checks_end = False
+    with following_a_check(socket) as lines:
+        first = json.loads(next(lines))
+        assert first == {"stage": "vectors", "done": 500, "total": 1000, "seconds_left": 65.0}
+        assert service.check is not None
+        service.check.verdict.set_result(Verdict(photos=3))
+        last = [json.loads(line) for line in lines][-1]
+    assert last["ok"] is True
+    assert last["photos"] == 3
+
+
+def test_a_client_that_leaves_ends_its_check(socket: Path, service: GivenService) -> None:
+    service.checks_end = False
+    with following_a_check(socket) as lines:
+        next(lines)
+        assert service.check is not None
+        assert not service.check.stopped.is_set()
+    assert service.check.stopped.wait(PATIENCE_SECONDS)
+
+
+def test_a_client_that_leaves_without_lines_ends_its_check_too(
+    socket: Path, service: GivenService
+) -> None:
+    service.checks_end = False
+    with connected(socket) as sock:
+        sock.sendall(b"POST /v1/verify HTTP/1.1\r\nHost: clipd\r\nContent-Length: 0\r\n\r\n")
+        wait_until(lambda: service.check is not None)
+    assert service.check is not None
+    assert service.check.stopped.wait(PATIENCE_SECONDS)
+
+
+def test_a_check_that_fails_says_why_in_its_last_line(socket: Path, service: GivenService) -> None:
+    service.checks_end = False
+    with following_a_check(socket) as lines:
+        next(lines)
+        assert service.check is not None
+        service.check.verdict.set_exception(StorageFullError("the disk is full"))
+        last = [json.loads(line) for line in lines][-1]
+    assert last == {"error": {"code": "storage_full", "message": "the disk is full"}}
+
+
+@contextmanager
+def following_a_check(path: Path) -> Iterator[Iterator[bytes]]:
+    """Ask for a check with progress, as clipctl does; yield the lines of the answer."""
+    body = b'{"progress": true}'
+    with connected(path) as sock:
+        sock.sendall(b"POST /v1/verify HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        with sock.makefile("rb") as lines:
+            head = b"".join(iter(lines.readline, b"\r\n"))
+            assert b" 200 " in head
+            assert b"application/x-ndjson" in head
+            yield lines
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not claim():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)

@@ -37,7 +37,7 @@ def photos_in(folder: Path) -> tuple[int, str | None]:
     catalog, note = open_catalog(folder, NOW)
     reader = CatalogReader(folder / CATALOG)
     try:
-        assert reader.problems() == []
+        assert reader.damage().sentences == []
         return reader.counts(1).photos, note
     finally:
         reader.close()
@@ -345,7 +345,7 @@ def test_a_backup_is_whole_while_the_catalog_is_written(stock: Stock) -> None:
     assert backed_up_at(stock.folder) is not None
     copy = CatalogReader(stock.folder / BACKUP)
     assert copy.counts(stock.model).photos == 100
-    assert copy.problems() == []
+    assert copy.damage().sentences == []
     copy.close()
 
 

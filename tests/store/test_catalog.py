@@ -170,7 +170,7 @@ def test_purge_keeps_what_is_young_or_in_use_and_drops_vectors_with_their_photo(
     assert stock.catalog.photo_of_hash(a_hash(1)) is None
     assert stock.reader.vector(stock.model, old) is None
     assert stock.reader.vector(stock.model, young) is not None
-    assert stock.reader.problems() == []
+    assert stock.reader.damage().sentences == []
 
 
 def test_a_photo_whose_file_was_edited_is_kept_for_an_undo(stock: Stock) -> None:
@@ -275,7 +275,7 @@ def test_reviving_brings_back_young_tombstones_but_not_failures(stock: Stock) ->
         assert stock.catalog.revive(stock.root, since=50) == 1
 
     assert stock.catalog.paths_under(ROOT) == [b"/photos/000001.jpg", b"/photos/000002.jpg"]
-    assert stock.reader.problems() == []
+    assert stock.reader.damage().sentences == []
 
 
 def test_a_photo_that_cannot_be_read_just_now_stays_beside_its_failure(stock: Stock) -> None:
@@ -370,7 +370,7 @@ def test_a_full_disk_is_said_to_be_full_and_nothing_is_lost(small_disk: Path) ->
             fill_without_end(stock)
         survivors = stock.reader.counts(stock.model).photos
         assert survivors >= 10
-        assert stock.reader.problems() == []
+        assert stock.reader.damage().sentences == []
     with Stock(small_disk) as again:
         assert again.reader.counts(again.model).photos == survivors
     assert not list(small_disk.glob("*suspect*"))
@@ -407,4 +407,4 @@ def test_an_io_error_while_writing_is_not_taken_for_damage(tmp_path: Path) -> No
     assert not list(tmp_path.glob("*suspect*"))
     with Stock(tmp_path) as stock:
         assert stock.reader.counts(stock.model).photos == int(survivors) > 0
-        assert stock.reader.problems() == []
+        assert stock.reader.damage().sentences == []

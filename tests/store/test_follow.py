@@ -113,7 +113,7 @@ def test_after_any_changes_the_index_holds_what_belongs_in_it(
 
         assert sorted(follower.index.ids()) == expected.ids()
         assert follower.differences() == ([], [])
-        assert stock.reader.problems() == []
+        assert stock.reader.damage().sentences == []
         for photo in follower.index.ids():
             vector = stock.reader.vector(stock.model, int(photo))
             assert vector is not None
@@ -186,12 +186,12 @@ def test_counts_that_are_wrong_are_named_and_repaired(stock: Stock) -> None:
     with contextlib.closing(sqlite3.connect(stock.file)) as connection, connection:
         connection.execute("UPDATE tallies SET value = 77 WHERE what = 'photos'")
         connection.execute("UPDATE photos SET live = 5 WHERE id = 1")
-    assert len(stock.reader.problems()) == 3
+    assert len(stock.reader.damage().sentences) == 3
 
     with stock.catalog.writing():
-        stock.catalog.repair()
+        stock.catalog.repair(stock.reader.damage())
 
-    assert stock.reader.problems() == []
+    assert stock.reader.damage().sentences == []
 
 
 def test_a_snapshot_is_stale_after_many_changes_only(stock: Stock) -> None:
@@ -250,7 +250,7 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_index_agrees(
         follower.start()
         assert note is None
         assert reader.counts(model).photos >= acknowledged > 0
-        assert reader.problems() == []
+        assert reader.damage().sentences == []
         assert follower.differences() == ([], [])
         reader.close()
         catalog.close()

@@ -40,7 +40,7 @@ def test_all_that_is_kept_of_other_models_goes_and_nothing_else(stock: Stock) ->
         assert stock.reader.counts(model).without_vector == 5000
     assert [model.name for model in stock.catalog.models()] == [IN_USE]
     assert stock.reader.counts(stock.model).without_vector == 0
-    assert stock.reader.problems() == []
+    assert stock.reader.damage().sentences == []
     follower.catch_up()
     assert follower.differences() == ([], [])
     assert len(follower.index) == 5000
@@ -74,7 +74,7 @@ def test_a_stop_in_the_middle_leaves_a_whole_catalog_and_is_gone_on_with(stock: 
     next(steps)
     steps.close()
 
-    assert stock.reader.problems() == []
+    assert stock.reader.damage().sentences == []
     (old,) = models_to_forget(stock.catalog, "old", IN_USE)
     assert 0 < old.photos < 5000
     assert forget(stock, "old") == [Forgotten("old", old.photos)]

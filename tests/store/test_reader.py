@@ -92,7 +92,7 @@ def test_readers_in_many_threads_see_only_what_was_committed_whole(stock: Stock)
 
     def read() -> None:
         while not done.is_set():
-            ids = stock.reader.indexable_ids(stock.model)
+            ids = stock.reader.indexable_ids(stock.model, 0, 1000)
             if len(ids) % 2 or stock.reader.counts(stock.model).photos % 2:
                 odd.append(len(ids))
 
@@ -115,7 +115,7 @@ def test_a_reader_never_keeps_the_wal_from_being_cut(stock: Stock) -> None:
     stock.fill(50)
     stock.reader.folder_rows(b"/photos", b"", 3)
     stock.reader.indexable(stock.model, 0, 3)
-    stock.reader.problems()
+    stock.reader.damage()
 
     stock.catalog.checkpoint()
 

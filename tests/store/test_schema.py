@@ -32,7 +32,7 @@ def test_a_catalog_of_0_1_keeps_its_photos_and_vectors(old_folder: Path) -> None
         assert vector is not None
         assert vector @ a_vector(1) == pytest.approx(1, abs=0.01)
         assert len(stock.reader.failures(b"", 10, skipped=True)) == 2
-        assert stock.reader.problems() == []
+        assert stock.reader.damage().sentences == []
         follower = stock.follower()
         assert follower.start() == "index: 2 photos, built from the catalog"
 
@@ -44,7 +44,7 @@ def test_vectors_of_0_1_get_their_checksums_little_by_little(old_folder: Path) -
             with stock.catalog.writing():
                 done.append(stock.catalog.add_checksums(limit=2))
         assert done == [2, 1, 0]
-        assert stock.reader.problems() == []
+        assert stock.reader.damage().sentences == []
         assert stock.reader.journal_span()[1] == 7  # the index has nothing to do with it
 
 

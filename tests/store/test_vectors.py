@@ -55,7 +55,7 @@ def following(stock: Stock) -> IndexFollower:
 def test_a_damaged_vector_is_named_dropped_and_made_anew(stock: Stock, blob: bytes) -> None:
     stock.fill(3)
     set_blob(stock, 2, blob)
-    assert stock.reader.problems() == ["unusable vectors of photos 2"]
+    assert stock.reader.damage().sentences == ["unusable vectors of photos 2"]
     assert stock.reader.vector(stock.model, 2) is None
 
     follower = following(stock)
@@ -64,7 +64,7 @@ def test_a_damaged_vector_is_named_dropped_and_made_anew(stock: Stock, blob: byt
     assert sorted(follower.index.ids()) == [1, 3]
     assert "vectors of 1 photos (ids 2) were damaged" in follower.trouble()
     assert [photo for photo, _ in stock.catalog.photos_without_vector(stock.model, 0, 9)] == [2]
-    assert stock.reader.problems() == []
+    assert stock.reader.damage().sentences == []
     with stock.catalog.writing():
         stock.catalog.put_vector(stock.model, 2, a_vector(1))
     follower.catch_up()
@@ -103,9 +103,9 @@ def test_repair_drops_what_is_damaged(stock: Stock) -> None:
     stock.fill(3)
     set_blob(stock, 2, LOWEST_OF_THE_FRACTION)
     with stock.catalog.writing():
-        stock.catalog.repair()
+        stock.catalog.repair(stock.reader.damage())
 
-    assert stock.reader.problems() == []
+    assert stock.reader.damage().sentences == []
     assert stock.reader.counts(stock.model).without_vector == 1
 
 

@@ -1,0 +1,193 @@
+"""Whether the disk holds what the catalog says: the roots walked, and every file read if asked."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from clipd.decode.opening import open_untouched
+from clipd.errors import RootStalledError
+from clipd.pathtext import shown
+from clipd.photo import Fingerprint, same
+from clipd.store.pace import Pace
+from clipd.store.rows import KnownFile, LiveFile
+from clipd.store.verify import DifferenceKind, PassedOver
+from clipd.watch.disk_thread import DiskAccess
+from clipd.watch.library import PhotoLibrary
+from clipd.watch.look import Looker, Seen
+from clipd.watch.root import Root
+from clipd.watch.scan import folder_steps
+
+_PAGE = 500
+_CHUNK_BYTES = 1 << 20
+_HASH_BYTES = 16  # of BLAKE2b, as the decoders take it
+
+# Nothing is there, or no file: what walks the disk tells of it.
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+
+# "kept": the disk has nothing there, but that proves nothing, since another file system was
+# mounted there when the file was last seen.
+Finding = DifferenceKind | Literal["kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherContent:
+    """A file whose bytes are not those that the catalog knows, though it looks the same."""
+
+    known: LiveFile
+    found: bytes | None  # the hash of its bytes now; None: they cannot be read
+
+
+class DiskAudit:
+    """Compares the roots with the catalog; only looks. For the thread of a check.
+
+    A root whose disk stops to answer is passed over from there on.
+    """
+
+    def __init__(self, library: PhotoLibrary) -> None:
+        self._library = library
+        self._reader = library.reader
+        self._roots = library.roots
+        self._looker = Looker(library.roots, library.rules)
+        self.bytes_read = 0
+
+    def within_reach(self) -> list[Root]:
+        """Return the roots that can be checked now."""
+        return [root for root in self._roots if not self._is_away(root)]
+
+    def passed_over(self) -> list[PassedOver]:
+        """Return the roots that cannot be checked now, and why."""
+        away = [root for root in self._roots if self._is_away(root)]
+        return [PassedOver(root.path, self._roots.state(root.id).reason) for root in away]
+
+    def count_files(self) -> int:
+        """Return how many photos' files the catalog knows in the roots that can be checked."""
+        counts = self._reader.root_counts()
+        return sum(counts.get(root.id, 0) for root in self.within_reach())
+
+    def walk(self, root: Root, pace: Pace) -> Iterator[bytes]:
+        """Yield the paths of a root that seem to differ from the catalog.
+
+        Raises:
+            CheckStoppedError: the check was told to end.
+        """
+        pace.begin(f"folders of {shown(root.path)}", self._reader.count_folders(root.id))
+        for step in folder_steps(self._library, root, root.path, deep=True):
+            if step is None:
+                pace.advance(1)
+            else:
+                yield step
+
+    def finding(self, path: bytes) -> Finding | None:
+        """Say how a path differs from what the catalog knows; None when it does not."""
+        root = self._roots.of(path)
+        if root is None or self._is_away(root):
+            return None
+        known = self._reader.known_at(path)
+        fingerprint = known.fingerprint if known is not None else None
+        device = fingerprint.device if fingerprint is not None else None
+        return _compare(self._looker.look(path, device), known)
+
+    def other_contents(self, root: Root, pace: Pace) -> Iterator[OtherContent]:
+        """Read the photos' files of a root; yield those whose bytes are not the known ones.
+
+        A file that looks different from what the catalog knows is passed over: ``walk`` tells.
+
+        Raises:
+            CheckStoppedError: the check was told to end.
+        """
+        name = f"bytes of the files in {shown(root.path)}"
+        pace.begin(name, self._reader.count_bytes(root.id))
+        after = root.path
+        while page := self._reader.live_files(root.id, after, _PAGE):
+            for file in page:
+                try:
+                    differing = self._compare_bytes(self._roots.disk(root), file, pace)
+                except RootStalledError:
+                    return
+                if differing is not None:
+                    yield differing
+            after = page[-1].path
+
+    def is_still_other(self, content: OtherContent) -> bool:
+        """Whether the catalog still takes a file for what it is not."""
+        row = self._reader.live_file(content.known.path)
+        if row is None or row.content_hash == content.found:
+            return False
+        # A row that is doubted waits to be read again.
+        return row.is_doubted or row.fingerprint == content.known.fingerprint
+
+    def _is_away(self, root: Root) -> bool:
+        return self._roots.state(root.id).is_away
+
+    def _compare_bytes(self, disk: DiskAccess, file: LiveFile, pace: Pace) -> OtherContent | None:
+        try:
+            opened = disk.ask(lambda: open_untouched(file.path))
+        except OSError as error:
+            return None if error.errno in _NO_FILE else OtherContent(file, None)
+        try:
+            if not disk.ask(lambda: _is_as_known(opened, file)):
+                pace.advance(file.fingerprint.size_bytes)
+                return None
+            found = self._hash(disk, opened, pace)
+            if found == file.content_hash or not disk.ask(lambda: _is_as_known(opened, file)):
+                return None
+        except OSError:
+            return OtherContent(file, None)
+        finally:
+            disk.ask(lambda: os.close(opened))
+        # Unless the file was read anew by the indexer in the meantime.
+        return OtherContent(file, found) if self._reader.live_file(file.path) == file else None
+
+    def _hash(self, disk: DiskAccess, opened: int, pace: Pace) -> bytes:
+        digest = hashlib.blake2b(digest_size=_HASH_BYTES)
+        while chunk := disk.ask(lambda: os.read(opened, _CHUNK_BYTES)):
+            digest.update(chunk)
+            self.bytes_read += len(chunk)
+            pace.advance(len(chunk))
+        # A library that is read whole would push everything else out of the system's cache.
+        os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_DONTNEED)
+        return digest.digest()
+
+
+def _is_as_known(opened: int, file: LiveFile) -> bool:
+    now, known = Fingerprint.of(os.fstat(opened)), file.fingerprint
+    return (now.size_bytes, now.mtime_ns) == (known.size_bytes, known.mtime_ns)
+
+
+def _compare(seen: Seen, known: KnownFile | None) -> Finding | None:
+    if seen.kind == "stalled":
+        return None
+    if seen.kind == "absent":
+        return _compare_absent(seen, known)
+    if not seen.is_wanted:
+        return "ignored" if known is not None else None
+    if seen.kind == "file":
+        return _compare_file(seen, known)
+    if seen.trouble:
+        # What is listed among the errors is known to be out of reach.
+        is_listed = known is not None and known.kind is not None
+        return None if is_listed or seen.is_root or seen.is_folder_unreadable else "unreadable"
+    return "gone" if known is not None else None  # a folder, or no file, where a file was
+
+
+def _compare_absent(seen: Seen, known: KnownFile | None) -> Finding | None:
+    if known is None:
+        return None
+    is_photo = known.kind is None
+    return "kept" if is_photo and not seen.is_deleted else "gone"
+
+
+def _compare_file(seen: Seen, known: KnownFile | None) -> Finding | None:
+    if known is None:
+        return "unknown"
+    # One that is skipped for its name is not looked at; one without a fingerprint could not be,
+    # and is tried again with every scan.
+    if known.kind == "skipped" or known.fingerprint is None or seen.fingerprint is None:
+        return None
+    verdict = same(known.fingerprint, seen.fingerprint, stable_inodes=seen.has_stable_inodes)
+    return "changed" if verdict == "changed" else None
