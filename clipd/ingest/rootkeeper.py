@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 
 from clipd.errors import StoreUnavailableError
 from clipd.ingest.inbox import Inbox
 from clipd.store.catalog import Catalog
-from clipd.watch.root import RootChange
+from clipd.store.rows import VolumeRow
+from clipd.watch.root import Root, RootChange, VolumeChange
 
 _log = logging.getLogger(__name__)
 # A drive that is pulled, or a folder that is being removed, can make its files vanish
@@ -44,6 +46,8 @@ class RootKeeper:
             self._encode_anew()
 
     def _write(self, change: RootChange) -> None:
+        for volume in change.volumes:
+            self._take_volume(change.root, volume)
         if change.identity is not None:
             self._catalog.remember_root(change.root.id, *change.identity)
         if change.now.state == "offline" and change.before is not None:
@@ -51,3 +55,14 @@ class RootKeeper:
             revived = self._catalog.revive(change.root.id, since)
             if revived:
                 _log.info("%d paths are kept: their folder went away with them", revived)
+
+    def _take_volume(self, root: Root, change: VolumeChange) -> None:
+        seen = change.seen
+        here = VolumeRow(change.now or 0, seen.folder, seen.uuid, seen.device, seen.inode)
+        is_news = self._catalog.take_volume(root.id, here, change.before)
+        if not is_news or change.before in (None, change.now):
+            return
+        folder = os.fsdecode(seen.folder)
+        _log.info("another volume lies at %s; the photos of the former one are kept", folder)
+        if seen.folder == root.path:
+            self._catalog.remember_root(root.id, seen.device, seen.inode)

@@ -80,15 +80,15 @@ class Search:
 
     def _hit(self, photo: int, score: float, places: tuple[Located, ...]) -> Hit:
         """Make a hit of the places of a photo: those that can be opened now come first."""
-        ordered = sorted(places, key=lambda place: self._is_offline(place.root))
+        ordered = sorted(places, key=self._is_offline)
         first, *others = ordered
         return Hit(
             photo=photo,
             path=first.path,
             score=score,
-            offline=self._is_offline(first.root),
+            offline=self._is_offline(first),
             also=tuple(place.path for place in others),
         )
 
-    def _is_offline(self, root: int) -> bool:
-        return self._roots.state(root).is_away
+    def _is_offline(self, place: Located) -> bool:
+        return place.is_aside or self._roots.is_offline(place.path, place.root, place.device)

@@ -15,17 +15,17 @@ from clipd.errors import EncodeError
 from clipd.photo import ModelSpec
 from clipd.store import schema
 from clipd.store.check import Damage, DanglingRow, unsound_among
-from clipd.store.path_writer import PathWriter
 from clipd.store.query_texts import hash_of
 from clipd.store.rows import DOUBTED_NS, ModelRow, folder_range, split, stored
 from clipd.store.sqlite import Access
 from clipd.store.vectors import checksum_of, pack
+from clipd.store.volume_writer import VolumeWriter
 
 TEXT_VECTORS_KEPT = 10_000
 _SLICE = 10_000  # rows that one transaction changes where many are to be changed
 
 
-class Catalog(PathWriter):
+class Catalog(VolumeWriter):
     """Everything that the indexer writes. One per process, for one thread at a time.
 
     Every method that changes something must be called inside of ``writing``.
@@ -65,6 +65,10 @@ class Catalog(PathWriter):
         self._in_slices("DELETE FROM failures WHERE rowid", root, path)
         bury = f"UPDATE paths SET gone_at = {now:d} WHERE gone_at IS NULL AND rowid"
         gone = self._in_slices(bury, root, path)
+        with self.writing():
+            # The paths of volumes that are set aside come before all others: they begin with NUL.
+            sql = "UPDATE paths SET gone_at = ? WHERE folder < x'01' AND root_id = ?"
+            gone += self._write(f"{sql} AND gone_at IS NULL", now, root)
         # Only now: a retirement that was cut short is taken up again by the next start.
         with self.writing():
             self._write("UPDATE roots SET configured = 0 WHERE id = ?", root)

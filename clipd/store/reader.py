@@ -27,9 +27,14 @@ from clipd.store.rows import (
     KnownFile,
     LiveFile,
     Located,
+    SampleFile,
+    VolumeRow,
+    aside_folder,
     failure_row,
     fingerprint_of,
     folder_range,
+    is_aside,
+    plain_folder,
     split,
 )
 from clipd.store.sqlite import Access, connect, disk_trouble
@@ -71,6 +76,15 @@ _LIVE_FILES = f"""
 _LIVE_FILE = f"""
     SELECT content_hash, {FINGERPRINT} FROM paths JOIN photos ON photos.id = photo_id
     WHERE folder = ? AND name = ? AND gone_at IS NULL
+"""
+# Two ranges and no OR, so that each is one stretch of the index.
+_SAMPLE = """
+    SELECT folder, name, size_bytes, mtime_ns, content_hash FROM (
+        SELECT * FROM (SELECT * FROM paths WHERE folder = ?1 AND gone_at IS NULL
+            ORDER BY folder {order}, name {order} LIMIT ?4)
+        UNION ALL SELECT * FROM (SELECT * FROM paths WHERE folder > ?2 AND folder < ?3
+            AND gone_at IS NULL ORDER BY folder {order}, name {order} LIMIT ?4)
+    ) found JOIN photos ON photos.id = found.photo_id LIMIT ?4
 """
 _INDEXABLE = """
     SELECT photo_id, vector, checksum FROM vectors JOIN photos ON photos.id = photo_id
@@ -188,12 +202,13 @@ class CatalogReader:
     def locate(self, photos: Sequence[int]) -> dict[int, tuple[Located, ...]]:
         """Return the live paths of photos, in order; photos without any are left out."""
         found: dict[int, tuple[Located, ...]] = {}
-        for photo, folder, name, root in self._fetch(
-            "SELECT photo_id, folder, name, root_id FROM paths WHERE gone_at IS NULL"
+        for photo, folder, name, root, device in self._fetch(
+            "SELECT photo_id, folder, name, root_id, device FROM paths WHERE gone_at IS NULL"
             " AND photo_id IN (SELECT value FROM json_each(?)) ORDER BY folder, name",
             _list(photos),
         ):
-            here = Located(os.path.join(folder, name), root)
+            path = os.path.join(plain_folder(folder), name)
+            here = Located(path, root, int(device), is_aside(folder))
             found[photo] = (*found.get(photo, ()), here)
         return found
 
@@ -295,6 +310,29 @@ class CatalogReader:
         """Return the remembered (device, inode) of a root; None when it was never seen."""
         row = self._first("SELECT device, inode FROM roots WHERE id = ?", root)
         return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
+
+    def volumes(self, root: int) -> list[VolumeRow]:
+        """Return the file systems that were seen in a root, those of now and of before."""
+        sql = "SELECT id, folder, uuid, device, inode, is_here FROM volumes WHERE root_id = ?"
+        return [
+            VolumeRow(number, folder, uuid, int(device), int(inode), bool(here))
+            for number, folder, uuid, device, inode, here in self._fetch(sql, root)
+        ]
+
+    def sample(self, folder: bytes, limit: int, aside: int | None = None) -> list[SampleFile]:
+        """Return some live paths in a folder and below, from both ends of it.
+
+        Args:
+            aside: of the paths of this volume, which are set aside; None: of those in place.
+        """
+        top = folder if aside is None else aside_folder(aside, folder)
+        start, end = folder_range(top)
+        rows = self._fetch(_SAMPLE.format(order="ASC"), top, start, end, limit)
+        rows += self._fetch(_SAMPLE.format(order="DESC"), top, start, end, limit)
+        return [
+            SampleFile(os.path.join(plain_folder(at), name), int(size), int(mtime), content_hash)
+            for at, name, size, mtime, content_hash in rows
+        ]
 
     def failures(self, after: bytes, limit: int, skipped: bool) -> list[FailureRow]:
         """Return failures by folder and name, from behind the path ``after``.

@@ -82,10 +82,34 @@ class LiveFile:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """One live path of a photo."""
+    """One live path of a photo, and the device on which it was last seen."""
 
     path: bytes
     root: int
+    device: int
+    is_aside: bool = False  # another volume lies in the place of the one that it is on
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRow:
+    """A file system that was seen at a folder. ``is_here``: the last one that was."""
+
+    id: int  # 0 for one that the catalog does not know yet
+    folder: bytes
+    uuid: str  # "" when it is not known
+    device: int
+    inode: int  # of the folder
+    is_here: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFile:
+    """A known file, to be compared with what lies at its path."""
+
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    content_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +133,24 @@ def folder_range(folder: bytes) -> tuple[bytes, bytes]:
     """Return the half-open range in which every folder below ``folder`` sorts."""
     start = folder if folder.endswith(b"/") else folder + b"/"
     return start, start[:-1] + b"0"  # "0" follows "/"
+
+
+def aside_folder(volume: int, folder: bytes) -> bytes:
+    """Return the folder under which the paths of a volume are kept while another is in its place.
+
+    No path on a disk has a NUL, so that they are in nobody's way, nor taken for deleted.
+    """
+    return b"\0%d\0%s" % (volume, folder)
+
+
+def plain_folder(folder: bytes) -> bytes:
+    """Return a folder as it is called on disk, whether or not its paths are set aside."""
+    return folder.split(b"\0", 2)[2] if is_aside(folder) else folder
+
+
+def is_aside(folder: bytes) -> bool:
+    """Whether a folder as stored says that its volume is not there, but another is."""
+    return folder.startswith(b"\0")
 
 
 def stored(number: int) -> Stored:

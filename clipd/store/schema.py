@@ -130,6 +130,18 @@ _SECOND = (
     "DROP INDEX failures_by_root",
     "CREATE INDEX failures_by_world ON failures(kind, world) WHERE kind <> 'skipped'",
     "CREATE INDEX failures_due ON failures(retry_at) WHERE retry_at IS NOT NULL",
+    # File systems that were seen at a folder: the root, or a mount point below it. Of those at one
+    # folder at most one is there now; the paths of the others are set aside, see rows.aside_folder.
+    """CREATE TABLE volumes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        root_id INTEGER NOT NULL REFERENCES roots(id),
+        folder BLOB NOT NULL,
+        uuid TEXT NOT NULL,
+        device INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        is_here INTEGER NOT NULL
+    )""",
+    "CREATE UNIQUE INDEX volumes_here ON volumes(folder) WHERE is_here",
 )
 
 _NOW = "CAST(strftime('%s', 'now') AS INTEGER)"

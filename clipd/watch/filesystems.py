@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from dataclasses import dataclass
 
 from clipd.watch.root import is_within
+from clipd.watch.statx import mount_id
 
 # Changes made by another machine, or beneath FUSE, never become inotify events (inotify(7)).
 # fmt: off
@@ -17,6 +19,15 @@ _NO_EVENTS = frozenset((
 # fmt: on
 # Inodes made up when a file is first looked at, so that another mount gives others.
 _UNSTABLE_INODES = frozenset(("cifs", "davfs", "exfat", "fuse", "msdos", "smb3", "smbfs", "vfat"))
+# fmt: off
+_KERNELS_OWN = frozenset((
+    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts",
+    "devtmpfs", "efivarfs", "fusectl", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore",
+    "rpc_pipefs", "securityfs", "sysfs", "tracefs",
+))
+# fmt: on
+_UUID_BYTES = 17  # struct fsuuid2 of linux/fs.h: the length, then at most 16 bytes
+_FS_IOC_GETFSUUID = 0x80111500  # _IOR(0x15, 0, struct fsuuid2)
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
@@ -49,16 +60,57 @@ def filesystem_of(path: bytes) -> FileSystem:
     return _innermost(real, _mounts())[1]
 
 
-def mounts_of(path: bytes) -> frozenset[int]:
-    """Return the ids of the mounts that a folder lies on and that lie below it.
+def mounts_below(path: bytes) -> dict[bytes, int]:
+    """Return the numbers of the mount that a folder lies on and of those below it, by folder.
 
-    A mount that is made anew has a new id, so that a set that differs from an earlier one tells
-    that other files may be there, and that the watches on the old ones are gone.
+    A mount that is made anew has another number, so that an answer that differs from an earlier
+    one tells that other files may be there, and that the watches on the old ones are gone. The
+    kernel's own file systems, such as /proc, are left out.
     """
     real = os.path.realpath(path)
     mounts = _mounts()
-    below = {number for number, mount in mounts if is_within(mount.mount_point, real)}
-    return frozenset(below | {_innermost(real, mounts)[0]})
+    found = {path: _innermost(real, mounts)[0]}
+    for number, mount in mounts:
+        point = mount.mount_point
+        if point != real and is_within(point, real) and _family(mount.kind) not in _KERNELS_OWN:
+            found[os.path.join(path, os.path.relpath(point, real))] = number
+    return {folder: _lasting_number(folder) or number for folder, number in found.items()}
+
+
+def _lasting_number(folder: bytes) -> int:
+    try:
+        return mount_id(folder)
+    except OSError:
+        return 0  # a mount that only another user may enter, or whose server is gone
+
+
+def uuid_of(folder: bytes) -> str:
+    """Return the UUID of the file system that a folder lies on; "" when nobody knows it."""
+    return _uuid_from_kernel(folder) or _uuid_from_udev(os.stat(folder).st_dev)
+
+
+def _uuid_from_kernel(folder: bytes) -> str:
+    answer = bytearray(_UUID_BYTES)
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(opened, _FS_IOC_GETFSUUID, answer)
+    except OSError:
+        return ""  # a kernel before 6.9, or a file system that has none, such as FAT
+    finally:
+        os.close(opened)
+    uuid = answer[1 : 1 + answer[0]]
+    return uuid.hex() if any(uuid) else ""
+
+
+def _uuid_from_udev(device: int) -> str:
+    try:
+        with os.scandir("/dev/disk/by-uuid") as links:
+            for link in links:
+                if os.stat(link.path).st_rdev == device:
+                    return link.name
+    except OSError:
+        return ""
+    return ""
 
 
 def _mounts() -> list[tuple[int, FileSystem]]:

@@ -58,7 +58,7 @@ class Mailbox:
             self._is_busy = self._is_busy or bool(requests)
             return requests
 
-    def rest(self, seconds: float, *, is_busy: bool = False) -> None:
+    def rest(self, seconds: float, is_busy: bool = False) -> None:
         """Wait until somebody wants something, or the time is up.
 
         Args:

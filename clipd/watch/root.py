@@ -40,8 +40,32 @@ class RootState:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenVolume:
+    """A file system as it lies at a folder: the root, or a mount point below it."""
+
+    folder: bytes
+    uuid: str  # "" when it is not known
+    device: int
+    inode: int  # of the folder
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeChange:
+    """A volume that the catalog has to note.
+
+    ``before`` is the id of the one that was known there, None for none; ``now`` of the one that is
+    there, None for a new one. Where they differ, the paths of the first are set aside, and those
+    of the second come back.
+    """
+
+    seen: SeenVolume
+    before: int | None
+    now: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RootChange:
-    """A root changed its state, or shows its identity for the first time.
+    """A root changed its state, or shows its identity or its volumes for the first time.
 
     ``identity`` is the (device, inode) that the catalog should remember for it; None when what
     it remembers stays true.
@@ -51,6 +75,7 @@ class RootChange:
     before: RootState | None
     now: RootState
     identity: tuple[int, int] | None = None
+    volumes: tuple[VolumeChange, ...] = ()
 
 
 def is_within(path: bytes, folder: bytes) -> bool:

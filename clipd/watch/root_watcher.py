@@ -10,25 +10,26 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from clipd.config.options import WatchConfig
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
 from clipd.watch.events import Events
-from clipd.watch.filesystems import mounts_of
 from clipd.watch.full_scan import Findings, FullScan
 from clipd.watch.library import PhotoLibrary
 from clipd.watch.listing import folder_trouble
 from clipd.watch.mailbox import Mailbox, Stopped
 from clipd.watch.overflow import LostEvents
-from clipd.watch.root import Root, RootChange
+from clipd.watch.root import Root, RootChange, VolumeChange
 from clipd.watch.suspend import SleepClock
 
 log = logging.getLogger(__name__)
 
+SETTLE_SECONDS = 0.05  # for the catalog to note a volume
 CHECK_SECONDS = 2.0  # between looks at the root, each a few stats
+_TELL_AGAIN_SECONDS = 5.0
 _END_SECONDS = 5.0  # for a scan to come to its next folder when clipd stops
 
 
@@ -71,6 +72,7 @@ class RootWatcher:
         self._on_root_change = on_root_change
         self._mailbox = Mailbox()
         self._pulse = library.roots.pulse(root)
+        self._volumes = library.roots.volumes(root)
         self._events = Events(
             root,
             library,
@@ -86,7 +88,10 @@ class RootWatcher:
         self._is_due = True
         self._must_rearm = True
         self._next_scan = 0.0  # on the monotonic clock
-        self._mounts: frozenset[int] = frozenset()
+        self._mounts: Mapping[bytes, int] = {}
+        self._is_waiting_for_catalog = False  # to note which volumes lie here
+        self._told_volumes: tuple[VolumeChange, ...] = ()
+        self._tell_again = 0.0  # on the monotonic clock
         # A daemon thread, so that one that waits for its disk does not keep the process alive.
         self._thread = threading.Thread(
             target=self._run, name=f"clipd-watch-root-{root.id}", daemon=True
@@ -106,6 +111,7 @@ class RootWatcher:
         if self._events_trouble:
             yield self._events_trouble
         yield from self._report.problems
+        yield from self._volumes.problems()
 
     def request_scan(self) -> None:
         """Have the root scanned soon."""
@@ -136,15 +142,21 @@ class RootWatcher:
                 for work in self._mailbox.take_requests():
                     work()
                 self._look_around()
-                if self._is_due and not self._is_offline():
+                if self._is_due and not (self._is_waiting_for_catalog or self._is_offline()):
                     self._scan()
                 self._pulse.rest()
-                self._mailbox.rest(CHECK_SECONDS, is_busy=self._lost.is_waiting)
+                self._mailbox.rest(*self._break())
         except Stopped:
             log.debug("stopped watching %s", self._path)
         finally:
             self._events.stop()
             self._pulse.rest()
+
+    def _break(self) -> tuple[float, bool]:
+        """Return for how long to rest, and whether something is left to do after it."""
+        if self._is_waiting_for_catalog:
+            return SETTLE_SECONDS, True
+        return CHECK_SECONDS, self._lost.is_waiting
 
     def _pause(self, seconds: float) -> None:
         self._mailbox.pause(seconds)
@@ -152,12 +164,15 @@ class RootWatcher:
 
     def _look_around(self) -> None:
         """Find out whether the root has to be scanned, and why."""
+        if self._clock.has_slept():
+            log.info("the machine was suspended; scanning %s", self._path)
+            self._volumes.look_again()
+            self._plan()
+        if not self._are_volumes_settled():
+            return
         change = self._roots.check(self.root)
         if change is not None:
             self._take_change(change)
-        if self._clock.has_slept():
-            log.info("the machine was suspended; scanning %s", self._path)
-            self._plan()
         if not self._events.is_alive():
             self._open_events()
         if self._events.take_lost():
@@ -165,6 +180,30 @@ class RootWatcher:
         if self._lost.is_due() or self._events.take_relinked():
             self._plan()
         self._look_at_watches()
+
+    def _are_volumes_settled(self) -> bool:
+        """Whether the catalog knows which file systems lie here; if not, have it noted."""
+        did_wait = self._is_waiting_for_catalog
+        try:
+            changes = self._volumes.check()
+        except OSError:
+            changes = []  # the root is not there, which its state tells
+        self._is_waiting_for_catalog = bool(changes)
+        if changes:
+            self._have_noted(tuple(changes))
+        elif did_wait:
+            self._roots.reload(self.root)
+            self._plan(rearm=True)
+        return not changes
+
+    def _have_noted(self, changes: tuple[VolumeChange, ...]) -> None:
+        """Tell of volumes, and again now and then while the catalog cannot be written."""
+        now = time.monotonic()
+        if changes == self._told_volumes and now < self._tell_again:
+            return
+        self._told_volumes, self._tell_again = changes, now + _TELL_AGAIN_SECONDS
+        state = self._roots.state(self.root.id)
+        self._on_root_change(RootChange(self.root, None, state, volumes=changes))
 
     def _take_change(self, change: RootChange) -> None:
         if change.now.state == "offline":
@@ -182,7 +221,7 @@ class RootWatcher:
                 self._events.disarm(folder)
             return
         report = self._report
-        mounts = mounts_of(self.root.path)
+        mounts = self._volumes.mounts
         if mounts != self._mounts or not (report.trouble or self._events.is_armed()):
             self._mounts = mounts
             self._plan(rearm=True)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from clipd.watch.disk_thread import STALL_SECONDS, DiskPulse, DiskThread
 from clipd.watch.root import Root, RootChange, RootState, is_within
 from clipd.watch.rules import is_junk
+from clipd.watch.volumes import Volumes, holds_known_files
 
 if TYPE_CHECKING:
     from clipd.store.reader import CatalogReader
 
-_SAMPLE = 32  # known paths that are looked for when a root has changed its identity
+_SAMPLE = 32  # known paths of a folder whose devices are looked at
 
 _GRACE_SECONDS = 3.0
 _NEVER = float("-inf")
@@ -36,6 +37,7 @@ class _Record:
     root: Root
     identity: Identity | None  # of the folder whose files the catalog knows
     disk: DiskThread  # asks on behalf of threads that must not hang
+    volumes: Volumes
     pulse: DiskPulse = field(default_factory=DiskPulse)  # of the root's own thread
     offline: str = "not looked at yet"  # why, "" when it is not
     degraded: str = ""  # why, "" when it is not
@@ -85,6 +87,7 @@ class Roots:
                 root,
                 reader.root_identity(root.id),
                 DiskThread(os.fsdecode(root.path), root.id),
+                Volumes(root, reader),
             )
             for root in roots
         }
@@ -105,6 +108,29 @@ class Roots:
     def pulse(self, root: Root) -> DiskPulse:
         """Return the pulse of the root's own thread, for that thread to keep."""
         return self._records[root.id].pulse
+
+    def volumes(self, root: Root) -> Volumes:
+        """Return the file systems that make up a root."""
+        return self._records[root.id].volumes
+
+    def is_offline(self, path: bytes, root_id: int, device: int) -> bool:
+        """Whether the file at a path cannot be opened now, since its root or its disk is away.
+
+        Args:
+            path: a path that the catalog knows.
+            root_id: the root that it lies in.
+            device: where it was last seen.
+        """
+        record = self._records.get(root_id)
+        if record is None or self.state(root_id).is_away:
+            return True
+        return record.volumes.is_away(path, device)
+
+    def reload(self, root: Root) -> None:
+        """Take over which folder the catalog says that a root is: another volume was noted."""
+        identity = self._reader.root_identity(root.id)
+        with self._lock:
+            self._records[root.id].identity = identity
 
     def is_stalled(self, root: Root) -> bool:
         """Whether the disk of a root has not answered for too long."""
@@ -202,6 +228,8 @@ class Roots:
             record = self._records.get(root.id)
             if record is None or record.state().is_away or record.was_removed:
                 return False
+            if record.volumes.is_given_up(path):
+                return True
             if record.doubted_at is not None and not record.was_emptied:
                 return False
             identity, former = record.identity, set(record.former_devices)
@@ -234,7 +262,11 @@ class Roots:
                 f"the folder is empty, but photos are known in it; if that is meant, "
                 f"run `clipctl rescan {path}`"
             )
-        if is_other and self._count(record.root) and not self._finds_any(record.root):
+        if (
+            is_other
+            and self._count(record.root)
+            and not holds_known_files(self._reader, record.root.path)
+        ):
             return (
                 f"it is another folder now, with none of the photos known in it; if that is meant, "
                 f"run `clipctl rescan {path}`"
@@ -243,14 +275,6 @@ class Roots:
 
     def _count(self, root: Root) -> int:
         return self._reader.root_counts().get(root.id, 0)
-
-    def _finds_any(self, root: Root) -> bool:
-        folders = self._reader.folders(root.id, b"", 1000)
-        for folder in folders[:: max(1, len(folders) // _SAMPLE)]:
-            for row in self._reader.folder_rows(folder, b"", 2):
-                if os.path.lexists(os.path.join(folder, row.name)):
-                    return True
-        return False
 
 
 def _is_known(before: RootState | None, now: RootState) -> bool:

@@ -13,6 +13,8 @@ _AT_FDCWD = -100
 _AT_SYMLINK_NOFOLLOW = 0x100
 _BASIC_STATS = 0x7FF
 _BTIME = 0x800  # also in the answer's mask, where the file system knows it
+_MNT_ID_UNIQUE = 0x4000
+_AT_MNT_ID = 144  # where the number of the mount is in the answer
 _NANOSECONDS = 1_000_000_000
 
 # struct statx of the kernel's include/uapi/linux/stat.h, as far as it is read here: mask, block
@@ -48,6 +50,25 @@ def stat_with_birth(path: bytes) -> FileStat:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), path)
     return _read(answer.raw)
+
+
+def mount_id(folder: bytes) -> int:
+    """Return the number of the mount that a folder lies on, which no later mount is given.
+
+    0 where the kernel (before 6.8) does not tell: the numbers in mountinfo are given out again.
+
+    Raises:
+        OSError: as ``os.stat`` would.
+    """
+    if _statx is None:
+        return 0
+    answer = ctypes.create_string_buffer(_BYTES)
+    if _statx(_AT_FDCWD, folder, 0, ctypes.c_uint(_MNT_ID_UNIQUE), answer) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), folder)
+    (mask,) = struct.unpack_from("=I", answer.raw)
+    (found,) = struct.unpack_from("=Q", answer.raw, _AT_MNT_ID)
+    return int(found) if mask & _MNT_ID_UNIQUE else 0
 
 
 def _read(answer: bytes) -> FileStat:

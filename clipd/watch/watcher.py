@@ -111,6 +111,7 @@ class Watcher:
             self._roots.accept_empty(root.id)
             self._watchers[root.id].request_scan()
         else:
+            self._roots.volumes(root).give_up(path)
             # Of the two, what the path is not finds nothing. To see which it is, this thread, which
             # answers a request, would have to wait for a disk.
             self._backlog.hint(path, closed=True)

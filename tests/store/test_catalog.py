@@ -31,7 +31,9 @@ def test_a_name_of_any_bytes_comes_back_as_it_was(stock: Stock, path: bytes) -> 
 
     assert row is not None
     assert (row.path, row.photo) == (path, photo)
-    assert stock.reader.locate([photo]) == {photo: (Located(path, stock.root),)}
+    assert stock.reader.locate([photo]) == {
+        photo: (Located(path, stock.root, row.fingerprint.device),)
+    }
     assert [stock.catalog.paths_under(ROOT), stock.reader.photo_at(path)] == [[path], photo]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipd.config.options import RootConfig, WatchConfig
+from clipd.ingest.inbox import Inbox
+from clipd.ingest.rootkeeper import RootKeeper
 from clipd.photo import Fingerprint
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader
+from clipd.store.rows import Located
 from clipd.watch.backlog import Backlog
 from clipd.watch.library import PhotoLibrary
 from clipd.watch.listing import folder_trouble, is_wanted
@@ -46,6 +50,8 @@ class Library:
         self.library = PhotoLibrary(self.roots, self.rules, self.reader)
         self.backlog = Backlog(self.config.settle, self.config.settle_max)
         self.changes: list[RootChange] = []
+        self.inbox = Inbox(lambda: None)
+        self.keeper = RootKeeper(self.catalog, self.inbox, lambda: None)
 
     def save(self, name: str | bytes, content: bytes = b"") -> bytes:
         path = os.path.join(os.fsencode(self.photos), os.fsencode(name))
@@ -81,13 +87,20 @@ class Library:
                 self._index(path)
 
     def check(self) -> RootChange | None:
-        """Look at the root, and remember what it is."""
+        """Look at the root, and remember what it is, as its own thread does."""
+        volumes = self.roots.volumes(self.root)
+        with suppress(OSError):
+            while found := volumes.check():
+                state = self.roots.state(self.root.id)
+                self._remember(RootChange(self.root, None, state, volumes=tuple(found)))
+                self.roots.reload(self.root)
         change = self.roots.check(self.root)
         if change is not None:
             self._remember(change)
         return change
 
     def index_all(self) -> None:
+        self.check()
         self.index(self.differing())
         self.check()
 
@@ -95,6 +108,31 @@ class Library:
         """The live paths in the catalog, relative to the root."""
         start = len(self.root.path) + 1
         return {path[start:] for path in self.catalog.paths_under(self.root.path, limit=1 << 20)}
+
+    def photo_of(self, name: str | bytes) -> int | None:
+        """The photo that lies at a path."""
+        return self.reader.photo_at(self.path(name))
+
+    def live_photos(self) -> set[int]:
+        """The photos that have a path, wherever it is."""
+        return set(self.reader.locate(range(1, 1000)))
+
+    def offline_photos(self) -> set[int]:
+        """Those of which every hit would be offline."""
+        return {
+            photo
+            for photo, places in self.reader.locate(range(1, 1000)).items()
+            if all(place.is_aside or self.is_offline(place) for place in places)
+        }
+
+    def is_offline(self, place: Located) -> bool:
+        return self.roots.is_offline(place.path, place.root, place.device)
+
+    def reopen(self) -> None:
+        """Forget all that only a running daemon knows."""
+        self.roots.close()
+        self.roots = Roots([self.root], self.reader)
+        self.library = PhotoLibrary(self.roots, self.rules, self.reader)
 
     def on_disk(self) -> set[bytes]:
         return {
@@ -132,9 +170,8 @@ class Library:
         self.work_until(lambda: not self.watcher.is_scanning and not len(self.backlog))
 
     def _remember(self, change: RootChange) -> None:
-        if change.identity is not None:
-            with self.catalog.writing():
-                self.catalog.remember_root(self.root.id, *change.identity)
+        self.keeper.root_changed(change)
+        self.inbox.run_calls()
 
     def _index(self, path: bytes) -> None:
         now = int(time.time())
@@ -157,6 +194,7 @@ class Library:
             else:
                 self.catalog.put_failure(self.root.id, path, None, "unreadable", why, now)
             return
-        content = b"%d/%d" % (stat.st_ino, stat.st_size)
+        with open(path, "rb") as file:
+            content = hashlib.blake2b(file.read(), digest_size=16).digest()
         photo = self.catalog.add_photo(content, 1, 1, "JPEG", "", now)
         self.catalog.put_path(self.root.id, path, fingerprint, photo)

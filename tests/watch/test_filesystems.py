@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from clipd.watch import filesystems
-from clipd.watch.filesystems import FileSystem, filesystem_of, mounts_of
+from clipd.watch.filesystems import FileSystem, filesystem_of, mounts_below, uuid_of
+from clipd.watch.statx import mount_id
 from tests.watch.conftest import Mounting
 
 MOUNTS = b"""\
@@ -53,9 +55,29 @@ def test_the_real_list_of_mounts_is_read(tmp_path: Path) -> None:
 def test_a_mount_below_a_folder_changes_its_set_of_mounts(
     tmp_path: Path, mounting: Mounting
 ) -> None:
-    before = mounts_of(bytes(tmp_path))
-    mounting(tmp_path / "disk")
-    first = mounts_of(bytes(tmp_path))
-    mounting(tmp_path / "disk")
-    assert len({before, first, mounts_of(bytes(tmp_path))}) == 3
-    assert mounts_of(bytes(tmp_path / "other")) == before
+    here, point = bytes(tmp_path), bytes(tmp_path / "mnt")
+    before = mounts_below(here)
+    mounting(tmp_path / "mnt")
+    first = mounts_below(here)
+    assert first == {**before, point: first[point]}
+    subprocess.run(["umount", str(tmp_path / "mnt")], check=True)
+    assert mounts_below(here) == before
+    mounting(tmp_path / "mnt")
+    assert mounts_below(here).keys() == first.keys()
+    assert mount_id(point) in (0, mounts_below(here)[point])
+    if mount_id(point):  # a kernel that numbers mounts for good
+        assert mounts_below(here) != first
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    assert mounts_below(bytes(beside)) == {bytes(beside): before[here]}
+
+
+def test_a_file_system_in_memory_has_another_uuid_each_time(
+    tmp_path: Path, mounting: Mounting
+) -> None:
+    uuids = set()
+    for _ in range(2):
+        mounting(tmp_path / "mnt")
+        uuids.add(uuid_of(bytes(tmp_path / "mnt")))
+        subprocess.run(["umount", str(tmp_path / "mnt")], check=True)
+    assert uuids == {""} or len(uuids) == 2  # kernels before 6.9 do not tell

@@ -13,6 +13,8 @@ import pytest
 
 from clipd.config.options import RootConfig, WatchConfig
 from clipd.errors import RootStalledError
+from clipd.ingest.inbox import Inbox
+from clipd.ingest.rootkeeper import RootKeeper
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader
 from clipd.watch.backlog import Backlog
@@ -54,11 +56,26 @@ class TwoRoots:
         self.library = PhotoLibrary(self.roots, Rules(self.config, roots), reader)
         self.backlog = Backlog(self.config.settle, self.config.settle_max)
         self.changes: list[RootChange] = []
+        self._inbox = Inbox(lambda: None)
+        self._keeper = RootKeeper(catalog, self._inbox, lambda: None)
 
     @contextmanager
     def watched(self) -> Iterator[Watcher]:
-        with watching(self.config, self.library, self.backlog, self.changes.append) as watcher:
+        with watching(self.config, self.library, self.backlog, self._changed) as watcher:
             yield watcher
+
+    def wait_until(self, claim: Callable[[], bool]) -> None:
+        """Wait for a claim, and meanwhile write what the catalog has to note."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not claim():
+            assert time.monotonic() < deadline, "it never came true"
+            self._inbox.run_calls()
+            threading.Event().wait(0.02)
+
+    def _changed(self, change: RootChange) -> None:
+        if not change.volumes:
+            self.changes.append(change)
+        self._keeper.root_changed(change)
 
     def state(self, root: Root) -> str:
         return self.roots.state(root.id).state
@@ -76,50 +93,43 @@ def two(tmp_path: Path) -> Iterator[TwoRoots]:
     house = TwoRoots(tmp_path, catalog, reader)
     yield house
     house.roots.close()
-    wait_until(lambda: not [t for t in threading.enumerate() if "root" in t.name])
+    house.wait_until(lambda: not [t for t in threading.enumerate() if "root" in t.name])
     reader.close()
     catalog.close()
 
 
-def wait_until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not claim():
-        assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(0.02)
-
-
 def test_a_root_that_hangs_is_stalled_and_the_others_go_on(two: TwoRoots) -> None:
     with two.watched() as watcher:
-        wait_until(lambda: two.state(two.local) == two.state(two.nas) == "online")
+        two.wait_until(lambda: two.state(two.local) == two.state(two.nas) == "online")
         with hanging_disk(two.folders["nas"]):
-            wait_until(lambda: two.state(two.nas) == "stalled")
+            two.wait_until(lambda: two.state(two.nas) == "stalled")
             reason = two.roots.state(two.nas.id).reason
             assert "did not answer for" in reason
             assert two.state(two.local) == "online"
 
             photo = two.folders["local"] / "a.jpg"
             photo.write_bytes(b"x")
-            wait_until(lambda: bytes(photo) in two.hinted())
+            two.wait_until(lambda: bytes(photo) in two.hinted())
             before = watcher.state().scanned_at
             watcher.rescan(None)
-            wait_until(lambda: watcher.state().scanned_at != before)
-            wait_until(lambda: not watcher.is_scanning)
-            wait_until(lambda: any(change.now.state == "stalled" for change in two.changes))
+            two.wait_until(lambda: watcher.state().scanned_at != before)
+            two.wait_until(lambda: not watcher.is_scanning)
+            two.wait_until(lambda: any(change.now.state == "stalled" for change in two.changes))
 
         # The mount is gone, and what it hid is there again.
-        wait_until(lambda: two.state(two.nas) == "online")
+        two.wait_until(lambda: two.state(two.nas) == "online")
         photo = two.folders["nas"] / "b.jpg"
         photo.write_bytes(b"x")
-        wait_until(lambda: bytes(photo) in two.hinted())
+        two.wait_until(lambda: bytes(photo) in two.hinted())
     states = [change.now.state for change in two.changes if change.root == two.nas]
     assert states == ["online", "stalled", "online"]
 
 
 def test_what_the_catalog_knows_in_a_stalled_root_is_not_taken_for_deleted(two: TwoRoots) -> None:
     with two.watched():
-        wait_until(lambda: two.state(two.nas) == "online")
+        two.wait_until(lambda: two.state(two.nas) == "online")
         with hanging_disk(two.folders["nas"]):
-            wait_until(lambda: two.state(two.nas) == "stalled")
+            two.wait_until(lambda: two.state(two.nas) == "stalled")
             device = os.stat(two.folders["local"]).st_dev
             assert not two.roots.is_proof(two.nas, bytes(two.folders["nas"] / "a.jpg"), device)
 
@@ -127,7 +137,7 @@ def test_what_the_catalog_knows_in_a_stalled_root_is_not_taken_for_deleted(two: 
 def test_watching_ends_while_a_disk_hangs(two: TwoRoots) -> None:
     with hanging_disk(two.folders["nas"]):
         with two.watched():
-            wait_until(lambda: two.state(two.nas) == "stalled")
+            two.wait_until(lambda: two.state(two.nas) == "stalled")
             began = time.monotonic()
         assert time.monotonic() - began < 5
 
@@ -143,7 +153,7 @@ def test_a_question_to_a_hanging_disk_is_given_up(two: TwoRoots) -> None:
             disk.ask(lambda: os.lstat(two.nas.path))
         assert time.monotonic() - began < 0.5, "the second one waited as well"
         assert list(folder_steps(two.library, two.nas, two.nas.path, True)) == []
-    wait_until(lambda: not two.roots.is_stalled(two.nas))
+    two.wait_until(lambda: not two.roots.is_stalled(two.nas))
     assert disk.ask(lambda: os.lstat(two.nas.path)).st_ino
 
 
