@@ -60,7 +60,7 @@ def test_a_card_with_the_same_names_hides_no_photo_of_the_first(
     shutil.copytree(second, mount, dirs_exist_ok=True)
     library.index_all()
     assert library.offline_photos() == known
-    assert library.reader.damage().sentences() == []
+    assert library.reader.damage().sentences == []
 
 
 def test_a_card_that_returns_is_known_though_its_times_were_lost(
