@@ -93,11 +93,16 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
         yield one_line(
             f"model    {encoder.get('model')}, {encoder.get('state')}, {detail}".rstrip(", ")
         )
+    told = set()
     for root in objects(state.get("roots")):
+        told.add(f"{root.get('path')}: {root.get('reason')}")
         reason = f" ({root['reason']})" if root.get("reason") else ""
         yield one_line(f"root     {root.get('path')}: {root.get('state')}{reason}")
     problems = state.get("problems")
+    # Programs find the reason of a root among the problems too; a person has just read it.
     for problem in problems if isinstance(problems, list) else []:
+        if problem in told:
+            continue
         yield one_line(f"problem  {problem}")
     if count := number(state, "errors"):
         yield f"errors   {_files(count)} could not be read; list them with: clipctl errors"

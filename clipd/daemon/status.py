@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from clipd import __version__
 from clipd.daemon.parts import Children, WritePath
@@ -161,5 +161,16 @@ class StatusBoard:
             for root in self._write_path.roots
             if self._write_path.roots.state(root.id).state != "online"
         ]
-        texts = [each.encode(errors="backslashreplace").decode() for each in found if each]
-        return list(dict.fromkeys(texts))  # each once: two parts may see the same trouble
+        return _without_repeats(
+            each.encode(errors="backslashreplace").decode() for each in found if each
+        )
+
+
+def _without_repeats(sentences: Iterable[str]) -> list[str]:
+    """Leave out what another sentence says as well: two parts may see the same trouble."""
+    once = list(dict.fromkeys(sentences))
+    return [
+        each
+        for each in once
+        if not any(other.startswith(each) for other in once if other is not each)
+    ]

@@ -71,6 +71,13 @@ def test_status_names_what_a_person_wants_to_know(ctl: Ctl) -> None:
     assert "clipctl errors" in text
 
 
+def test_status_says_a_sentence_once(ctl: Ctl, service: GivenService) -> None:
+    service.states = [{**IDLE, "problems": ["/usb: it is not mounted", "the disk is full"]}]
+    text = ctl("status").out.decode()
+    assert text.count("it is not mounted") == 1
+    assert "problem  the disk is full" in text
+
+
 def test_errors_counts_files_skipped_by_name_unless_asked(ctl: Ctl, service: GivenService) -> None:
     service.failures = (
         failure(b"/photos/a\tb.jpg", "corrupt", "cut short"),

@@ -249,6 +249,10 @@ class Daemon:
 
         wait_until(holds, seconds, what=lambda: f"{what}; {self.status()}; {self.log()[-2000:]}")
 
+    def wait_until_logged(self, words: str) -> None:
+        """Wait until its log has these words; asks the daemon nothing."""
+        wait_until(lambda: words in self.log(), what=lambda: f"{words!r} in {self.log()[-2000:]}")
+
     def wait_found(self, folder: Path | bytes, names: Iterable[str | bytes]) -> float:
         """Wait until a search finds exactly these paths below a folder; return the seconds."""
         expected = {os.fsencode(name) for name in names}

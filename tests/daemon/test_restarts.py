@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
+import socket
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -263,7 +268,66 @@ def test_what_was_paused_is_paused_after_a_reload(
 ) -> None:
     daemon = daemons.new([root], seed=seed).start()
     daemon.ctl("pause")
+    daemon.configure([root], "[decoder]\nprocesses = 1")  # takes a restart of the parts
     daemon.reload()
     assert daemon.status()["state"] == "paused"
     daemon.ctl("resume")
     daemon.wait_idle()
+
+
+def test_a_reload_of_defaults_and_limits_restarts_nothing(
+    daemons: Daemons, seed: FirstCrawl, root: Path
+) -> None:
+    daemon = daemons.new([root], seed=seed).start()
+    daemon.search("words that wake the model")
+    children = {child.pid for child in daemon.family()}
+    assert children
+
+    daemon.configure([root], '[search]\nlimit = 2\n[serve]\ntimeout = "9s"')
+    daemon.reload()
+
+    _, answer = daemon.request("GET", "/v1/search?q=sunset")
+    assert len(answer["hits"]) == 2
+    assert {child.pid for child in daemon.family()} >= children
+    assert daemon.log().count("clipd answers on") == 1
+
+
+@pytest.mark.parametrize("round", range(3))
+def test_a_stop_while_the_encoder_starts_leaves_no_traceback(
+    daemons: Daemons, seed: FirstCrawl, root: Path, round: int
+) -> None:
+    daemon = daemons.new([root], seed=seed).start()
+    daemon.wait_idle()
+    with ThreadPoolExecutor(1) as asking:
+        reply = asking.submit(daemon.request, "GET", "/v1/search?q=new+words")
+        daemon.wait_until(
+            lambda: daemon.status()["encoder"]["state"] == "starting" or reply.done(),
+            what="the encoder starts",
+        )
+        threading.Event().wait(0.3 * round)  # another moment of its start each round
+        daemon.stop()
+        status, _ = reply.result()
+    assert status in (200, 503)
+    assert "Traceback" not in daemon.log()
+
+
+def test_a_daemon_out_of_descriptors_says_so_once_and_recovers(
+    daemons: Daemons, seed: FirstCrawl, root: Path
+) -> None:
+    daemon = daemons.new([root], seed=seed).start()
+    daemon.wait_idle()
+    before = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+    with ExitStack() as held:
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (20, before[1]))
+        for _ in range(70):
+            sock = held.enter_context(socket.socket(socket.AF_UNIX))
+            sock.connect(str(daemon.socket))
+        album.save(root / "new.jpg", album.new())
+        daemon.wait_until_logged("no connection can be taken")
+        threading.Event().wait(5)  # of an outage, which is what is tested
+        assert daemon.is_running()
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, before)
+    daemon.wait_found(root, [*album.SEED, "new.jpg"])
+    assert not daemon.errors()
+    assert daemon.log().count("no connection can be taken") == 1
+    assert len(daemon.log().splitlines()) < 50

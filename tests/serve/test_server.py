@@ -4,7 +4,9 @@ import os
 import socket
 import stat
 import threading
+import tomllib
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,15 @@ def test_stopping_does_not_wait_for_clients_that_only_sit_there(folder: Path) ->
         idle.settimeout(20)
         with suppress(ConnectionResetError):  # not accepted any more: its socket is gone
             assert idle.makefile("rb").read()[:12] in (b"", b"HTTP/1.1 503")
+
+
+def test_uvicorn_is_bounded_by_a_version_that_was_tried() -> None:
+    """Parts of uvicorn that are not its API are built on: a new one may break them silently."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (wanted,) = (each for each in project["dependencies"] if each.startswith("uvicorn"))
+    bound = wanted.partition("<")[2]
+    assert version_numbers(metadata.version("uvicorn")) < version_numbers(bound)
+
+
+def version_numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]
