@@ -178,7 +178,13 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
         roots = _enter_roots(catalog, config)
     _retire_other_roots(catalog, roots)
     follower = IndexFollower(
-        reader, model, spec, config.index.kind, paths.state, drop=partial(_drop, catalog, model)
+        reader,
+        model,
+        spec,
+        config.index.kind,
+        paths.state,
+        drop=partial(_drop, catalog, model),
+        keep_seconds=config.store.keep,
     )
     _log.info("%s", follower.start())
     stored = StoreView(spec, model, reader, follower)

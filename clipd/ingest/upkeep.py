@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
+from functools import partial
 
 from clipd.config.options import StoreConfig
 from clipd.errors import StoreUnavailableError
@@ -15,7 +17,7 @@ _log = logging.getLogger(__name__)
 _PURGE_EVERY_SECONDS = 3600.0
 _SNAPSHOT_EVERY_SECONDS = 600.0
 _PURGE_SLICE = 2000
-_SAVED_AT_STOP = 200_000  # photos; more of them are left to the snapshots in between
+_STOP_SECONDS = 4.0  # for the snapshot at the end: a stop has ten in all
 
 
 class Upkeep:
@@ -57,10 +59,9 @@ class Upkeep:
 
     def finish(self) -> None:
         """Leave a snapshot behind, so that the next start is quick."""
-        # Of a million photos it is a gigabyte, for which a slow disk needs longer than there
-        # is to stop; what changed since the last one is soon replayed.
-        if len(self._follower.index) <= _SAVED_AT_STOP:
-            _as_far_as_there_is_room(self._save)
+        # Of a million photos it is a gigabyte: a few changes are sooner replayed than saved.
+        if self._follower.is_worth_saving():
+            _as_far_as_there_is_room(partial(self._save, _STOP_SECONDS))
 
     def _purge(self) -> None:
         self._purge_due = time.monotonic() + _PURGE_EVERY_SECONDS
@@ -74,8 +75,8 @@ class Upkeep:
             self._purge_due = 0.0  # there may be more
             _log.info("purged %d rows of files that went away long ago", removed)
 
-    def _save(self) -> None:
-        covered = self._follower.save()
+    def _save(self, within_seconds: float = math.inf) -> None:
+        covered = self._follower.save(within_seconds)
         with self._catalog.writing():
             self._catalog.trim_journal(covered)
 

@@ -7,20 +7,25 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
+import os
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from clipd.durable import replacing
-from clipd.errors import SnapshotError
+from clipd.errors import SnapshotError, StoreUnavailableError
 from clipd.store.faults import translating
 from clipd.store.index import IndexKind, VectorIndex
 
 _log = logging.getLogger(__name__)
 
 _FORMAT = 2  # 1 was of clipd 0.1, which let damaged vectors in
-_KEPT = 2
+_KEPT = 2  # of each identity
+_SYNC_BYTES = 32 << 20  # written between two looks at how fast the disk is
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +53,57 @@ class Snapshot:
 class SnapshotFolder:
     """The snapshots in a folder. For one thread at a time."""
 
-    def __init__(self, folder: Path, identity: Identity) -> None:
+    def __init__(self, folder: Path, identity: Identity, keep_seconds: float) -> None:
+        """Name a folder, which may not be there yet.
+
+        Args:
+            folder: where they lie.
+            identity: of those that are of use now.
+            keep_seconds: for how long those of another model are kept, for a change back.
+        """
         self._folder = folder
         self._identity = identity
+        self._keep_seconds = keep_seconds
 
     def found(self) -> list[Snapshot]:
         """Return the snapshots with this identity, the newest first; none of them checked."""
-        read = (self._read(file) for file in self._folder.glob("index-*.json"))
-        fitting = [snap for snap in read if snap and snap.identity == self._identity]
-        return sorted(fitting, key=lambda snap: snap.generation, reverse=True)
+        return [snap for snap in self._all() if snap.identity == self._identity]
 
-    def save(self, index: VectorIndex, generation: int) -> None:
+    def oldest_generation(self) -> int:
+        """Return up to where every snapshot of this catalog has taken in the journal."""
+        ours = self._identity.lineage
+        generations = [snap.generation for snap in self._all() if snap.identity.lineage == ours]
+        return min(generations, default=0)
+
+    def save(self, index: VectorIndex, generation: int, deadline: float = math.inf) -> None:
         """Save an index; the oldest snapshots, and those that are no longer of use, go.
 
+        Args:
+            index: what is saved.
+            generation: the journal up to here is in it.
+            deadline: a time of ``time.monotonic`` at which a disk was too slow.
+
         Raises:
-            StorageFullError: there is no room; older snapshots stand.
+            StoreUnavailableError: there is no room, or no time; older snapshots stand.
         """
         with translating(self._folder):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = _name(self._identity, generation)
         digest = hashlib.sha256()
         # The bytes are hashed before they go to the disk, so the disk's errors are found too.
-        with self._replacing(self._index_file(generation)) as stream:
+        with self._replacing(self._folder / f"{name}.faiss") as stream:
+            sink = _TimedSink(stream, deadline)
 
             def write(piece: bytes) -> int:
                 digest.update(piece)
-                return stream.write(piece)
+                return sink.write(piece)
 
             index.write(write)
+            sink.sync()
             size_bytes = stream.tell()
         snap = Snapshot(self._identity, generation, len(index), size_bytes, digest.hexdigest())
         # Written last: a snapshot without its JSON file is not seen.
-        with self._replacing(self._meta_file(generation)) as stream:
+        with self._replacing(self._folder / f"{name}.json") as stream:
             stream.write(json.dumps(dataclasses.asdict(snap), indent=1).encode())
         self._prune()
 
@@ -89,7 +114,8 @@ class SnapshotFolder:
             SnapshotError: it is damaged, or not what its JSON file says.
         """
         try:
-            with open(self._index_file(snap.generation), "rb") as stream:
+            name = _name(snap.identity, snap.generation)
+            with open(self._folder / f"{name}.faiss", "rb") as stream:
                 # First the hash: FAISS reads flipped bits without a word, and a flipped size
                 # makes it ask for more memory than there is.
                 if hashlib.file_digest(stream, "sha256").hexdigest() != snap.sha256:
@@ -107,30 +133,76 @@ class SnapshotFolder:
         with translating(file), replacing(file) as stream:
             yield stream
 
+    def _all(self) -> list[Snapshot]:
+        """Return all snapshots that can be read, the newest first."""
+        read = (self._read(file) for file in self._folder.glob("index-*.json"))
+        return sorted(filter(None, read), key=lambda snap: snap.generation, reverse=True)
+
     def _prune(self) -> None:
-        kept = {snap.generation for snap in self.found()[:_KEPT]}
-        names = {
-            path.name for gen in kept for path in (self._index_file(gen), self._meta_file(gen))
-        }
+        kept = set()
+        counts: Counter[Identity] = Counter()
+        for snap in self._all():
+            counts[snap.identity] += 1
+            name = _name(snap.identity, snap.generation)
+            if counts[snap.identity] <= _KEPT and self._is_of_use(snap, name):
+                kept |= {f"{name}.faiss", f"{name}.json"}
         leftovers = self._folder.glob(".index-*.tmp")  # of a kill while one was written
         for file in (*self._folder.glob("index-*"), *leftovers):
-            if file.name not in names:
+            if file.name not in kept:
                 with contextlib.suppress(OSError):
                     file.unlink()
+
+    def _is_of_use(self, snap: Snapshot, name: str) -> bool:
+        if snap.identity == self._identity:
+            return True
+        if (snap.identity.lineage, snap.identity.format) != (self._identity.lineage, _FORMAT):
+            return False
+        saved_at = (self._folder / f"{name}.json").stat().st_mtime
+        return time.time() - saved_at < self._keep_seconds
 
     def _read(self, file: Path) -> Snapshot | None:
         try:
             data = json.loads(file.read_bytes())
             snap = Snapshot(**{**data, "identity": Identity(**data["identity"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             _log.warning("a snapshot of the index is passed over: %s: %s", file, error)
             return None
-        numbers = (snap.generation, snap.count, snap.size_bytes)
-        is_sound = all(isinstance(number, int) for number in numbers)
-        return snap if is_sound and self._meta_file(snap.generation) == file else None
+        of = snap.identity
+        is_sound = all(isinstance(n, int) for n in (snap.generation, snap.count, of.dim, of.format))
+        is_sound &= all(isinstance(text, str) for text in (of.lineage, of.model, of.kind))
+        return snap if is_sound and _name(snap.identity, snap.generation) == file.stem else None
 
-    def _index_file(self, generation: int) -> Path:
-        return self._folder / f"index-{generation}.faiss"
 
-    def _meta_file(self, generation: int) -> Path:
-        return self._folder / f"index-{generation}.json"
+class _TimedSink:
+    """Writes to a file and sees to it that the bytes reach the disk in time."""
+
+    def __init__(self, stream: BinaryIO, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+        self._unsynced = 0
+
+    def write(self, piece: bytes) -> int:
+        """Write a piece of the file.
+
+        Raises:
+            StoreUnavailableError: the deadline is over.
+        """
+        self._unsynced += len(piece)
+        written = self._stream.write(piece)
+        if self._unsynced >= _SYNC_BYTES:
+            self.sync()
+        return written
+
+    def sync(self) -> None:
+        """Wait until the disk has it: what the system only holds for it takes no time yet."""
+        self._stream.flush()
+        os.fdatasync(self._stream.fileno())
+        self._unsynced = 0
+        if time.monotonic() > self._deadline:
+            raise StoreUnavailableError("the disk is too slow for a snapshot of the index now")
+
+
+def _name(identity: Identity, generation: int) -> str:
+    """Name the files of a snapshot; two models may have got to the same generation."""
+    text = json.dumps(dataclasses.astuple(identity))
+    return f"index-{hashlib.sha256(text.encode()).hexdigest()[:12]}-{generation}"

@@ -107,15 +107,3 @@ def test_a_stop_leaves_a_snapshot_and_a_short_journal(stock: Stock) -> None:
     assert floor == head
     resumed = stock.follower()
     assert "0 changes after the snapshot" in resumed.start()
-
-
-def test_a_stop_does_not_write_a_huge_snapshot(
-    stock: Stock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upkeep_module, "_SAVED_AT_STOP", 5)
-    follower = stock.follower()
-    follower.start()
-    stock.fill(10)
-    follower.catch_up()
-    _upkeep(stock, follower).finish()
-    assert not list(stock.folder.rglob("index-*"))

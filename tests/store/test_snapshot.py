@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clipd.durable import replacing
-from clipd.errors import StorageFullError
+from clipd.errors import StorageFullError, StoreUnavailableError
 from clipd.store.follow import IndexFollower
 from tests.store.stock import Stock, a_model
 
@@ -49,15 +50,16 @@ def garble_the_meta(index: Path, meta: Path) -> None:
     meta.write_bytes(b"\xff{")
 
 
+def nest_the_meta(index: Path, meta: Path) -> None:
+    meta.write_bytes(b"[" * 100_000)
+
+
 def edit(**changes: object) -> Callable[[Path, Path], None]:
     def change(index: Path, meta: Path) -> None:
         data = json.loads(meta.read_text())
         for key, value in changes.items():
             (data["identity"] if key in data["identity"] else data)[key] = value
-        name = f"index-{data['generation']}"
-        index.rename(index.with_name(name + ".faiss"))
-        meta.unlink()
-        meta.with_name(name + ".json").write_text(json.dumps(data))
+        meta.write_text(json.dumps(data))
 
     return change
 
@@ -69,6 +71,8 @@ DAMAGE = {
     "no index file": lose_the_index,
     "no meta file": lose_the_meta,
     "garbled meta": garble_the_meta,
+    "nested meta": nest_the_meta,
+    "an identity of lists": edit(model=[1]),
     "a generation to come": edit(generation=10**6),
     "a generation that is no number": edit(generation="400"),
     "a wrong count": edit(count=7),
@@ -126,6 +130,10 @@ def test_when_the_newest_is_damaged_the_one_before_serves(
     assert before.exists()
 
 
+def suffixes(folder: Path) -> list[str]:
+    return sorted(path.suffix for path in folder.iterdir())
+
+
 def test_two_snapshots_are_kept_and_nothing_else_of_ours(stock: Stock) -> None:
     stock.fill(5)
     folder = stock.folder / "index"
@@ -140,14 +148,48 @@ def test_two_snapshots_are_kept_and_nothing_else_of_ours(stock: Stock) -> None:
         (folder / "notes.txt").write_bytes(b"not ours")
     follower.save()
 
-    assert sorted(path.suffix for path in folder.iterdir()) == [".faiss"] * 2 + [".json"] * 2 + [
-        ".tmp",  # made after the last save that wrote
-        ".txt",
-    ]
+    kept = [".faiss"] * 2 + [".json"] * 2
+    assert suffixes(folder) == [*kept, ".tmp", ".txt"]  # made after the last save that wrote
+    stock.fill(6)
+    follower.catch_up()
+    follower.save()
+    assert suffixes(folder) == [*kept, ".txt"]
+
+
+def test_after_a_change_of_model_and_back_the_snapshot_serves_again(stock: Stock) -> None:
+    saved(stock, 50)
+    other = stock.follower(spec=a_model("other"))
+    other.start()
+    with stock.catalog.writing():
+        stock.catalog.trim_journal(other.save())
+        stock.put(b"/photos/new.jpg", 1000)
+
+    back = stock.follower()
+
+    assert back.start() == "index: 51 photos, 1 changes after the snapshot"
+
+
+def test_snapshots_of_another_model_go_after_a_time(stock: Stock) -> None:
+    for file in saved(stock, 50):
+        os.utime(file, (1, 1))
+
     other = stock.follower(spec=a_model("other"))
     other.start()
     other.save()
-    assert sorted(path.suffix for path in folder.iterdir()) == [".faiss", ".json", ".txt"]
+
+    assert suffixes(stock.folder / "index") == [".faiss", ".json"]
+
+
+def test_a_disk_that_is_too_slow_for_a_snapshot_is_given_up(stock: Stock) -> None:
+    stock.fill(50)
+    follower = stock.follower()
+    follower.start()
+    with pytest.raises(StoreUnavailableError, match="too slow"):
+        follower.save(within_seconds=0)
+
+    assert list((stock.folder / "index").iterdir()) == []
+    follower.save()
+    assert suffixes(stock.folder / "index") == [".faiss", ".json"]
 
 
 def test_nothing_is_written_when_nothing_has_changed(stock: Stock) -> None:
