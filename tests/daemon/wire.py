@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -27,8 +28,12 @@ class UnixConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
+        # Without a timeout in Python: its sockets do not block then, and a Unix socket that does
+        # not block is refused (EAGAIN) where others wait until the queue of the server has room.
+        patience = struct.pack("ll", int(PATIENCE_SECONDS), 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
         self.sock.connect(str(self._path))
+        self.sock.settimeout(self.timeout)
 
 
 class Notifications:

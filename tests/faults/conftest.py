@@ -22,6 +22,13 @@ def daemons(tmp_path: Path) -> Iterator[Daemons]:
         yield Daemons(tmp_path, running)
 
 
+@pytest.fixture(scope="module")
+def module_daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
+    """Makes daemons that live as long as the tests of a module."""
+    with ExitStack() as running:
+        yield Daemons(tmp_path_factory.mktemp("module"), running)
+
+
 @pytest.fixture
 def dice(request: pytest.FixtureRequest) -> random.Random:
     """Chance for this test; see `tests.faults.dice` for how to have the same again."""
