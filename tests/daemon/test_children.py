@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -135,6 +138,28 @@ def test_the_encoder_leaves_when_it_is_not_needed_and_comes_back(
     best = daemon.search("rainbow", n=1)  # a query of words that it has not seen
 
     assert os.path.basename(best[0]["path"]) == "rainbow.jpg"
+
+
+def test_a_query_for_a_stopped_encoder_is_answered_or_refused_soon_and_the_status_tells(
+    daemon: Daemon, folder: Path
+) -> None:
+    daemon.search("forest path")  # wakes it
+    _signal_one(daemon, "clipd.encode", signal.SIGSTOP)
+    ask = partial(daemon.request, "GET", "/v1/search?q=a+castle+at+night")
+    with ThreadPoolExecutor(1) as pool:
+        asked_at = time.monotonic()
+        query = pool.submit(ask)
+        daemon.wait_until(
+            lambda: any("does not answer for" in one for one in daemon.status()["problems"]),
+            what="the status tells",
+        )
+        code, answer = query.result()
+        waited = time.monotonic() - asked_at
+
+    # A sentence where a new start takes more than some seconds.
+    assert code == 200 or "ask again in a moment" in answer["error"]["message"]
+    assert waited < 60  # 11 s at most where nothing else runs
+    daemon.wait_until(lambda: ask()[0] == 200, what="a new encoder answers")
 
 
 def test_a_known_query_needs_no_encoder(daemon: Daemon, folder: Path) -> None:
