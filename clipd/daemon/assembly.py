@@ -174,7 +174,7 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
         _log.warning("%s", note)
     reader = running.enter_context(closing(CatalogReader(catalog.file, catalog.access)))
     with catalog.writing():
-        model = catalog.model(spec)
+        model = catalog.use_model(spec, int(time.time()))
         roots = _enter_roots(catalog, config)
     _retire_other_roots(catalog, roots)
     follower = IndexFollower(

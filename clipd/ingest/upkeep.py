@@ -68,8 +68,9 @@ class Upkeep:
         before = int(time.time() - self._config.keep)
         with self._catalog.writing():
             removed = self._catalog.purge(before, _PURGE_SLICE)
-            checked = self._catalog.add_checksums(_PURGE_SLICE)
-        if checked:
+            is_more = self._catalog.purge_models(before, _PURGE_SLICE)
+            is_more |= self._catalog.add_checksums(_PURGE_SLICE) > 0
+        if is_more:
             self._purge_due = 0.0
         if removed:
             self._purge_due = 0.0  # there may be more

@@ -34,6 +34,7 @@ class Catalog(VolumeWriter):
     def __init__(self, file: Path, connection: sqlite3.Connection, access: Access) -> None:
         super().__init__(file, connection, access)
         self._dims: dict[int, int] = {}
+        self._purged: dict[int, int] = {}  # of a former model: up to which photo
 
     def root(self, path: bytes) -> int:
         """Return the id of a root, new or known, and mark it as configured."""
@@ -119,6 +120,32 @@ class Catalog(VolumeWriter):
             )
         )
 
+    def use_model(self, spec: ModelSpec, now: int) -> int:
+        """Return the id of the model that is in use from now on, which all others are not."""
+        model = self.model(spec)
+        # Written only where it changes something, as in ``root``.
+        if self._first("SELECT 1 FROM models WHERE (left_at IS NULL) <> (id = ?)", model):
+            sql = "UPDATE models SET left_at = CASE id WHEN ? THEN NULL ELSE ifnull(left_at, ?) END"
+            self._write(sql, model, now)
+        return model
+
+    def purge_models(self, before: int, limit: int = 2000) -> bool:
+        """Drop a slice of the vectors of models that are not in use since ``before``.
+
+        Returns:
+            Whether there was anything; call again until there is not.
+        """
+        row = self._first("SELECT id FROM models WHERE left_at < ?", before)
+        if row is None:
+            return False
+        (model,) = row
+        after = self.forget_vectors(model, self._purged.get(model, 0), limit)
+        if after is None:
+            self.forget_model(model)
+        else:
+            self._purged[model] = after
+        return True
+
     def models(self) -> list[ModelRow]:
         """Return every model that the catalog knows, the oldest first."""
         rows = self._fetch(
@@ -158,6 +185,7 @@ class Catalog(VolumeWriter):
         self._write("DELETE FROM tallies WHERE what = 'vectors' AND id = ?", model)
         self._write("DELETE FROM models WHERE id = ?", model)
         self._dims.pop(model, None)
+        self._purged.pop(model, None)
 
     def photo_of_hash(self, content_hash: bytes) -> int | None:
         """Return the photo with this content; None when it is not known."""
@@ -257,12 +285,15 @@ class Catalog(VolumeWriter):
     def purge(self, before: int, limit: int = 5000) -> int:
         """Drop tombstones older than ``before``, then photos unused since then, and vectors.
 
+        Vectors of queries of that age go too.
+
         Args:
             limit: the most rows of each kind to drop; call again until nothing is left.
 
         Returns:
             How many tombstones and photos were dropped.
         """
+        self._write("DELETE FROM text_vectors WHERE used_at < ?", before)
         dropped = self._write(
             "DELETE FROM paths WHERE id IN (SELECT id FROM paths WHERE gone_at < ? LIMIT ?)",
             *(before, limit),

@@ -131,6 +131,7 @@ class IndexFollower:
         if self._saved != self._applied:
             deadline = time.monotonic() + within_seconds
             self._snapshots.save(self.index, self._applied, deadline)
+            self._snapshots.prune(self._reader.model_fingerprints())
             self._saved = self._applied
         self._changes = 0
         return self._snapshots.oldest_generation()

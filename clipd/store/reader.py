@@ -191,6 +191,10 @@ class CatalogReader:
         sql = "SELECT total(size_bytes) FROM paths WHERE root_id = ? AND gone_at IS NULL"
         return int(self._fetch(sql, root)[0][0])
 
+    def model_fingerprints(self) -> set[str]:
+        """Return the fingerprints of all models that are known and not forgotten."""
+        return {fingerprint for (fingerprint,) in self._fetch("SELECT fingerprint FROM models")}
+
     def has_vector(self, model: int, content_hash: bytes) -> bool:
         """Tell whether the photo with this content has its vector of the model."""
         sql = (

@@ -112,38 +112,6 @@ _TABLES = (
     "INSERT INTO lineage VALUES (lower(hex(randomblob(16))))",
 )
 
-_SECOND = (
-    # The time of birth tells a renamed file from another that was given its inode; NULL: unknown.
-    "ALTER TABLE paths ADD COLUMN born_ns INTEGER",
-    "ALTER TABLE failures ADD COLUMN born_ns INTEGER",
-    # A refusal holds only in the world in which it was made: its limits, codecs, memory.
-    "ALTER TABLE failures ADD COLUMN world TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE failures ADD COLUMN tries INTEGER NOT NULL DEFAULT 1",
-    "ALTER TABLE failures ADD COLUMN retry_at INTEGER",
-    # Of the vector's bytes. NULL: not computed yet, which is done little by little, since it
-    # writes every vector again.
-    "ALTER TABLE vectors ADD COLUMN checksum INTEGER",
-    "CREATE INDEX vectors_unchecked ON vectors(photo_id) WHERE checksum IS NULL",
-    # The key of the hashes that stand for texts of queries.
-    "CREATE TABLE text_key (key BLOB NOT NULL)",
-    # All that is asked of a root's failures goes by folder; this index only led SQLite astray.
-    "DROP INDEX failures_by_root",
-    "CREATE INDEX failures_by_world ON failures(kind, world) WHERE kind <> 'skipped'",
-    "CREATE INDEX failures_due ON failures(retry_at) WHERE retry_at IS NOT NULL",
-    # File systems that were seen at a folder: the root, or a mount point below it. Of those at one
-    # folder at most one is there now; the paths of the others are set aside, see rows.aside_folder.
-    """CREATE TABLE volumes (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        root_id INTEGER NOT NULL REFERENCES roots(id),
-        folder BLOB NOT NULL,
-        uuid TEXT NOT NULL,
-        device INTEGER NOT NULL,
-        inode INTEGER NOT NULL,
-        is_here INTEGER NOT NULL
-    )""",
-    "CREATE UNIQUE INDEX volumes_here ON volumes(folder) WHERE is_here",
-)
-
 _NOW = "CAST(strftime('%s', 'now') AS INTEGER)"
 
 
@@ -216,6 +184,48 @@ _TRIGGERS = (
     f"""CREATE TRIGGER failure_removed AFTER DELETE ON failures BEGIN
         {_failure_tally("OLD", "-1")}
     END""",
+)
+
+_SECOND = (
+    # The time of birth tells a renamed file from another that was given its inode; NULL: unknown.
+    "ALTER TABLE paths ADD COLUMN born_ns INTEGER",
+    "ALTER TABLE failures ADD COLUMN born_ns INTEGER",
+    # A refusal holds only in the world in which it was made: its limits, codecs, memory.
+    "ALTER TABLE failures ADD COLUMN world TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE failures ADD COLUMN tries INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE failures ADD COLUMN retry_at INTEGER",
+    # Of the vector's bytes. NULL: not computed yet, which is done little by little, since it
+    # writes every vector again.
+    "ALTER TABLE vectors ADD COLUMN checksum INTEGER",
+    "CREATE INDEX vectors_unchecked ON vectors(photo_id) WHERE checksum IS NULL",
+    # Since when another model is in use; NULL: it is the one. What is dropped of a former model
+    # is in no index, so that the journal does not tell of it: the index would look at every photo
+    # again.
+    "ALTER TABLE models ADD COLUMN left_at INTEGER",
+    "DROP TRIGGER vector_removed",
+    f"""CREATE TRIGGER vector_removed AFTER DELETE ON vectors BEGIN
+        INSERT INTO journal(photo_id)
+            SELECT OLD.photo_id FROM models WHERE id = OLD.model_id AND left_at IS NULL;
+        {_tally("vectors", "OLD.model_id", f"-({_IS_LIVE} OLD.photo_id)")}
+    END""",
+    # The key of the hashes that stand for texts of queries.
+    "CREATE TABLE text_key (key BLOB NOT NULL)",
+    # All that is asked of a root's failures goes by folder; this index only led SQLite astray.
+    "DROP INDEX failures_by_root",
+    "CREATE INDEX failures_by_world ON failures(kind, world) WHERE kind <> 'skipped'",
+    "CREATE INDEX failures_due ON failures(retry_at) WHERE retry_at IS NOT NULL",
+    # File systems that were seen at a folder: the root, or a mount point below it. Of those at one
+    # folder at most one is there now; the paths of the others are set aside, see rows.aside_folder.
+    """CREATE TABLE volumes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        root_id INTEGER NOT NULL REFERENCES roots(id),
+        folder BLOB NOT NULL,
+        uuid TEXT NOT NULL,
+        device INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        is_here INTEGER NOT NULL
+    )""",
+    "CREATE UNIQUE INDEX volumes_here ON volumes(folder) WHERE is_here",
 )
 
 # What the triggers must have arrived at: (what, id, value). Used to verify and to repair.

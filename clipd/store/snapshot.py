@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -76,7 +76,7 @@ class SnapshotFolder:
         return min(generations, default=0)
 
     def save(self, index: VectorIndex, generation: int, deadline: float = math.inf) -> None:
-        """Save an index; the oldest snapshots, and those that are no longer of use, go.
+        """Save an index.
 
         Args:
             index: what is saved.
@@ -105,7 +105,26 @@ class SnapshotFolder:
         # Written last: a snapshot without its JSON file is not seen.
         with self._replacing(self._folder / f"{name}.json") as stream:
             stream.write(json.dumps(dataclasses.asdict(snap), indent=1).encode())
-        self._prune()
+
+    def prune(self, models: Container[str]) -> None:
+        """Drop all but the two newest snapshots of each identity, and those that are of no use.
+
+        Args:
+            models: fingerprints of the models that are known; others were forgotten.
+        """
+        kept = set()
+        counts: Counter[Identity] = Counter()
+        for snap in self._all():
+            counts[snap.identity] += 1
+            name = _name(snap.identity, snap.generation)
+            is_known = snap.identity.model in models
+            if is_known and counts[snap.identity] <= _KEPT and self._is_of_use(snap, name):
+                kept |= {f"{name}.faiss", f"{name}.json"}
+        leftovers = self._folder.glob(".index-*.tmp")  # of a kill while one was written
+        for file in (*self._folder.glob("index-*"), *leftovers):
+            if file.name not in kept:
+                with contextlib.suppress(OSError):
+                    file.unlink()
 
     def load(self, snap: Snapshot) -> VectorIndex:
         """Load a snapshot whose every byte is as it was written.
@@ -137,20 +156,6 @@ class SnapshotFolder:
         """Return all snapshots that can be read, the newest first."""
         read = (self._read(file) for file in self._folder.glob("index-*.json"))
         return sorted(filter(None, read), key=lambda snap: snap.generation, reverse=True)
-
-    def _prune(self) -> None:
-        kept = set()
-        counts: Counter[Identity] = Counter()
-        for snap in self._all():
-            counts[snap.identity] += 1
-            name = _name(snap.identity, snap.generation)
-            if counts[snap.identity] <= _KEPT and self._is_of_use(snap, name):
-                kept |= {f"{name}.faiss", f"{name}.json"}
-        leftovers = self._folder.glob(".index-*.tmp")  # of a kill while one was written
-        for file in (*self._folder.glob("index-*"), *leftovers):
-            if file.name not in kept:
-                with contextlib.suppress(OSError):
-                    file.unlink()
 
     def _is_of_use(self, snap: Snapshot, name: str) -> bool:
         if snap.identity == self._identity:

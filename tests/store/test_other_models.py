@@ -97,3 +97,71 @@ def test_what_cannot_be_forgotten_is_refused_in_a_sentence(
         forget(stock, name)
 
     assert caught.value.code == code
+
+
+def purged(stock: Stock, before: int) -> int:
+    """Drop what former models have left; return in how many slices."""
+    slices = 0
+    with stock.catalog.writing():
+        while stock.catalog.purge_models(before, limit=2):
+            slices += 1
+    return slices
+
+
+def test_what_a_former_model_left_goes_after_a_time(stock: Stock) -> None:
+    photos = stock.fill(5)
+    old = put_vectors(stock, "old", photos)
+    with stock.catalog.writing():
+        stock.catalog.use_model(a_model("old"), now=100)
+        stock.catalog.use_model(stock.spec, now=200)
+        stock.catalog.use_model(stock.spec, now=300)  # of every start
+    follower = stock.follower()
+    follower.start()
+
+    assert purged(stock, before=200) == 0
+    assert stock.reader.vector(old, photos[0]) is not None
+    assert purged(stock, before=201) == 4  # the last one finds nothing
+
+    assert [model.name for model in stock.catalog.models()] == [IN_USE]
+    assert stock.reader.damage().sentences == []
+    assert follower.catch_up() == 0  # the index has nothing to do with it
+    assert follower.differences() == ([], [])
+
+
+def test_a_model_that_came_back_is_not_purged(stock: Stock) -> None:
+    photos = stock.fill(2)
+    put_vectors(stock, "old", photos)
+    with stock.catalog.writing():
+        stock.catalog.use_model(stock.spec, now=100)
+        stock.catalog.use_model(a_model("old"), now=200)
+
+    assert purged(stock, before=150) == 0
+    assert purged(stock, before=300) == 2  # of the one that was in use before
+    assert [model.name for model in stock.catalog.models()] == ["old"]
+
+
+def test_the_snapshots_of_a_forgotten_model_go_too(stock: Stock) -> None:
+    photos = stock.fill(3)
+    put_vectors(stock, "old", photos)
+    for spec in (a_model("old"), stock.spec):
+        follower = stock.follower(spec=spec)
+        follower.start()
+        follower.save()
+    assert len(list((stock.folder / "index").iterdir())) == 4
+
+    forget(stock, "old")
+    stock.fill(4)
+    follower.catch_up()
+    follower.save()
+
+    assert len(list((stock.folder / "index").iterdir())) == 4  # two of the model in use
+
+
+def test_vectors_of_queries_go_after_a_time(stock: Stock) -> None:
+    with stock.catalog.writing():
+        stock.catalog.put_text_vector(stock.model, "old", a_vector(1), now=100)
+        stock.catalog.put_text_vector(stock.model, "new", a_vector(1), now=200)
+        stock.catalog.purge(before=150)
+
+    assert stock.reader.text_vector(stock.model, "old") is None
+    assert stock.reader.text_vector(stock.model, "new") is not None
