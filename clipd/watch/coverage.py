@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 _IN_DELETE_SELF = 0x400
@@ -32,6 +33,17 @@ class Coverage:
         """Whether a folder with this stat is watched."""
         device = os.major(stat.st_dev) << 20 | os.minor(stat.st_dev)  # the kernel's MKDEV
         return stat.st_ino in self._inodes_of.get(device, self._inodes)
+
+    def has_folder(self, folder: bytes) -> bool:
+        """Whether a folder is watched, or is not there to be watched."""
+        try:
+            return self.has(os.stat(folder))
+        except OSError:
+            return True  # gone, or out of reach
+
+    def missing(self, folders: Iterable[bytes]) -> list[bytes]:
+        """Return those folders that are there and not watched."""
+        return [folder for folder in folders if not self.has_folder(folder)]
 
     def _read(self, listing: str) -> None:
         for line in listing.splitlines():

@@ -27,14 +27,14 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers.api import EventEmitter, ObservedWatch
-from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify import InotifyObserver, InotifyWatchGroup
 from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback
 
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
 from clipd.watch.coverage import instance_limit, watch_limit
 from clipd.watch.library import PhotoLibrary
-from clipd.watch.root import Root
+from clipd.watch.root import Root, is_within
 
 log = logging.getLogger(__name__)
 _watchdog_log = logging.getLogger("watchdog")
@@ -75,6 +75,7 @@ class Events:
         backlog: where the hints go.
         on_look: called from any thread when the root's thread should look around at once.
         on_folder: called for every folder that is watched, while that is being done.
+        on_new_folder: called with every folder that an event tells of.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Events:
         backlog: Backlog,
         on_look: Callable[[], None],
         on_folder: Callable[[], None],
+        on_new_folder: Callable[[bytes], None],
     ) -> None:
         self.root = root
         self.rules = library.rules.of(root)
@@ -91,6 +93,7 @@ class Events:
         self.backlog = backlog
         self._on_look = on_look
         self._on_folder = on_folder
+        self.on_new_folder = on_new_folder
         self._has_lost = threading.Event()
         self._has_relinked = threading.Event()
         self._armed: dict[bytes, _Armed] = {}
@@ -186,6 +189,18 @@ class Events:
             with suppress(KeyError):  # an observer that is ending has let go of it already
                 self._observer.unschedule(armed.watch)
 
+    def watch_again(self, folder: bytes) -> None:
+        """Watch a folder that watchdog should watch and does not, with all below."""
+        tops = [top for top in self._armed if is_within(folder, top)]
+        if not tops:
+            return
+        top = max(tops, key=len)
+        # Arming the whole root anew instead would lose what happens in it meanwhile.
+        group = getattr(self._armed[top].emitter, "_inotify", None)
+        if isinstance(group, InotifyWatchGroup):
+            with group._lock:
+                group._add_all_callbacks(top + _BEHIND + folder[len(top.rstrip(b"/")) :])
+
     def armed_folders(self) -> list[bytes]:
         """Return the root and the linked folders below it, as far as they are watched."""
         return list(self._armed)
@@ -237,6 +252,7 @@ class _Handler(FileSystemEventHandler):
             return
         elif is_folder:
             self._events.backlog.folder(path, deep=True)
+            self._events.on_new_folder(path)
         elif rules.follow_symlinks and self._is_link(path):
             self._events.relinked()
         else:

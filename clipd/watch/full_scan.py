@@ -141,6 +141,10 @@ class FullScan:
         if unwatched:
             self._pause(_GRACE_SECONDS)
             unwatched = self._unwatched(found, unwatched)
+        if unwatched:
+            for folder in unwatched:
+                self._events.watch_again(folder)
+            unwatched = self._unwatched(found, unwatched)
         if found.is_late_full:
             self._backlog.folder(self._root.path, deep=True, now=True)
         else:
@@ -151,14 +155,7 @@ class FullScan:
     def _unwatched(self, found: Findings, folders: list[bytes]) -> list[bytes]:
         coverage = Coverage()
         found.watches = len(coverage)
-        return [folder for folder in folders if not _is_watched(coverage, folder)]
-
-
-def _is_watched(coverage: Coverage, folder: bytes) -> bool:
-    try:
-        return coverage.has(os.stat(folder))
-    except OSError:
-        return True  # gone, or out of reach: nothing to watch there
+        return coverage.missing(folders)
 
 
 def _limit_trouble() -> str:

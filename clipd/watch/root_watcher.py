@@ -21,6 +21,7 @@ from clipd.watch.full_scan import Findings, FullScan
 from clipd.watch.library import PhotoLibrary
 from clipd.watch.listing import folder_trouble
 from clipd.watch.mailbox import Mailbox, Stopped
+from clipd.watch.new_folders import NewFolders, watch_missed
 from clipd.watch.overflow import LostEvents
 from clipd.watch.root import Root, RootChange, VolumeChange
 from clipd.watch.suspend import SleepClock
@@ -69,16 +70,19 @@ class RootWatcher:
         self.root = root
         self._roots = library.roots
         self._config = config
+        self._backlog = backlog
         self._on_root_change = on_root_change
         self._mailbox = Mailbox()
         self._pulse = library.roots.pulse(root)
         self._volumes = library.roots.volumes(root)
+        self._new_folders = NewFolders(root.path)
         self._events = Events(
             root,
             library,
             backlog,
             on_look=self._mailbox.nudge,
             on_folder=self._pulse.beat,
+            on_new_folder=self._new_folders.add,
         )
         self._full_scan = FullScan(root, library, backlog, self._events, self._pause)
         self._clock = SleepClock()
@@ -229,6 +233,17 @@ class RootWatcher:
             self._plan()
         if time.monotonic() >= self._next_scan:
             self._plan()
+        self._look_at_new_folders()
+
+    def _look_at_new_folders(self) -> None:
+        folders = self._new_folders.take_due()
+        if not folders:
+            return
+        started = time.monotonic()
+        unwatchable = watch_missed(folders, self._events, self._backlog, self._pause)
+        self._new_folders.look_took(time.monotonic() - started)
+        if unwatchable:
+            self._plan()  # a full scan tells why
 
     def _scan(self) -> None:
         self._is_due = False

@@ -21,6 +21,7 @@ def test_the_kernels_list_tells_which_folders_are_watched(library: Library, tmp_
         library.backlog,
         on_look=lambda: None,
         on_folder=lambda: watched.append(None),
+        on_new_folder=lambda folder: None,
     )
     events.start()
     try:

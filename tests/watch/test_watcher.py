@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify import InotifyEmitter, InotifyObserver, InotifyWatchGroup
 from watchdog.observers.inotify_c import InotifyFD
 
 from clipd.errors import WatchError
+from clipd.watch.coverage import Coverage
 from tests.watch.conftest import InotifySetting, LibraryMaker, Mounting
 from tests.watch.library import Library
 
@@ -119,6 +120,41 @@ def test_nothing_is_missed_of_trees_renamed_while_they_are_copied(library: Libra
             for folder in range(30):
                 library.save(f"{number}/{folder}/sub/b.jpg")
         library.work_until(lambda: library.known() == library.on_disk())
+
+
+@pytest.mark.slow
+def test_every_folder_of_trees_renamed_while_they_are_copied_is_watched_soon(
+    library: Library,
+) -> None:
+    source = library.photos.parent / "source"
+    for folder in range(6):
+        (source / str(folder) / "sub").mkdir(parents=True)
+        (source / str(folder) / "sub" / "a.jpg").write_bytes(b"x")
+    with library.watched() as watcher:
+        library.work_until_idle()
+        scanned_at = watcher.state().scanned_at
+        for number in range(60):
+            temporary = library.photos / f"{number}.tmp"
+            subprocess.run(["cp", "-r", str(source), str(temporary)], check=True)
+            temporary.rename(library.photos / str(number))
+        all_folders = [path for path, _, _ in os.walk(library.root.path)]
+        library.work_until(lambda: not Coverage().missing(all_folders))
+        for path in all_folders:
+            library.save(os.path.join(path, b"b.jpg"))
+        library.work_until(lambda: library.known() == library.on_disk())
+        assert watcher.state().scanned_at == scanned_at, "only a full scan found it"
+
+
+def test_watchdog_has_the_private_members_that_are_used(library: Library) -> None:
+    with library.watched():
+        library.work_until_idle()
+        observer = the_thread(InotifyObserver)
+        assert isinstance(observer._inotify_fd, InotifyFD)
+        (emitter,) = observer.emitters
+        assert isinstance(emitter, InotifyEmitter)
+        assert isinstance(emitter._inotify, InotifyWatchGroup)
+        with emitter._inotify._lock:
+            emitter._inotify._add_all_callbacks(os.path.join(library.root.path, b"."))
 
 
 @pytest.mark.slow
