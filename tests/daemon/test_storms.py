@@ -69,10 +69,10 @@ def test_nothing_is_lost_when_the_event_queue_overflows_and_it_is_said_once(
         expected += [f"{burst}/{name}" for name in album.SEED]
         daemon.wait_found(root, expected)
 
-    daemon.wait_until(lambda: "overflow" in daemon.log(), what="it is said")
+    daemon.wait_until(lambda: "queue overflows" in daemon.log(), what="it is said")
     album.save(root / "after.jpg", album.picture("beach"))  # and events still come
     daemon.wait_found(root, ["after.jpg", *expected])
-    assert daemon.log().count("overflow") == 1
+    assert daemon.log().count("queue overflows") == 1
 
 
 def _make_events(folder: Path, count: int) -> None:
