@@ -23,6 +23,7 @@ from clipd.encode.models import resolve
 from clipd.ingest.backfill import Backfill, Retries, WorldOf
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes, Found
+from clipd.ingest.chores import RootKeeper, TextMemory, Upkeep
 from clipd.ingest.claims import Claims
 from clipd.ingest.forgetter import Forgetter
 from clipd.ingest.inbox import Inbox, Read
@@ -30,10 +31,7 @@ from clipd.ingest.indexer import Indexer, Intake, Store, Workers
 from clipd.ingest.indexer_line import IndexerLine
 from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
-from clipd.ingest.rootkeeper import RootKeeper
 from clipd.ingest.settling import Settler
-from clipd.ingest.textmemory import TextMemory
-from clipd.ingest.upkeep import Upkeep
 from clipd.ingest.verifier import Verifier
 from clipd.photo import FailureKind
 from clipd.search.query_vectors import QueryVectors

@@ -20,12 +20,12 @@ from clipd.errors import StoreUnavailableError
 from clipd.ingest.backfill import Backfill, Retries
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
+from clipd.ingest.chores import Upkeep
 from clipd.ingest.claims import Claims
 from clipd.ingest.inbox import Encoded, Inbox, Message, NotEncodable, NotEncoded, Read, Ready
 from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.settling import Settler, ToRead
-from clipd.ingest.upkeep import Upkeep
 from clipd.photo import Refused
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower

@@ -21,12 +21,12 @@ from clipd.ingest import indexer as indexer_module
 from clipd.ingest.backfill import Backfill, Retries
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
+from clipd.ingest.chores import Upkeep
 from clipd.ingest.claims import Claims
 from clipd.ingest.inbox import Inbox, Read
 from clipd.ingest.indexer import Indexer, Intake, Store, Workers
 from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
-from clipd.ingest.upkeep import Upkeep
 from clipd.store.follow import IndexFollower
 from clipd.watch.scan import folder_steps
 from tests.writepath import WritePath, write_path

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipd.config.options import RootConfig, WatchConfig
+from clipd.ingest.chores import RootKeeper
 from clipd.ingest.inbox import Inbox
-from clipd.ingest.rootkeeper import RootKeeper
 from clipd.photo import Fingerprint
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader

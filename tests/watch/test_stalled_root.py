@@ -13,8 +13,8 @@ import pytest
 
 from clipd.config.options import RootConfig, WatchConfig
 from clipd.errors import RootStalledError
+from clipd.ingest.chores import RootKeeper
 from clipd.ingest.inbox import Inbox
-from clipd.ingest.rootkeeper import RootKeeper
 from clipd.store.catalog import Catalog
 from clipd.store.reader import CatalogReader
 from clipd.watch.backlog import Backlog

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from clipd.ingest.chores import RootKeeper
 from clipd.ingest.inbox import Inbox
-from clipd.ingest.rootkeeper import RootKeeper
 from tests.writepath import WritePath, write_path
 
 

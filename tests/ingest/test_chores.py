@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from clipd.config.options import StoreConfig
-from clipd.ingest import upkeep as upkeep_module
-from clipd.ingest.upkeep import Upkeep
+from clipd.ingest import chores as chores_module
+from clipd.ingest.chores import Upkeep
 from clipd.store.backup import backed_up_at, backup
 from clipd.store.follow import IndexFollower
 from tests.store.stock import Stock
@@ -48,7 +48,7 @@ def _refuse_writes(stock: Stock) -> None:
 def test_long_gone_photos_are_purged_slice_by_slice_when_nothing_else_waits(
     stock: Stock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep_module, "_PURGE_SLICE", 4)
+    monkeypatch.setattr(chores_module, "_PURGE_SLICE", 4)
     stock.fill(10)
     _forget_all(stock, 9)
     upkeep = _upkeep(stock, stock.follower())
