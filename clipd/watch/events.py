@@ -16,9 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from watchdog.events import (
+    DirAttribEvent,
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
+    FileAttribEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -27,8 +29,15 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers.api import EventEmitter, ObservedWatch
-from watchdog.observers.inotify import InotifyObserver, InotifyWatchGroup
-from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback
+from watchdog.observers.inotify import InotifyEmitter, InotifyObserver, InotifyWatchGroup
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchCallback,
+)
 
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
@@ -49,6 +58,9 @@ _WANTED: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
     DirMovedEvent,
     DirDeletedEvent,
+    # A file or a folder whose rights are given back, and a time that is set after the close.
+    FileAttribEvent,
+    DirAttribEvent,
 ]
 # watchdog does not follow a link that is itself the watched path; this names what is behind it.
 _BEHIND = b"/."
@@ -91,7 +103,7 @@ class Events:
         self.rules = library.rules.of(root)
         self.roots = library.roots
         self.backlog = backlog
-        self._on_look = on_look
+        self.look = on_look
         self._on_folder = on_folder
         self.on_new_folder = on_new_folder
         self._has_lost = threading.Event()
@@ -128,17 +140,17 @@ class Events:
     def lost(self) -> None:
         """Say that events were lost."""
         self._has_lost.set()
-        self._on_look()
+        self.look()
 
     def removed(self) -> None:
         """Say that the root itself was deleted."""
         self.roots.note_removal(self.root.id)
-        self._on_look()
+        self.look()
 
     def relinked(self) -> None:
         """Say that a link to a folder came or went, where links are followed."""
         self._has_relinked.set()
-        self._on_look()
+        self.look()
 
     def take_lost(self) -> bool:
         """Whether events were lost since the last call."""
@@ -219,6 +231,14 @@ def _take(flag: threading.Event) -> bool:
     return happened
 
 
+class _Emitter(InotifyEmitter):
+    """Also wants changes of rights and times, which watchdog asks for together with every write."""
+
+    def get_event_mask_from_filter(self) -> Mask:
+        mask = super().get_event_mask_from_filter()
+        return Mask(mask | InotifyConstants.IN_ATTRIB)
+
+
 class _Handler(FileSystemEventHandler):
     """Turns events into hints. What it raised would end watchdog's thread for good."""
 
@@ -236,27 +256,31 @@ class _Handler(FileSystemEventHandler):
     def _take(self, event: FileSystemEvent) -> None:
         if event.is_synthetic and not event.is_directory:
             return  # made up for each file in a moved folder, which is scanned whole anyway
-        is_new = isinstance(event, FileCreatedEvent)
         if isinstance(event, FileDeletedEvent | DirDeletedEvent):
             self._events.roots.note_deletion(self._events.root.id)
         for path in (event.src_path, event.dest_path):
             if path:
-                name = self._plain(os.fsencode(path))
-                self._hint(name, is_folder=event.is_directory, is_new=is_new)
+                self._hint(self._plain(os.fsencode(path)), event)
 
-    def _hint(self, path: bytes, *, is_folder: bool, is_new: bool) -> None:
+    def _hint(self, path: bytes, event: FileSystemEvent) -> None:
         rules = self._events.rules
         if path == self._events.root.path:
-            self._events.removed()  # nothing else is ever told about the root itself
-        elif rules.ignores(path, is_folder=is_folder):
+            self._hint_root(event)
+        elif rules.ignores(path, is_folder=event.is_directory):
             return
-        elif is_folder:
+        elif event.is_directory:
             self._events.backlog.folder(path, deep=True)
             self._events.on_new_folder(path)
         elif rules.follow_symlinks and self._is_link(path):
             self._events.relinked()
         else:
-            self._events.backlog.hint(path, closed=not is_new)
+            self._events.backlog.hint(path, closed=not isinstance(event, FileCreatedEvent))
+
+    def _hint_root(self, event: FileSystemEvent) -> None:
+        if isinstance(event, DirAttribEvent | FileAttribEvent):
+            self._events.look()  # its state may be another now that its rights are
+        else:
+            self._events.removed()  # nothing else is ever told about the root itself
 
     def _is_link(self, path: bytes) -> bool:
         """Whether a link to a folder came, or went; both look like a file to inotify."""
@@ -308,11 +332,12 @@ def _reader(observer: InotifyObserver) -> InotifyFD | None:
 def _guard(
     observer: InotifyObserver, on_trouble: Callable[[], None], on_folder: Callable[[], None]
 ) -> None:
-    """Let an observer's reading thread survive what watchdog's bookkeeping raises.
+    """Fit an observer for us: let its reading thread survive what watchdog's bookkeeping raises.
 
     A folder moved onto another's path can make it raise KeyError (watchdog 7.1), which would
     end all watching.
     """
+    observer._emitter_class = _Emitter
     reader = _reader(observer)
     if reader is None:
         return

@@ -62,6 +62,25 @@ def test_saved_renamed_and_removed_files_are_noticed(library: Library) -> None:
         library.work_until(lambda: library.differing() == [])
 
 
+def test_rights_and_times_that_change_are_noticed(library: Library, ordinary_rights: None) -> None:
+    path = library.save("a.jpg")
+    closed = library.photos / "closed"
+    closed.mkdir(0)
+    with library.watched():
+        library.work_until_idle()
+        os.utime(path, (1, 1))
+        library.work_until(lambda: path not in library.differing())
+        os.chmod(path, 0o400)
+        library.work_until(lambda: path not in library.differing())
+
+        closed.chmod(0o700)
+        (closed / "b.jpg").write_bytes(b"x")
+        library.work_until(lambda: b"closed/b.jpg" in library.known())
+        library.save("closed/c.jpg")
+        library.work_until(lambda: b"closed/c.jpg" in library.known())
+        assert library.roots.state(library.root.id).state == "online"
+
+
 def test_folders_moved_in_within_and_out_are_noticed(library: Library) -> None:
     outside = library.photos.parent / "outside"
     (outside / "x").mkdir(parents=True)
@@ -152,6 +171,7 @@ def test_watchdog_has_the_private_members_that_are_used(library: Library) -> Non
         assert isinstance(observer._inotify_fd, InotifyFD)
         (emitter,) = observer.emitters
         assert isinstance(emitter, InotifyEmitter)
+        assert type(emitter) is observer._emitter_class
         assert isinstance(emitter._inotify, InotifyWatchGroup)
         with emitter._inotify._lock:
             emitter._inotify._add_all_callbacks(os.path.join(library.root.path, b"."))
@@ -253,15 +273,26 @@ def test_the_last_photo_of_a_root_can_be_deleted(library: Library) -> None:
         assert library.roots.state(library.root.id).state == "online"
 
 
+def _link_outside(library: Library, path: bytes) -> Path:
+    """Give a file another name outside of the root: no event tells of a change through it."""
+    other_name = library.photos.parent / "other name"
+    os.link(path, other_name)
+    return other_name
+
+
 def test_a_rescan_finds_what_no_event_told_of(library: Library) -> None:
     path = library.save("a/b.jpg")
+    other_name = _link_outside(library, path)
     with library.watched() as watcher:
         library.work_until_idle()
-        os.utime(path, (1, 1))
+        other_name.write_bytes(b"another picture")
         assert library.differing() == [path]
         watcher.rescan(library.path("a"))
         library.work_until(lambda: library.differing() == [])
-        os.utime(path, (2, 2))
+        other_name.write_bytes(b"and another")
+        watcher.rescan(path)
+        library.work_until(lambda: library.differing() == [])
+        other_name.write_bytes(b"the last one")
         watcher.rescan(None)
         assert watcher.is_scanning
         library.work_until(lambda: library.differing() == [])
@@ -315,10 +346,11 @@ def test_an_event_that_breaks_its_handler_costs_a_scan_and_not_the_watching(
     library: Library,
 ) -> None:
     path = library.save("a.jpg")
+    other_name = _link_outside(library, path)
     with library.watched():
         library.work_until_idle()
         for number, break_it in enumerate((_break_watchdog, _break_ours)):
-            os.utime(path, (number, number))  # no event tells of this
+            other_name.write_bytes(b"change %d" % number)
             break_it()
             library.work_until(lambda: library.differing() == [])
             name = b"%d.jpg" % number
