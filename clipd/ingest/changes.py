@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from clipd.watch.backlog import Backlog, Folder, Reach
+from clipd.watch.backlog import Backlog, Folder, Lanes
 
 _PAGE = 256
 
@@ -57,10 +57,10 @@ class Changes:
         if self._paths:
             return
         # What scans have found stays in the backlog until its turn: there, it is bounded.
-        reach: Reach = "paths" if self._fresh else "fresh" if self._slow else "all"
-        work = self._backlog.take(_PAGE, seconds if reach == "all" else 0, reach)
+        lanes: Lanes = "paths" if self._fresh else "fresh" if self._slow else "all"
+        work = self._backlog.take(_PAGE, seconds if lanes == "all" else 0, lanes)
         self._paths.extend(work.paths)
-        lane = self._slow if reach == "all" else self._fresh
+        lane = self._slow if lanes == "all" else self._fresh
         for folder in work.folders:
             lane.append(_Expansion(self._expand(folder), folder.expected))
 

@@ -128,6 +128,8 @@ class RootKeeper:
                 self._write(change)
         except StoreUnavailableError as error:
             _log.warning("%s", error)
+        # The index follows at the end of a turn: without this, the next one may be seconds away.
+        self._inbox.post(None)
         if not change.now.is_away:
             self._encode_anew()
 

@@ -17,7 +17,8 @@ from typing import Literal
 
 from clipd.watch.root import is_within
 
-Reach = Literal["paths", "fresh", "all"]
+# What to take out: single paths go first, then folders that events tell of, then what scans found.
+Lanes = Literal["paths", "fresh", "all"]
 
 MAX_PATHS = 50_000  # beyond, paths become their folders
 MAX_FOLDERS = 20_000  # beyond, folders become their root
@@ -117,19 +118,19 @@ class Backlog:
                 self._fold_into_roots(moment)
             self._notify_if_before(due)
 
-    def take(self, limit: int, timeout: float, reach: Reach = "all") -> Work:
+    def take(self, limit: int, timeout: float, lanes: Lanes = "all") -> Work:
         """Wait for settled work and take it out.
 
         Args:
             limit: at most so many paths, or folders that expect about so many.
             timeout: seconds to wait; an empty Work when nothing is due by then.
-            reach: what to take: only paths; the folders that events tell of as well; or all.
+            lanes: what to take: only paths; the folders that events tell of as well; or all.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
                 now = time.monotonic()
-                work = self._due_work(limit, now, reach)
+                work = self._due_work(limit, now, lanes)
                 if work.paths or work.folders or self._woken or now >= deadline:
                     self._woken = False
                     return work
@@ -260,12 +261,12 @@ class Backlog:
             due = now + self._settle
             self._add_folder(self._scanned, root, due, True, max(1, expected // len(roots)))
 
-    def _due_work(self, limit: int, now: float, reach: Reach) -> Work:
+    def _due_work(self, limit: int, now: float, lanes: Lanes) -> Work:
         paths = self._due_paths(limit, now)
-        if paths or reach == "paths":
+        if paths or lanes == "paths":
             return Work(paths=paths)
-        lanes = (self._hinted,) if reach == "fresh" else (self._hinted, self._scanned)
-        return Work(folders=self._due_folders(lanes, limit, now))
+        kept = (self._hinted,) if lanes == "fresh" else (self._hinted, self._scanned)
+        return Work(folders=self._due_folders(kept, limit, now))
 
     def _due_paths(self, limit: int, now: float) -> tuple[bytes, ...]:
         taken: list[bytes] = []
@@ -282,18 +283,21 @@ class Backlog:
         return tuple(taken)
 
     def _due_folders(
-        self, lanes: Sequence[OrderedDict[bytes, _Pending]], limit: int, now: float
+        self, kept: Sequence[OrderedDict[bytes, _Pending]], limit: int, now: float
     ) -> tuple[Folder, ...]:
         taken: list[Folder] = []
         room = limit
-        for folders in lanes:
-            for path, pending in list(folders.items()):
+        for folders in kept:
+            paths = []
+            for path, pending in folders.items():
                 if room <= 0:
-                    break
+                    break  # of 20,000 folders, only those that are taken are looked at
                 if pending.due <= now:
                     room -= pending.expected
                     taken.append(Folder(path, pending.deep, pending.expected))
-                    del folders[path]
+                    paths.append(path)
+            for path in paths:
+                del folders[path]
         self._expected -= sum(folder.expected for folder in taken)
         return tuple(taken)
 

@@ -25,16 +25,26 @@ class _Keeping:
     def __init__(self, house: WritePath) -> None:
         self.anew = 0
         self._house = house
-        self._inbox = Inbox(lambda: None)
+        self.wakes = 0
+        self._inbox = Inbox(self._wake)
         self._keeper = RootKeeper(house.catalog, self._inbox, self._encode_anew)
+
+    def _wake(self) -> None:
+        self.wakes += 1
 
     def _encode_anew(self) -> None:
         self.anew += 1
 
     def look(self) -> None:
+        self.note()
+        self._inbox.run_calls()
+
+    def note(self) -> None:
         change = self._house.roots.check(self._house.root)
         if change is not None:
             self._keeper.root_changed(change)
+
+    def write(self) -> None:
         self._inbox.run_calls()
 
 
@@ -49,6 +59,16 @@ def test_files_that_went_just_before_their_root_are_taken_back(house: WritePath)
     keeping.look()
     assert house.lies_at("a.jpg") == photo
     assert keeping.anew == 0
+
+
+def test_the_index_follows_a_root_at_once(house: WritePath) -> None:
+    house.photo("a.jpg")
+    keeping = _Keeping(house)
+    house.photos.rename(house.photos.with_name("away"))
+    keeping.note()
+    before = keeping.wakes
+    keeping.write()
+    assert keeping.wakes > before, "the next turn, which lets the index follow, may be seconds away"
 
 
 def test_what_went_long_before_its_root_stays_gone(house: WritePath) -> None:

@@ -170,9 +170,9 @@ def test_many_hints_take_bounded_memory_and_lose_nothing(monkeypatch: pytest.Mon
         folder = b"/p/%d" % (number % 1500)
         hinted.add(folder)
         backlog.hint(folder + b"/%d.jpg" % number)
-        assert len(backlog._paths) <= 2000
-        assert len(backlog._hinted) + len(backlog._scanned) <= 800
     paths, folders = take_all(backlog)
+    assert len(paths) <= 2000
+    assert len(folders) <= 800
     covered = {path.rsplit(b"/", 1)[0] for path in paths} | {folder.path for folder in folders}
     assert b"/p" in covered or covered == hinted
 

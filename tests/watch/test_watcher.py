@@ -200,8 +200,8 @@ def test_after_random_changes_the_catalog_says_what_the_disk_says(library: Libra
             if action < 0.1:
                 library.work()
         library.work_until(lambda: library.known() == library.on_disk())
-        library.work_until_idle()
-        assert library.differing() == []
+        # An event of the last change may still be on its way, whatever the backlog holds.
+        library.work_until(lambda: library.differing() == [])
 
 
 @pytest.mark.slow
@@ -210,7 +210,11 @@ def test_a_storm_of_ten_thousand_files_costs_scans_and_no_memory(library: Librar
         library.work_until_idle()
         for number in range(10_000):
             library.save(b"storm/%d.jpg" % number, b"x")
-        assert len(library.backlog._paths) < 1000
+        work = library.backlog.take(20_000, 5.0)
+        assert len(work.paths) < 1000
+        library.index(list(work.paths))
+        for folder in work.folders:
+            library.backlog.folder(folder.path, deep=folder.deep)
         library.work_until(lambda: len(library.known()) == 10_000)
         os.rename(library.path("storm"), library.path("calm"))
         library.work_until(lambda: library.known() == library.on_disk())
