@@ -53,16 +53,17 @@ class DiskAudit:
         self._reader = library.reader
         self._roots = library.roots
         self._looker = Looker(library.roots, library.rules)
+        self._given_up: dict[int, str] = {}  # roots whose disk stopped to answer, and its words
         self.bytes_read = 0
 
     def within_reach(self) -> list[Root]:
         """Return the roots that can be checked now."""
-        return [root for root in self._roots if not self._is_away(root)]
+        return [root for root in self._roots if not self._why_not(root)]
 
     def passed_over(self) -> list[PassedOver]:
         """Return the roots that cannot be checked now, and why."""
-        away = [root for root in self._roots if self._is_away(root)]
-        return [PassedOver(root.path, self._roots.state(root.id).reason) for root in away]
+        whys = [(root, self._why_not(root)) for root in self._roots]
+        return [PassedOver(root.path, why) for root, why in whys if why]
 
     def count_files(self) -> int:
         """Return how many photos' files the catalog knows in the roots that can be checked."""
@@ -81,11 +82,13 @@ class DiskAudit:
                 pace.advance(1)
             else:
                 yield step
+        if self._roots.is_stalled(root):
+            self._give_up(root)
 
     def finding(self, path: bytes) -> Finding | None:
         """Say how a path differs from what the catalog knows; None when it does not."""
         root = self._roots.of(path)
-        if root is None or self._is_away(root):
+        if root is None or self._why_not(root):
             return None
         known = self._reader.known_at(path)
         fingerprint = known.fingerprint if known is not None else None
@@ -108,6 +111,7 @@ class DiskAudit:
                 try:
                     differing = self._compare_bytes(self._roots.disk(root), file, pace)
                 except RootStalledError:
+                    self._give_up(root)
                     return
                 if differing is not None:
                     yield differing
@@ -121,8 +125,13 @@ class DiskAudit:
         # A row that is doubted waits to be read again.
         return row.is_doubted or row.fingerprint == content.known.fingerprint
 
-    def _is_away(self, root: Root) -> bool:
-        return self._roots.state(root.id).is_away
+    def _why_not(self, root: Root) -> str:
+        """Say why a root cannot be checked; "" when it can."""
+        state = self._roots.state(root.id)
+        return state.reason if state.is_away else self._given_up.get(root.id, "")
+
+    def _give_up(self, root: Root) -> None:
+        self._given_up[root.id] = self._roots.state(root.id).reason or "its disk did not answer"
 
     def _compare_bytes(self, disk: DiskAccess, file: LiveFile, pace: Pace) -> OtherContent | None:
         try:

@@ -84,12 +84,13 @@ class Verifier:
     def _run(self, check: Check, scope: CheckScope) -> None:
         check.verdict.set_running_or_notify_cancel()
         verification = Verification(scope, self._store, self._library, self._indexer, check.pace)
+        _log.info("a check begins: %s", scope)
         try:
             verdict = verification.run()
         except BaseException as error:  # handed on to whoever waits for the verdict
+            _log.info("a check ended early: %s", error)
             check.verdict.set_exception(error)
         else:
-            _log.info(
-                "checked: %s", "; ".join(d.sentence for d in verdict.differences) or "all agrees"
-            )
+            found = "; ".join(one.sentence for one in verdict.differences)
+            _log.info("a check found: %s", found or "all agrees")
             check.verdict.set_result(verdict)

@@ -66,6 +66,11 @@ class CheckScope:
     deep: bool = False  # and the bytes of every file
     repair: bool = False
 
+    def __str__(self) -> str:
+        """Return it in words."""
+        disk = ", every file" if self.deep else ", the disk" if self.disk else ""
+        return f"catalog, index{disk}{'; to be repaired' if self.repair else ''}"
+
     @property
     def walks_disk(self) -> bool:
         """Whether the roots are walked: reading every file is no use without it."""

@@ -19,6 +19,7 @@ from clipd.ingest.indexer_line import IndexerLine
 from clipd.ingest.verifier import Verifier
 from clipd.store.verify import CheckScope, Verdict
 from clipd.watch.statx import stat_with_birth
+from tests.hanging_disk import hanging_disk
 from tests.ingest.test_indexer import Running
 from tests.store.stock import a_vector
 from tests.writepath import WritePath, write_path
@@ -171,6 +172,23 @@ def test_a_root_that_is_away_is_passed_over_and_named(checked: Checked) -> None:
     assert [(one.path, one.reason) for one in verdict.passed_over] == [
         (house.root.path, "the folder is missing")
     ]
+    assert house.known() == {b"0.jpg", b"1.jpg"}
+
+
+@pytest.mark.slow
+def test_a_root_whose_disk_does_not_answer_is_passed_over_and_named(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipd.watch.disk_thread.STALL_SECONDS", 0.3)
+    monkeypatch.setattr("clipd.watch.roots.STALL_SECONDS", 0.3)
+    checked.save_photos(2)
+    house = checked.house
+    with hanging_disk(house.photos) as disk:
+        verdict = checked.check(CheckScope(disk=True, deep=True, repair=True))
+        disk.leave()
+    assert verdict.ok
+    assert [one.path for one in verdict.passed_over] == [house.root.path]
+    assert "did not answer" in verdict.passed_over[0].reason
     assert house.known() == {b"0.jpg", b"1.jpg"}
 
 

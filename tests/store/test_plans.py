@@ -21,6 +21,10 @@ PATH = b"/photos/000001.jpg"
 READS: dict[str, Callable[[Stock], object]] = {
     "folder_rows": lambda s: s.reader.folder_rows(ROOT, b"a", 10),
     "folders": lambda s: s.reader.folders(s.root, b"", 10),
+    "known_at": lambda s: s.reader.known_at(PATH),
+    "live_files": lambda s: s.reader.live_files(s.root, PATH, 10),
+    "live_file": lambda s: s.reader.live_file(PATH),
+    "indexable_ids": lambda s: s.reader.indexable_ids(s.model, 1, 10),
     "has_vector": lambda s: s.reader.has_vector(s.model, a_hash(1)),
     "locate": lambda s: s.reader.locate([1, 2]),
     "photo_at": lambda s: s.reader.photo_at(PATH),
@@ -45,6 +49,7 @@ WRITES: dict[str, Callable[[Stock], object]] = {
     "paths_under": lambda s: s.catalog.paths_under(ROOT, PATH, 10),
     "failure": lambda s: s.catalog.failure(PATH),
     "put_failure": lambda s: s.catalog.put_failure(s.root, PATH, None, "empty", "no bytes", 5),
+    "doubt_path": lambda s: s.catalog.doubt_path(PATH),
     "forget_path": lambda s: s.catalog.forget_path(PATH, 5),
     "revive": lambda s: s.catalog.revive(s.root, 5),
     "put_text_vector": lambda s: s.catalog.put_text_vector(s.model, "sunset", a_vector(1), 5),
