@@ -62,6 +62,11 @@ class VolumeChange:
     before: int | None
     now: int | None
 
+    @property
+    def moves_paths(self) -> bool:
+        """Whether paths in the catalog change their places with it."""
+        return self.before != self.now and (self.before is not None or self.now is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class RootChange:

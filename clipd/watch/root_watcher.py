@@ -93,7 +93,7 @@ class RootWatcher:
         self._must_rearm = True
         self._next_scan = 0.0  # on the monotonic clock
         self._mounts: Mapping[bytes, int] = {}
-        self._is_waiting_for_catalog = False  # to note which volumes lie here
+        self._is_waiting_for_catalog = False  # to exchange the paths of two volumes
         self._told_volumes: tuple[VolumeChange, ...] = ()
         self._tell_again = 0.0  # on the monotonic clock
         # A daemon thread, so that one that waits for its disk does not keep the process alive.
@@ -172,7 +172,7 @@ class RootWatcher:
             log.info("the machine was suspended; scanning %s", self._path)
             self._volumes.look_again()
             self._plan()
-        if not self._are_volumes_settled():
+        if not self._is_in_place():
             return
         change = self._roots.check(self.root)
         if change is not None:
@@ -185,20 +185,24 @@ class RootWatcher:
             self._plan()
         self._look_at_watches()
 
-    def _are_volumes_settled(self) -> bool:
-        """Whether the catalog knows which file systems lie here; if not, have it noted."""
+    def _is_in_place(self) -> bool:
+        """Whether the paths in the catalog are those of the volumes that lie here.
+
+        While one volume is exchanged for another, neither may the root be scanned, nor does its
+        state mean anything: the files of one would be compared with the paths of the other.
+        """
         did_wait = self._is_waiting_for_catalog
         try:
-            changes = self._volumes.check()
+            changes = tuple(self._volumes.check())
         except OSError:
-            changes = []  # the root is not there, which its state tells
-        self._is_waiting_for_catalog = bool(changes)
+            changes = ()  # the root is not there, which its state tells
         if changes:
-            self._have_noted(tuple(changes))
-        elif did_wait:
+            self._have_noted(changes)
+        self._is_waiting_for_catalog = any(change.moves_paths for change in changes)
+        if did_wait and not self._is_waiting_for_catalog:
             self._roots.reload(self.root)
             self._plan(rearm=True)
-        return not changes
+        return not self._is_waiting_for_catalog
 
     def _have_noted(self, changes: tuple[VolumeChange, ...]) -> None:
         """Tell of volumes, and again now and then while the catalog cannot be written."""

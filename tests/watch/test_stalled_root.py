@@ -145,13 +145,13 @@ def test_watching_ends_while_a_disk_hangs(two: TwoRoots) -> None:
 def test_a_question_to_a_hanging_disk_is_given_up(two: TwoRoots) -> None:
     with hanging_disk(two.folders["nas"]):
         disk = two.roots.disk(two.nas)
-        with pytest.raises(RootStalledError, match="nas did not answer for 1 s"):
+        with pytest.raises(RootStalledError, match=r"nas did not answer for \d+ s"):
             disk.ask(lambda: os.lstat(two.nas.path))
         assert two.roots.is_stalled(two.nas)
         began = time.monotonic()
         with pytest.raises(RootStalledError):
             disk.ask(lambda: os.lstat(two.nas.path))
-        assert time.monotonic() - began < 0.5, "the second one waited as well"
+        assert time.monotonic() - began < 0.9, "the second one waited as well"
         assert list(folder_steps(two.library, two.nas, two.nas.path, True)) == []
     two.wait_until(lambda: not two.roots.is_stalled(two.nas))
     assert disk.ask(lambda: os.lstat(two.nas.path)).st_ino
