@@ -34,6 +34,8 @@ _UNUSABLE = {
 }
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
+_BLOCK_BYTES = 1 << 20
+
 
 def suspect_mark(file: Path) -> Path:
     """Name the empty file whose presence asks the next start to check the catalog in full."""
@@ -69,6 +71,11 @@ def translate_sqlite_error(error: sqlite3.Error, file: Path) -> StoreError | Non
     # The low byte is the primary code; the others tell the kind of I/O error.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGED:
+        # SQLite calls it damage when a read fails with EIO in the middle of a statement
+        # (SQLITE_IOERR_CORRUPTFS in its vdbe.c): a disk that cannot be read is another matter.
+        failure = _read_failure(file)
+        if failure is not None:
+            return _translate_os_error(failure, file)
         # A clean stop would hide the damage from the next start, so it leaves a mark.
         mark_suspect(file)
         return CatalogCorruptError(
@@ -86,11 +93,25 @@ def translate_sqlite_error(error: sqlite3.Error, file: Path) -> StoreError | Non
     return None
 
 
+def _read_failure(file: Path) -> OSError | None:
+    """Read a catalog and its WAL from end to end; return what the disk refused, if anything."""
+    for part in (file, file.with_name(file.name + "-wal")):
+        try:
+            with open(part, "rb", buffering=0) as stream:
+                while stream.read(_BLOCK_BYTES):
+                    pass
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return error
+    return None
+
+
 def _translate_os_error(error: OSError, file: Path) -> StoreError:
     if error.errno in _NO_ROOM:
         return StorageFullError(
-            f"cannot write {file}: {error.strerror}; free some space or look at the system's log"
+            f"cannot use {file}: {error.strerror}; free some space or look at the system's log"
         )
     return StoreUnavailableError(
-        f"cannot write {file}: {error.strerror}; check that its folder exists and is yours"
+        f"cannot use {file}: {error.strerror}; check that its folder exists and is yours"
     )

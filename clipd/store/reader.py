@@ -37,7 +37,7 @@ from clipd.store.rows import (
     plain_folder,
     split,
 )
-from clipd.store.sqlite import Access, connect, disk_trouble
+from clipd.store.sqlite import Access, connect, disk_trouble, takes_files
 from clipd.store.vectors import KeptVector, VectorPage, page_of, unpack_text_vector
 
 _IDLE_CONNECTIONS = 8
@@ -126,7 +126,7 @@ class CatalogReader:
 
     def must_reopen(self) -> bool:
         """Tell whether the catalog was opened for reading only, and can be written by now."""
-        return self._access is Access.FROZEN and os.access(self.file.parent, os.W_OK)
+        return self._access is Access.FROZEN and takes_files(self.file.parent)
 
     def folder_rows(self, folder: bytes, after: bytes, limit: int) -> list[KnownFile]:
         """Return live rows and failures of one folder, not below, by name, from behind ``after``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -23,8 +24,8 @@ class Access(enum.Enum):
     # No room for that file: SQLite's VFS "unix-excl" keeps the index of the WAL in this process
     # (sqlite.org/vfs.html), and other programs find the catalog locked meanwhile.
     ALONE = "&vfs=unix-excl"
-    # The folder cannot be written, so nothing changes in it: the catalog is read without locks.
-    # The WAL is passed over, which SQLite cannot open there.
+    # The folder takes no file, so nothing changes in it: the catalog is read without locks. The
+    # WAL is passed over, which SQLite cannot open there.
     FROZEN = "&immutable=1"
 
 
@@ -41,6 +42,15 @@ def disk_trouble(file: Path, access: Access) -> str:
             "wait; free some space"
         )
     return ""
+
+
+def takes_files(folder: Path) -> bool:
+    """Tell whether a file can be made in a folder just now."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _free_bytes(folder: Path) -> int:

@@ -17,7 +17,7 @@ from clipd.errors import (
 )
 from clipd.store import check, schema
 from clipd.store.faults import translating
-from clipd.store.sqlite import Access, connect
+from clipd.store.sqlite import Access, connect, takes_files
 
 _PAGE_BYTES = 8192  # 2 KiB rows take 271 MB where pages of 4096 take 407 MB (measured)
 _CACHE_KIB = 8192
@@ -51,9 +51,12 @@ class Writer:
         except CatalogLockedError:
             raise
         except StoreUnavailableError as error:
-            access = Access.ALONE if os.access(file.parent, os.W_OK) else Access.FROZEN
+            # From what writes most to what writes nothing; the first error is the one to tell.
             with contextlib.suppress(StoreUnavailableError):
-                return cls._open_as(file, access)
+                return cls._open_as(file, Access.ALONE)
+            if not takes_files(file.parent):
+                with contextlib.suppress(StoreUnavailableError):
+                    return cls._open_as(file, Access.FROZEN)
             raise error
 
     @classmethod
@@ -130,9 +133,16 @@ class Writer:
 
         Raises:
             CatalogCorruptError: it is damaged.
+            StoreUnavailableError: its disk does not let us tell.
         """
         with translating(self.file):
             broken = check.broken_pages(self._connection, thoroughly)
+        if broken and self.access is Access.FROZEN:
+            # The WAL may hold what is missing, and cannot be read now: that is no damage.
+            raise StoreUnavailableError(
+                f"the catalog {self.file} was not closed well, and its folder takes no file that "
+                "is needed to put it in order; free some space or make the folder writable"
+            )
         if broken:
             raise CatalogCorruptError(broken[0])
 

@@ -289,6 +289,21 @@ def test_on_a_disk_that_is_read_only_the_catalog_answers(small_disk: Path) -> No
     assert photos_in(small_disk) == (300, None)
 
 
+def test_on_a_disk_that_takes_no_more_files_the_catalog_answers(small_disk: Path) -> None:
+    stocked(small_disk)
+    subprocess.run(["mount", "-o", "remount,nr_inodes=2", str(small_disk)], check=True)
+
+    catalog, note = open_catalog(small_disk, NOW)
+    reader = CatalogReader(catalog.file, catalog.access)
+    with contextlib.closing(catalog), contextlib.closing(reader):
+        assert note is None
+        assert reader.disk_trouble()
+        assert reader.counts(1).photos == 300
+        assert not reader.must_reopen()
+        subprocess.run(["mount", "-o", "remount,nr_inodes=99", str(small_disk)], check=True)
+        assert reader.must_reopen()
+
+
 def remount(disk: Path, mode: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{mode}", str(disk)], check=True)
 
