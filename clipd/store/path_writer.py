@@ -6,6 +6,7 @@ import os
 
 from clipd.photo import FailureKind, Fingerprint
 from clipd.store.rows import (
+    DOUBTED_NS,
     FAILURE_COLUMNS,
     FINGERPRINT,
     PATH_COLUMNS,
@@ -34,19 +35,22 @@ _NAMES_BELOW = """
 """
 
 
-class PathWriter(Writer):
+class PathWriter:
     """The tables of paths and failures."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
 
     def path(self, path: bytes) -> PathRow | None:
         """Return the row of a path, a tombstone too; None when it was never known."""
         sql = f"SELECT {PATH_COLUMNS} FROM paths WHERE folder = ? AND name = ?"
-        row = self._first(sql, *split(path))
+        row = self._writer.first(sql, *split(path))
         return path_row(row) if row else None
 
     def paths_of(self, photo: int) -> list[bytes]:
         """Return the live paths of a photo."""
         sql = "SELECT folder, name FROM paths WHERE photo_id = ? AND gone_at IS NULL"
-        return [os.path.join(*row) for row in self._fetch(sql, photo)]
+        return [os.path.join(*row) for row in self._writer.fetch(sql, photo)]
 
     def same_inode(self, fp: Fingerprint, besides: bytes, limit: int = 16) -> list[PathRow]:
         """Return rows, live and tombstones, that may be of the file with this fingerprint.
@@ -59,7 +63,7 @@ class PathWriter(Writer):
             besides: the path of that file, whose own row is left out.
             limit: the most rows to return, for a file may have any number of hard links.
         """
-        rows = self._fetch(
+        rows = self._writer.fetch(
             f"SELECT {PATH_COLUMNS} FROM paths WHERE inode = ? AND size_bytes = ? AND mtime_ns = ?"
             " AND (? = 0 OR ifnull(born_ns, 0) IN (0, ?)) AND NOT (folder = ? AND name = ?)"
             " LIMIT ?",
@@ -79,17 +83,17 @@ class PathWriter(Writer):
         """
         folder = folder.rstrip(b"/") or b"/"
         at, name = split(after) if after else (folder, b"")
-        rows = self._fetch(_NAMES_IN, folder, name, limit) if at == folder else []
+        rows = self._writer.fetch(_NAMES_IN, folder, name, limit) if at == folder else []
         start, end = folder_range(folder)
         # In the top folder "/" the range begins with the folder itself.
         beyond = (at, name) if at != folder else (start + b"\0" if start == folder else start, b"")
         if len(rows) < limit:
-            rows += self._fetch(_NAMES_BELOW, *beyond, end, limit - len(rows))
+            rows += self._writer.fetch(_NAMES_BELOW, *beyond, end, limit - len(rows))
         return [os.path.join(*row) for row in rows]
 
     def put_path(self, root: int, path: bytes, fp: Fingerprint, photo: int) -> None:
         """Say that a photo lies at a path; any tombstone or failure there is over."""
-        self._write(
+        self._writer.write(
             f"INSERT INTO paths (root_id, folder, name, photo_id, {FINGERPRINT})"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET"
             " root_id = excluded.root_id, photo_id = excluded.photo_id, gone_at = NULL,"
@@ -99,6 +103,11 @@ class PathWriter(Writer):
             *(root, *split(path), photo, *fingerprint_columns(fp)),
         )
         self.drop_failure(path)
+
+    def doubt_path(self, path: bytes) -> None:
+        """Have the file at a path read again, though it looks like the one that is known."""
+        sql = "UPDATE paths SET mtime_ns = ?, ctime_ns = ? WHERE folder = ? AND name = ?"
+        self._writer.write(sql, DOUBTED_NS, DOUBTED_NS, *split(path))
 
     def forget_path(self, path: bytes, now: int) -> bool:
         """Say that nothing lies at a path any more; False when nothing was known there.
@@ -134,7 +143,7 @@ class PathWriter(Writer):
         """
         if kind != "unreadable":
             self._bury(path, now)
-        self._write(
+        self._writer.write(
             "INSERT INTO failures (folder, name, root_id, kind, reason, since, world, tries,"
             f" retry_at, {FINGERPRINT})"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -152,24 +161,24 @@ class PathWriter(Writer):
     def failure(self, path: bytes) -> FailureRow | None:
         """Return why the file at a path is no photo; None when there is no failure."""
         sql = f"SELECT {FAILURE_COLUMNS} FROM failures WHERE folder = ? AND name = ?"
-        row = self._first(sql, *split(path))
+        row = self._writer.first(sql, *split(path))
         return failure_row(row) if row else None
 
     def failures_due(self, now: int, limit: int) -> list[bytes]:
         """Return files that were refused and are to be tried again by now."""
         sql = "SELECT folder, name FROM failures WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
-        return [os.path.join(*row) for row in self._fetch(sql, now, limit)]
+        return [os.path.join(*row) for row in self._writer.fetch(sql, now, limit)]
 
     def retry_in_new_world(self, kind: FailureKind, world: str) -> int:
         """Make the refusals of a kind that were made in another world due; return how many."""
         # The index of the errors passes over the skipped, of which there may be 300,000.
         sql = "UPDATE failures SET retry_at = 0 WHERE kind <> 'skipped' AND kind = ? AND world <> ?"
-        return self._write(sql, kind, world)
+        return self._writer.write(sql, kind, world)
 
     def retry_under(self, path: bytes) -> int:
         """Make the refusals at a path and below it due; return how many."""
         start, end = folder_range(path)
-        return self._write(
+        return self._writer.write(
             "UPDATE failures SET retry_at = 0 WHERE kind <> 'skipped'"
             " AND ((folder = ? AND name = ?) OR folder = ? OR (folder >= ? AND folder < ?))",
             *(*split(path), path, start, end),
@@ -177,7 +186,10 @@ class PathWriter(Writer):
 
     def drop_failure(self, path: bytes) -> bool:
         """Forget the failure of a path; False when there was none."""
-        return self._write("DELETE FROM failures WHERE folder = ? AND name = ?", *split(path)) > 0
+        return (
+            self._writer.write("DELETE FROM failures WHERE folder = ? AND name = ?", *split(path))
+            > 0
+        )
 
     def revive(self, root: int, since: int) -> int:
         """Make the tombstones of a root that are not older than ``since`` live again.
@@ -187,7 +199,7 @@ class PathWriter(Writer):
         Returns:
             How many paths are live again.
         """
-        return self._write(
+        return self._writer.write(
             "UPDATE paths SET gone_at = NULL WHERE gone_at >= ? AND root_id = ? AND NOT EXISTS"
             " (SELECT 1 FROM failures f WHERE f.folder = paths.folder AND f.name = paths.name"
             " AND f.kind <> 'unreadable')",
@@ -196,4 +208,4 @@ class PathWriter(Writer):
 
     def _bury(self, path: bytes, now: int) -> bool:
         sql = "UPDATE paths SET gone_at = ? WHERE folder = ? AND name = ? AND gone_at IS NULL"
-        return self._write(sql, now, *split(path)) > 0
+        return self._writer.write(sql, now, *split(path)) > 0

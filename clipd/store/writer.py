@@ -30,7 +30,7 @@ class Writer:
     def __init__(self, file: Path, connection: sqlite3.Connection, access: Access) -> None:
         self.file = file
         self.access = access  # for readers, which must open the file in the same way
-        self._connection = connection
+        self.connection = connection  # to look with; what is changed goes through ``write``
         self._is_writing = False  # inside of a ``writing`` block
 
     @classmethod
@@ -78,7 +78,7 @@ class Writer:
         # The last connection does this by itself, but a reader may still be there, and a WAL
         # that is left tells the next start that this one was killed.
         self.checkpoint()
-        self._connection.close()
+        self.connection.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -96,7 +96,7 @@ class Writer:
         self._is_writing = True
         try:
             yield
-            if self._connection.in_transaction:
+            if self.connection.in_transaction:
                 self._run("COMMIT")
         except BaseException:
             self._undo()
@@ -108,13 +108,13 @@ class Writer:
         # SQLite has already rolled back by itself after some errors. Where the disk refuses even
         # this, the next statement meets the disk again; the error that led here must be told.
         with contextlib.suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
 
     @property
     def changes(self) -> int:
         """How many rows were changed since the start; grows with every write that counts."""
-        return self._connection.total_changes
+        return self.connection.total_changes
 
     def checkpoint(self) -> None:
         """Move the WAL into the catalog and cut it to nothing, as far as that goes now.
@@ -123,7 +123,7 @@ class Writer:
         that are known already, and are not raised.
         """
         with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def insist_on_whole(self, thoroughly: bool) -> None:
         """Read every page of the file.
@@ -136,7 +136,7 @@ class Writer:
             StoreUnavailableError: its disk does not let us tell.
         """
         with translating(self.file):
-            broken = check.broken_pages(self._connection, thoroughly)
+            broken = check.broken_pages(self.connection, thoroughly)
         if broken and self.access is Access.FROZEN:
             # The WAL may hold what is missing, and cannot be read now: that is no damage.
             raise StoreUnavailableError(
@@ -146,33 +146,35 @@ class Writer:
         if broken:
             raise CatalogCorruptError(broken[0])
 
-    def _fetch(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    def fetch(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return all rows that a question has for an answer."""
         with translating(self.file):
-            return self._connection.execute(sql, values).fetchall()
+            return self.connection.execute(sql, values).fetchall()
 
-    def _first(self, sql: str, *values: object) -> tuple[Any, ...] | None:
-        return next(iter(self._fetch(sql, *values)), None)
+    def first(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        """Return the first row that a question has for an answer; None when there is none."""
+        return next(iter(self.fetch(sql, *values)), None)
 
-    def _write(self, sql: str, *values: object) -> int:
+    def write(self, sql: str, *values: object) -> int:
         """Change rows inside of a ``writing`` block; return how many."""
         self._begin()
         return self._run(sql, values).rowcount
 
-    def _id_of(self, sql: str, *values: object) -> int:
+    def insert(self, sql: str, *values: object) -> int:
         """Change one row inside of a ``writing`` block; return the id that it gives back."""
         self._begin()
-        return int(self._fetch(sql, *values)[0][0])
+        return int(self.fetch(sql, *values)[0][0])
 
     def _begin(self) -> None:
         if not self._is_writing:
             raise RuntimeError("the catalog is written outside of Catalog.writing()")
-        if not self._connection.in_transaction:
+        if not self.connection.in_transaction:
             # IMMEDIATE: a deferred transaction that reads first can be refused at its first write.
             self._run("BEGIN IMMEDIATE")
 
     def _run(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         with translating(self.file):
-            return self._connection.execute(sql, values)
+            return self.connection.execute(sql, values)
 
 
 def _make_private(file: Path) -> None:

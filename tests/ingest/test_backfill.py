@@ -75,7 +75,7 @@ def test_a_repair_has_the_photos_it_took_vectors_from_handed_out(house: WritePat
     backfill = Backfill(house.catalog, house.model, house.roots)
     assert _pass(backfill) == set()
     with house.catalog.writing():
-        house.catalog._write(
+        house.catalog.writer.write(
             "UPDATE vectors SET vector = zeroblob(3) WHERE photo_id = ?", photos[1]
         )
     with house.catalog.writing():
@@ -110,7 +110,9 @@ def test_a_photo_with_a_path_in_reach_is_read_there(tmp_path: Path) -> None:
         assert seen is not None
         with house.catalog.writing():  # the path that is away is the older one
             house.catalog.put_path(other, os.fsencode(gone / "b.jpg"), seen.fingerprint, photo)
-            house.catalog._write("UPDATE paths SET id = id + 10 WHERE root_id = ?", house.root.id)
+            house.catalog.writer.write(
+                "UPDATE paths SET id = id + 10 WHERE root_id = ?", house.root.id
+            )
         backfill = Backfill(house.catalog, house.model, house.roots)
         assert _pass(backfill) == {b"a.jpg"}
 

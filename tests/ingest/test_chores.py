@@ -42,7 +42,7 @@ def _forget_all(stock: Stock, count: int) -> None:
 
 def _refuse_writes(stock: Stock) -> None:
     """Have SQLite refuse as it does on a disk that was remounted read-only."""
-    stock.catalog._connection.execute("PRAGMA query_only = 1").fetchone()
+    stock.catalog.writer.connection.execute("PRAGMA query_only = 1").fetchone()
 
 
 def test_long_gone_photos_are_purged_slice_by_slice_when_nothing_else_waits(

@@ -129,7 +129,7 @@ def _save_pictures(house: WritePath, count: int) -> None:
 
 
 def _set(house: WritePath, pragma: str, value: int) -> None:
-    house.catalog._connection.execute(f"PRAGMA {pragma} = {value}").fetchone()
+    house.catalog.writer.connection.execute(f"PRAGMA {pragma} = {value}").fetchone()
 
 
 def test_a_full_disk_loses_no_answer_of_a_decoder(

@@ -92,7 +92,7 @@ def test_no_answer_reads_a_whole_table(stock: Stock, read: Callable[[Stock], obj
 def test_no_change_reads_a_whole_table(stock: Stock, write: Callable[[Stock], object]) -> None:
     stock.fill(10)
     statements: list[str] = []
-    connection = stock.catalog._connection
+    connection = stock.catalog.writer.connection
 
     with stock.catalog.writing():
         connection.set_trace_callback(statements.append)
@@ -158,11 +158,11 @@ def test_at_300_000_paths_and_failures_an_answer_costs_no_more_than_its_page(
 
     with large.reader._connection() as reading:
         pass
-    for connection in (reading, large.catalog._connection):
+    for connection in (reading, large.catalog.writer.connection):
         connection.set_progress_handler(count, 1000)
 
     ask(large)
 
-    for connection in (reading, large.catalog._connection):
+    for connection in (reading, large.catalog.writer.connection):
         connection.set_progress_handler(None, 1000)
     assert len(thousands) * 1000 < STEPS

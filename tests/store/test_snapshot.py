@@ -99,7 +99,7 @@ def test_a_snapshot_that_disagrees_with_the_catalog_is_not_used(stock: Stock) ->
     saved(stock)
     with stock.catalog.writing():
         stock.catalog.forget_path(b"/photos/000001.jpg", 50)
-        stock.catalog._write("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)")
+        stock.catalog.writer.write("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)")
 
     follower = stock.follower()
 

@@ -38,12 +38,12 @@ def _lose(follower: IndexFollower, photo: int) -> None:
 
 def _stored(stock: Stock, photo: int) -> bytes:
     sql = "SELECT vector FROM vectors WHERE photo_id = ?"
-    return bytes(stock.catalog._fetch(sql, photo)[0][0])
+    return bytes(stock.catalog.writer.fetch(sql, photo)[0][0])
 
 
 def _damage(stock: Stock, photo: int, blob: bytes) -> None:
     with stock.catalog.writing():
-        stock.catalog._write("UPDATE vectors SET vector = ? WHERE photo_id = ?", blob, photo)
+        stock.catalog.writer.write("UPDATE vectors SET vector = ? WHERE photo_id = ?", blob, photo)
 
 
 def test_what_agrees_is_said_to_agree(stock: Stock, follower: IndexFollower) -> None:
@@ -157,11 +157,11 @@ def test_a_vector_that_was_written_anew_since_it_was_found_is_kept(
 def test_rows_that_refer_to_nothing_are_dropped_and_their_paths_named(
     stock: Stock, follower: IndexFollower
 ) -> None:
-    stock.catalog._run("PRAGMA foreign_keys = OFF")
+    stock.catalog.writer.fetch("PRAGMA foreign_keys = OFF")
     with stock.catalog.writing():
-        stock.catalog._write("UPDATE paths SET photo_id = 77 WHERE name = '000004.jpg'")
-        stock.catalog._write("UPDATE paths SET photo_id = 77 WHERE name = ?", b"000004.jpg")
-    stock.catalog._run("PRAGMA foreign_keys = ON")
+        stock.catalog.writer.write("UPDATE paths SET photo_id = 77 WHERE name = '000004.jpg'")
+        stock.catalog.writer.write("UPDATE paths SET photo_id = 77 WHERE name = ?", b"000004.jpg")
+    stock.catalog.writer.fetch("PRAGMA foreign_keys = ON")
     found = stock.reader.damage()
     assert [(row.table, row.missing_in) for row in found.dangling] == [("paths", "photos")]
 
@@ -172,8 +172,8 @@ def test_rows_that_refer_to_nothing_are_dropped_and_their_paths_named(
 
 def test_wrong_counts_are_counted_anew(stock: Stock, follower: IndexFollower) -> None:
     with stock.catalog.writing():
-        stock.catalog._write("UPDATE photos SET live = 5 WHERE id = ?", stock.put_id(2))
-        stock.catalog._write("UPDATE tallies SET value = 77 WHERE what = 'paths'")
+        stock.catalog.writer.write("UPDATE photos SET live = 5 WHERE id = ?", stock.put_id(2))
+        stock.catalog.writer.write("UPDATE tallies SET value = 77 WHERE what = 'paths'")
     found = stock.reader.damage()
     assert found.miscounted == (stock.put_id(2),)
     assert any("count of paths" in sentence for sentence in found.tallies)
