@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -134,30 +135,55 @@ class DiskAudit:
         self._given_up[root.id] = self._roots.state(root.id).reason or "its disk did not answer"
 
     def _compare_bytes(self, disk: DiskAccess, file: LiveFile, pace: Pace) -> OtherContent | None:
+        reading = _Reading(file, disk, pace)
         try:
-            opened = disk.ask(lambda: open_untouched(file.path))
+            found = disk.ask(reading.hash)
         except OSError as error:
             return None if error.errno in _NO_FILE else OtherContent(file, None)
-        try:
-            if not disk.ask(lambda: _is_as_known(opened, file)):
-                pace.advance(file.fingerprint.size_bytes)
-                return None
-            found = self._hash(disk, opened, pace)
-            if found == file.content_hash or not disk.ask(lambda: _is_as_known(opened, file)):
-                return None
-        except OSError:
-            return OtherContent(file, None)
         finally:
-            disk.ask(lambda: os.close(opened))
+            self.bytes_read += reading.bytes_read
+            pace.advance(file.fingerprint.size_bytes, reading.computed_seconds)
+        if found is None or found == file.content_hash:
+            return None
         # Unless the file was read anew by the indexer in the meantime.
         return OtherContent(file, found) if self._reader.live_file(file.path) == file else None
 
-    def _hash(self, disk: DiskAccess, opened: int, pace: Pace) -> bytes:
+
+class _Reading:
+    """One file, read from end to end on the thread that asks its disk."""
+
+    def __init__(self, file: LiveFile, disk: DiskAccess, pace: Pace) -> None:
+        self._file = file
+        self._disk = disk
+        self._pace = pace
+        self.bytes_read = 0
+        self.computed_seconds = 0.0
+
+    def hash(self) -> bytes | None:
+        """Return the hash of the file's bytes; None when it is not the file that is known.
+
+        Raises:
+            OSError: the disk does not give it out.
+        """
+        begun = time.thread_time()
+        opened = open_untouched(self._file.path)
+        try:
+            if not _is_as_known(opened, self._file):
+                return None
+            digest = self._digest(opened)
+            return digest if _is_as_known(opened, self._file) else None
+        finally:
+            os.close(opened)
+            self.computed_seconds = time.thread_time() - begun
+
+    def _digest(self, opened: int) -> bytes | None:
         digest = hashlib.blake2b(digest_size=_HASH_BYTES)
-        while chunk := disk.ask(lambda: os.read(opened, _CHUNK_BYTES)):
+        while chunk := os.read(opened, _CHUNK_BYTES):
+            if self._pace.is_stopped:
+                return None
+            self._disk.beat()
             digest.update(chunk)
             self.bytes_read += len(chunk)
-            pace.advance(len(chunk))
         # A library that is read whole would push everything else out of the system's cache.
         os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_DONTNEED)
         return digest.digest()

@@ -72,13 +72,18 @@ class Pace:
         self._stage = (stage, total, time.monotonic())
         self.advance(0)
 
-    def advance(self, count: int) -> None:
+    def advance(self, count: int, computed_seconds: float = 0.0) -> None:
         """Note that so much more is done, and rest where it is due.
+
+        Args:
+            count: of the stage's total.
+            computed_seconds: what another thread has computed on the check's behalf.
 
         Raises:
             CheckStoppedError: the check was told to end.
         """
         self._done += count
+        self._worked_until -= computed_seconds
         self._rest()
         if self._stopped.is_set():
             raise CheckStoppedError()
