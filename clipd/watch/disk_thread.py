@@ -25,6 +25,11 @@ STALL_SECONDS = 15.0
 _END_SECONDS = 1.0  # for the thread to end when it is not waiting for its disk
 
 
+def has_stalled(silent_seconds: float) -> bool:
+    """Whether a disk has owed an answer for so long that it must be taken for hung."""
+    return silent_seconds > STALL_SECONDS
+
+
 class DiskAccess(Protocol):
     """A way to ask a disk: on this thread, or on another that may be given up."""
 
@@ -106,7 +111,7 @@ class DiskThread:
         Raises:
             RootStalledError: the disk does not answer. The work may still be done, later.
         """
-        if self._pulse.silent_seconds() > STALL_SECONDS:
+        if has_stalled(self._pulse.silent_seconds()):
             raise self._stalled()
         self._start()
         answer: Future[T] = Future()
@@ -132,7 +137,7 @@ class DiskThread:
     def close(self) -> None:
         """End the thread, or leave it behind where it waits for its disk."""
         self._questions.put(None)
-        if self._thread.ident is not None and not self._pulse.silent_seconds() > STALL_SECONDS:
+        if self._thread.ident is not None and not has_stalled(self._pulse.silent_seconds()):
             self._thread.join(_END_SECONDS)
 
     def _start(self) -> None:

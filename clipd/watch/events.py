@@ -1,4 +1,4 @@
-"""The kernel's events, through watchdog, as hints for the backlog. Nobody else knows watchdog.
+"""The kernel's events, through watchdog, as hints for the backlog. Nobody else uses it.
 
 Events are hints and no more: the queue of the kernel overflows, folders copied in a hurry go
 unwatched, renamed ones report old paths. The scan is what makes the catalog complete.
@@ -29,24 +29,16 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers.api import EventEmitter, ObservedWatch
-from watchdog.observers.inotify import InotifyEmitter, InotifyObserver, InotifyWatchGroup
-from watchdog.observers.inotify_c import (
-    CallbackId,
-    InotifyConstants,
-    InotifyEvent,
-    InotifyFD,
-    Mask,
-    WatchCallback,
-)
+from watchdog.observers.inotify import InotifyObserver
 
 from clipd.errors import WatchError
 from clipd.watch.backlog import Backlog
 from clipd.watch.coverage import instance_limit, watch_limit
+from clipd.watch.events_observer import TroubleListener, fit, reader_of, watch_again
 from clipd.watch.library import PhotoLibrary
 from clipd.watch.root import Root, is_within
 
 log = logging.getLogger(__name__)
-_watchdog_log = logging.getLogger("watchdog")
 
 # Without the opens, the closes of readers and the modifications, a storm of 50,000 files fits
 # into the kernel's queue; with them only a third of it was seen (measured).
@@ -109,7 +101,7 @@ class Events:
         self._has_lost = threading.Event()
         self._has_relinked = threading.Event()
         self._armed: dict[bytes, _Armed] = {}
-        self._listener = _Listener(self._is_own_thread, self.lost)
+        self._listener = TroubleListener(self._is_own_thread, self.lost)
         self._observer: InotifyObserver | None = None
 
     def start(self) -> None:
@@ -124,7 +116,7 @@ class Events:
             self._observer = InotifyObserver()
         except OSError as error:
             raise WatchError(inotify_error_text(error)) from error
-        _guard(self._observer, self.lost, self._on_folder)
+        fit(self._observer, self.lost, self._on_folder)
         self._listener.attach()
         self._observer.start()
 
@@ -164,7 +156,7 @@ class Events:
         """Whether watchdog's own threads run."""
         if self._observer is None or not self._observer.is_alive():
             return False
-        reader = _reader(self._observer)
+        reader = reader_of(self._observer)
         return reader is None or reader.is_alive()
 
     def is_armed(self, folder: bytes | None = None) -> bool:
@@ -208,10 +200,8 @@ class Events:
             return
         top = max(tops, key=len)
         # Arming the whole root anew instead would lose what happens in it meanwhile.
-        group = getattr(self._armed[top].emitter, "_inotify", None)
-        if isinstance(group, InotifyWatchGroup):
-            with group._lock:
-                group._add_all_callbacks(top + _BEHIND + folder[len(top.rstrip(b"/")) :])
+        below = folder[len(top.rstrip(b"/")) :]
+        watch_again(self._armed[top].emitter, top + _BEHIND + below)
 
     def armed_folders(self) -> list[bytes]:
         """Return the root and the linked folders below it, as far as they are watched."""
@@ -221,7 +211,11 @@ class Events:
         observer = self._observer
         if observer is None:
             return False
-        threads = [observer, _reader(observer), *(armed.emitter for armed in self._armed.values())]
+        threads = [
+            observer,
+            reader_of(observer),
+            *(armed.emitter for armed in self._armed.values()),
+        ]
         return any(thread is not None and thread.ident == ident for thread in threads)
 
 
@@ -229,14 +223,6 @@ def _take(flag: threading.Event) -> bool:
     happened = flag.is_set()
     flag.clear()
     return happened
-
-
-class _Emitter(InotifyEmitter):
-    """Also wants changes of rights and times, which watchdog asks for together with every write."""
-
-    def get_event_mask_from_filter(self) -> Mask:
-        mask = super().get_event_mask_from_filter()
-        return Mask(mask | InotifyConstants.IN_ATTRIB)
 
 
 class _Handler(FileSystemEventHandler):
@@ -290,73 +276,6 @@ class _Handler(FileSystemEventHandler):
         """Return a path without the ``/.`` behind the watched folder."""
         rest = path[len(self._watched) + len(_BEHIND) :]
         return self._watched.rstrip(b"/") + rest if rest else self._watched
-
-
-class _Listener(logging.Handler):
-    """Hears watchdog's log: that a queue overflowed is said nowhere else.
-
-    Args:
-        is_own: whether a thread, by its ident, belongs to the observer that is listened to.
-        on_trouble: called when one of those has something to say.
-    """
-
-    def __init__(self, is_own: Callable[[int | None], bool], on_trouble: Callable[[], None]):
-        super().__init__(logging.WARNING)
-        self._is_own = is_own
-        self._on_trouble = on_trouble
-
-    def attach(self) -> None:
-        _watchdog_log.propagate = False  # one line of ours instead of one per watch
-        _watchdog_log.addHandler(self)
-
-    def detach(self) -> None:
-        _watchdog_log.removeHandler(self)
-        if not any(isinstance(other, _Listener) for other in _watchdog_log.handlers):
-            _watchdog_log.propagate = True
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if not self._is_own(record.thread):
-            return
-        text = record.getMessage()
-        log.debug("watchdog: %s", text)
-        if "inactive" not in text:  # an emitter that is being stopped
-            self._on_trouble()
-
-
-def _reader(observer: InotifyObserver) -> InotifyFD | None:
-    """Return the thread that reads the kernel's events; None should watchdog have changed."""
-    reader = getattr(observer, "_inotify_fd", None)
-    return reader if isinstance(reader, InotifyFD) else None
-
-
-def _guard(
-    observer: InotifyObserver, on_trouble: Callable[[], None], on_folder: Callable[[], None]
-) -> None:
-    """Fit an observer for us: let its reading thread survive what watchdog's bookkeeping raises.
-
-    A folder moved onto another's path can make it raise KeyError (watchdog 7.1), which would
-    end all watching.
-    """
-    observer._emitter_class = _Emitter
-    reader = _reader(observer)
-    if reader is None:
-        return
-    handle, add = reader.handle_event, reader.add_callback
-
-    def guarded(event: InotifyEvent) -> None:
-        try:
-            handle(event)
-        except Exception:
-            log.debug("watchdog failed on %r", event, exc_info=True)
-            on_trouble()
-
-    def counted(path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> int:
-        descriptor = add(path, mask, callback, id_)
-        on_folder()
-        return descriptor
-
-    reader.handle_event = guarded  # type: ignore[method-assign]
-    reader.add_callback = counted  # type: ignore[method-assign, assignment]
 
 
 def inotify_error_text(error: OSError) -> str:

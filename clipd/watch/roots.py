@@ -11,11 +11,12 @@ import stat as modes
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clipd.watch.disk_thread import STALL_SECONDS, DiskPulse, DiskThread
+from clipd.watch.disk_thread import DiskPulse, DiskThread, has_stalled
 from clipd.watch.root import Root, RootChange, RootState, is_within
+from clipd.watch.root_record import Identity, RootRecord, is_known
 from clipd.watch.rules import is_junk
 from clipd.watch.volumes import Volumes, holds_known_files
 
@@ -24,66 +25,18 @@ if TYPE_CHECKING:
 
 _SAMPLE = 32  # known paths of a folder whose devices are looked at
 
-_GRACE_SECONDS = 3.0
-_NEVER = float("-inf")
-
-Identity = tuple[int, int]  # device, inode
-
-
-@dataclass(slots=True)
-class _Record:
-    """What is known of one root; guarded by the lock of ``Roots``. Times are monotonic."""
-
-    root: Root
-    identity: Identity | None  # of the folder whose files the catalog knows
-    disk: DiskThread  # asks on behalf of threads that must not hang
-    volumes: Volumes
-    pulse: DiskPulse = field(default_factory=DiskPulse)  # of the root's own thread
-    offline: str = "not looked at yet"  # why, "" when it is not
-    degraded: str = ""  # why, "" when it is not
-    deleted_at: float = _NEVER  # when an event last told of a deletion below
-    removed_at: float = _NEVER  # when an event last told that the root itself was deleted
-    filled_at: float = _NEVER  # before the last look that found something in it
-    trusted_at: float = _NEVER  # before the last look that left no doubt
-    doubted_at: float | None = None  # since when there is doubt, None when there is none
-    accepted: bool = False  # the user said that what is there now is meant
-    former_devices: set[int] = field(default_factory=set)
-    reported: RootState | None = None
-
-    @property
-    def was_removed(self) -> bool:
-        return self.removed_at > self.trusted_at
-
-    @property
-    def was_emptied(self) -> bool:
-        """Whether events told of deletions since the root was last seen not empty."""
-        return self.deleted_at > self.filled_at and not self.was_removed
-
-    def silent_seconds(self) -> float:
-        return max(self.disk.silent_seconds(), self.pulse.silent_seconds())
-
-    def state(self) -> RootState:
-        silent = self.silent_seconds()
-        if silent > STALL_SECONDS:
-            return RootState("stalled", f"its disk did not answer for {silent:.0f} s")
-        if self.offline:
-            return RootState("offline", self.offline)
-        if self.degraded:
-            return RootState("degraded", self.degraded)
-        return RootState("online")
-
 
 class Roots:
     """The roots and their states, for any thread. One lock guards all fields.
 
-    To be closed, for the threads that ``on_disk`` starts.
+    To be closed, for the threads of ``disk``.
     """
 
     def __init__(self, roots: Sequence[Root], reader: CatalogReader) -> None:
         self._reader = reader
         self._lock = threading.Lock()
         self._records = {
-            root.id: _Record(
+            root.id: RootRecord(
                 root,
                 reader.root_identity(root.id),
                 DiskThread(os.fsdecode(root.path), root.id),
@@ -134,7 +87,7 @@ class Roots:
 
     def is_stalled(self, root: Root) -> bool:
         """Whether the disk of a root has not answered for too long."""
-        return self._records[root.id].silent_seconds() > STALL_SECONDS
+        return has_stalled(self._records[root.id].silent_seconds())
 
     def note_stall(self, root: Root) -> RootChange | None:
         """Return the change when a root has come to be stalled and nobody was told yet.
@@ -144,7 +97,7 @@ class Roots:
         with self._lock:
             record = self._records[root.id]
             before, now = record.reported, record.state()
-            if now.state != "stalled" or _is_known(before, now):
+            if now.state != "stalled" or is_known(before, now):
                 return None
             record.reported = now
             return RootChange(root, before, now)
@@ -164,12 +117,12 @@ class Roots:
         with self._lock:
             fresh = None
             if not reason:
-                fresh = _trust(record, identity, is_empty, looked_at)
-            elif identity is not None and _is_in_grace(record, looked_at):
+                fresh = record.trust(identity, is_empty, looked_at)
+            elif identity is not None and record.is_in_grace(looked_at):
                 return None
             record.offline = reason
             before, now = record.reported, record.state()
-            if fresh is None and _is_known(before, now):
+            if fresh is None and is_known(before, now):
                 return None
             record.reported = now
             return RootChange(root, before, now, fresh)
@@ -251,7 +204,7 @@ class Roots:
         rows = self._reader.folder_rows(folder, b"", _SAMPLE)
         return any(row.fingerprint is not None and row.fingerprint.device == device for row in rows)
 
-    def _doubt(self, record: _Record, identity: Identity, is_empty: bool) -> str:
+    def _doubt(self, record: RootRecord, identity: Identity, is_empty: bool) -> str:
         """Say why what lies there may not be the root that the catalog knows."""
         if record.accepted:
             return ""
@@ -275,40 +228,6 @@ class Roots:
 
     def _count(self, root: Root) -> int:
         return self._reader.root_counts().get(root.id, 0)
-
-
-def _is_known(before: RootState | None, now: RootState) -> bool:
-    """Whether a state was told of already; how long a disk is silent is no news."""
-    return before == now or (
-        before is not None and before.state == now.state and now.state == "stalled"
-    )
-
-
-def _trust(
-    record: _Record, identity: Identity | None, is_empty: bool, looked_at: float
-) -> Identity | None:
-    """Take the folder as the root; return its identity when the catalog has another."""
-    fresh = None
-    record.trusted_at = looked_at
-    record.doubted_at = None
-    if identity != record.identity:
-        if record.identity is not None:
-            record.former_devices.add(record.identity[0])
-        record.identity = fresh = identity
-    if not is_empty:
-        record.filled_at = looked_at
-        record.accepted = False
-    return fresh
-
-
-def _is_in_grace(record: _Record, looked_at: float) -> bool:
-    """Whether a doubt about a root that was online is too young to act on.
-
-    The event that explains it may be on its way: watchdog holds back half of a move.
-    """
-    if record.doubted_at is None:
-        record.doubted_at = looked_at
-    return not record.offline and looked_at - record.doubted_at < _GRACE_SECONDS
 
 
 def _look(root: Root) -> tuple[Identity | None, bool, str]:

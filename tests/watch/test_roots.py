@@ -24,7 +24,7 @@ def device_of(library: Library, path: bytes) -> int:
 
 @pytest.fixture(autouse=True)
 def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipd.watch.roots._GRACE_SECONDS", 0)
+    monkeypatch.setattr("clipd.watch.root_record._GRACE_SECONDS", 0)
 
 
 def test_a_root_seen_for_the_first_time_gives_its_identity_once(library: Library) -> None:

@@ -35,8 +35,7 @@ DEADLINE_SECONDS = 30.0
 def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipd.watch.root_watcher.CHECK_SECONDS", 0.1)
     monkeypatch.setattr("clipd.watch.watcher.LISTEN_SECONDS", 0.1)
-    for module in ("disk_thread", "roots"):
-        monkeypatch.setattr(f"clipd.watch.{module}.STALL_SECONDS", 1.0)
+    monkeypatch.setattr("clipd.watch.disk_thread.STALL_SECONDS", 1.0)
 
 
 class TwoRoots:
