@@ -35,7 +35,8 @@ def replacing(file: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
             yield stream
         put_in_place(Path(aside), target)
     except BaseException:
-        Path(aside).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the error that led here is the one to tell
+            Path(aside).unlink(missing_ok=True)
         raise
 
 

@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 _PURGE_EVERY_SECONDS = 3600.0
 _SNAPSHOT_EVERY_SECONDS = 600.0
 _PURGE_SLICE = 2000
+_BACKUP_RETRY_SECONDS = 600.0  # after a backup that could not be made
 _STOP_SECONDS = 4.0  # for the snapshot at the end: a stop has ten in all
 
 
@@ -52,6 +53,7 @@ class Upkeep:
         self._catalog = catalog
         self._follower = follower
         self._back_up = back_up
+        self.problem = ""  # a sentence, "" when all is well; any thread may read it
         self._backup_due = last_backup + config.backup_every
         self._purge_due = time.monotonic()
         self._snapshot_due = time.monotonic() + _SNAPSHOT_EVERY_SECONDS
@@ -65,14 +67,24 @@ class Upkeep:
             self._snapshot_due = now + _SNAPSHOT_EVERY_SECONDS
             _as_far_as_there_is_room(self._save)
         if is_idle and time.time() >= self._backup_due:
-            self._backup_due = time.time() + self._config.backup_every
-            _as_far_as_there_is_room(self._back_up)
+            self._make_backup()
 
     def finish(self) -> None:
         """Leave a snapshot behind, so that the next start is quick."""
         # Of a million photos it is a gigabyte: a few changes are sooner replayed than saved.
         if self._follower.is_worth_saving():
             _as_far_as_there_is_room(partial(self._save, _STOP_SECONDS))
+
+    def _make_backup(self) -> None:
+        wait = self._config.backup_every
+        try:
+            self._back_up()
+            self.problem = ""
+        except StoreUnavailableError as error:
+            self.problem = f"there is no new backup of the catalog: {error}"
+            _log.warning("%s", self.problem)
+            wait = min(wait, _BACKUP_RETRY_SECONDS)
+        self._backup_due = time.time() + wait
 
     def _purge(self) -> None:
         self._purge_due = time.monotonic() + _PURGE_EVERY_SECONDS

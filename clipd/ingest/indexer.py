@@ -140,7 +140,7 @@ class Indexer:
             encoded=self._recorder.encoded,
             rate=self._recorder.rate(),
             beat=self._beat,
-            problem=self._disk_problem or self._recorder.problem,
+            problem=self._disk_problem or self._recorder.problem or self._upkeep.problem,
         )
 
     def retry(self, path: bytes) -> None:

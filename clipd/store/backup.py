@@ -75,7 +75,8 @@ def backup(catalog_file: Path, folder: Path, access: Access = Access.SHARED) -> 
         with translating(target):
             put_in_place(fresh, target)
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the error that led here is the one to tell
+            fresh.unlink(missing_ok=True)
     return target
 
 

@@ -11,7 +11,7 @@ import pytest
 from clipd.config.options import StoreConfig
 from clipd.ingest import chores as chores_module
 from clipd.ingest.chores import Upkeep
-from clipd.store.backup import backed_up_at, backup
+from clipd.store.backup import BACKUP, backed_up_at, backup
 from clipd.store.follow import IndexFollower
 from tests.store.stock import Stock
 
@@ -69,6 +69,22 @@ def test_a_photo_that_went_a_moment_ago_is_kept(stock: Stock) -> None:
         stock.catalog.forget_path(b"/photos/000000.jpg", int(time.time()))
     _upkeep(stock, stock.follower()).run(is_idle=True)
     assert stock.catalog.path(b"/photos/000000.jpg") is not None
+
+
+def test_a_backup_that_cannot_be_made_is_told_and_tried_again_soon(
+    stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chores_module, "_BACKUP_RETRY_SECONDS", 0)
+    in_the_way = stock.folder / (BACKUP + ".tmp")
+    in_the_way.mkdir()
+    upkeep = _upkeep(stock, stock.follower(), last_backup=0)
+    upkeep.run(is_idle=True)
+    assert "there is no new backup" in upkeep.problem
+
+    in_the_way.rmdir()
+    upkeep.run(is_idle=True)
+    assert upkeep.problem == ""
+    assert backed_up_at(stock.folder) is not None
 
 
 def test_a_backup_is_made_when_the_last_one_is_old_and_then_not_again(stock: Stock) -> None:
