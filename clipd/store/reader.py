@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,9 +13,9 @@ from numpy.typing import NDArray
 
 from clipd.photo import Fingerprint, Ids, Vectors
 from clipd.store.check import Damage, find_damage
-from clipd.store.faults import translating
 from clipd.store.pace import Pace
 from clipd.store.query_texts import hash_of
+from clipd.store.read_connections import ReadConnections
 from clipd.store.rows import (
     FAILURE_COLUMNS,
     FINGERPRINT,
@@ -37,10 +34,8 @@ from clipd.store.rows import (
     plain_folder,
     split,
 )
-from clipd.store.sqlite import Access, connect, disk_trouble, takes_files
+from clipd.store.sqlite import Access, disk_trouble, takes_files
 from clipd.store.vectors import KeptVector, VectorPage, page_of, unpack_text_vector
-
-_IDLE_CONNECTIONS = 8
 
 _FOLDER_ROWS = f"""
     SELECT name, NULL, {FINGERPRINT} FROM paths
@@ -93,11 +88,7 @@ _INDEXABLE = """
 
 
 class CatalogReader:
-    """Read-only connections to the catalog; any thread may ask.
-
-    Every answer is complete when it is returned: a reader that lingered in the middle of one
-    would let the WAL grow without bound.
-    """
+    """Answers questions about the catalog; any thread may ask."""
 
     def __init__(self, file: Path, access: Access = Access.SHARED) -> None:
         """Make a reader.
@@ -108,17 +99,11 @@ class CatalogReader:
         """
         self.file = file
         self._access = access
-        self._idle: list[sqlite3.Connection] = []  # guarded by _lock
-        self._closed = False  # guarded by _lock
-        self._lock = threading.Lock()
+        self.connections = ReadConnections(file, access)
 
     def close(self) -> None:
         """Close the connections; those in use are closed when their answer is complete."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self.connections.close()
 
     def disk_trouble(self) -> str:
         """Say what the disk has refused since the catalog was opened; "" when all is well."""
@@ -136,7 +121,9 @@ class CatalogReader:
         Args:
             after: the last name of the page before; ``b""`` for the first page.
         """
-        return [_known_file(row) for row in self._fetch(_FOLDER_ROWS, folder, after, limit)]
+        return [
+            _known_file(row) for row in self.connections.fetch(_FOLDER_ROWS, folder, after, limit)
+        ]
 
     def folders(self, root: int, after: bytes, limit: int) -> list[bytes]:
         """Return the folders of a root that hold live rows or failures, in order.
@@ -144,7 +131,7 @@ class CatalogReader:
         Args:
             after: the last folder of the page before; ``b""`` for the first page.
         """
-        row = self._first("SELECT path FROM roots WHERE id = ?", root)
+        row = self.connections.first("SELECT path FROM roots WHERE id = ?", root)
         if row is None:
             return []
         _, end = folder_range(row[0])
@@ -152,14 +139,14 @@ class CatalogReader:
         found = {
             folder
             for sql in (_FOLDERS_OF_PATHS, _FOLDERS_OF_FAILURES)
-            for (folder,) in self._fetch(sql, *values)
+            for (folder,) in self.connections.fetch(sql, *values)
         }
         return sorted(found)[:limit]
 
     def known_at(self, path: bytes) -> KnownFile | None:
         """Return what the catalog knows at a path, a live row or a failure."""
         folder, name = split(path)
-        rows = self._fetch(_KNOWN_AT, folder, name)
+        rows = self.connections.fetch(_KNOWN_AT, folder, name)
         return _known_file(rows[0]) if rows else None
 
     def live_files(self, root: int, after: bytes, limit: int) -> list[LiveFile]:
@@ -168,7 +155,7 @@ class CatalogReader:
         Args:
             after: the last path of the page before; the root's own path for the first page.
         """
-        rows = self._fetch(_LIVE_FILES, *split(after), root, limit)
+        rows = self.connections.fetch(_LIVE_FILES, *split(after), root, limit)
         return [
             LiveFile(os.path.join(folder, name), cast(Fingerprint, fingerprint_of(columns)), digest)
             for folder, name, digest, *columns in rows
@@ -176,7 +163,7 @@ class CatalogReader:
 
     def live_file(self, path: bytes) -> LiveFile | None:
         """Return the photo's file at a path; None when there is none."""
-        row = self._first(_LIVE_FILE, *split(path))
+        row = self.connections.first(_LIVE_FILE, *split(path))
         if row is None:
             return None
         return LiveFile(path, cast(Fingerprint, fingerprint_of(row[1:])), row[0])
@@ -184,16 +171,19 @@ class CatalogReader:
     def count_folders(self, root: int) -> int:
         """Return in how many folders of a root photos lie; reads all its paths."""
         sql = "SELECT count(DISTINCT folder) FROM paths WHERE root_id = ? AND gone_at IS NULL"
-        return int(self._fetch(sql, root)[0][0])
+        return int(self.connections.fetch(sql, root)[0][0])
 
     def count_bytes(self, root: int) -> int:
         """Return how many bytes the photos' files of a root have; reads all its paths."""
         sql = "SELECT total(size_bytes) FROM paths WHERE root_id = ? AND gone_at IS NULL"
-        return int(self._fetch(sql, root)[0][0])
+        return int(self.connections.fetch(sql, root)[0][0])
 
     def model_fingerprints(self) -> set[str]:
         """Return the fingerprints of all models that are known and not forgotten."""
-        return {fingerprint for (fingerprint,) in self._fetch("SELECT fingerprint FROM models")}
+        return {
+            fingerprint
+            for (fingerprint,) in self.connections.fetch("SELECT fingerprint FROM models")
+        }
 
     def has_vector(self, model: int, content_hash: bytes) -> bool:
         """Tell whether the photo with this content has its vector of the model."""
@@ -201,12 +191,12 @@ class CatalogReader:
             "SELECT 1 FROM photos JOIN vectors ON photo_id = photos.id"
             " WHERE content_hash = ? AND model_id = ?"
         )
-        return self._first(sql, content_hash, model) is not None
+        return self.connections.first(sql, content_hash, model) is not None
 
     def locate(self, photos: Sequence[int]) -> dict[int, tuple[Located, ...]]:
         """Return the live paths of photos, in order; photos without any are left out."""
         found: dict[int, tuple[Located, ...]] = {}
-        for photo, folder, name, root, device in self._fetch(
+        for photo, folder, name, root, device in self.connections.fetch(
             "SELECT photo_id, folder, name, root_id, device FROM paths WHERE gone_at IS NULL"
             " AND photo_id IN (SELECT value FROM json_each(?)) ORDER BY folder, name",
             _list(photos),
@@ -219,13 +209,13 @@ class CatalogReader:
     def photo_at(self, path: bytes) -> int | None:
         """Return the photo that lies at a path; None when there is none."""
         sql = "SELECT photo_id FROM paths WHERE folder = ? AND name = ? AND gone_at IS NULL"
-        row = self._first(sql, *split(path))
+        row = self.connections.first(sql, *split(path))
         return int(row[0]) if row else None
 
     def vector(self, model: int, photo: int) -> NDArray[np.float32] | None:
         """Return a photo's vector of a model, shape (dim,); None: it has none that is whole."""
         sql = "SELECT photo_id, vector, checksum FROM vectors WHERE photo_id = ? AND model_id = ?"
-        page = self._page(model, self._fetch(sql, photo, model))
+        page = self._page(model, self.connections.fetch(sql, photo, model))
         return page.vectors[0] if len(page.ids) else None
 
     def vectors_of(self, model: int, photos: Sequence[int]) -> tuple[Ids, Vectors]:
@@ -236,12 +226,12 @@ class CatalogReader:
     def page_of(self, model: int, photos: Sequence[int]) -> VectorPage:
         """Return what belongs in the index now of ``photos``, by id."""
         sql = f"{_INDEXABLE} IN (SELECT value FROM json_each(?)) ORDER BY photo_id"
-        return self._page(model, self._fetch(sql, model, _list(photos)))
+        return self._page(model, self.connections.fetch(sql, model, _list(photos)))
 
     def indexable(self, model: int, after: int, limit: int) -> VectorPage:
         """Return what belongs in the index, by id, from behind ``after``."""
         sql = f"{_INDEXABLE} > ? ORDER BY photo_id LIMIT ?"
-        return self._page(model, self._fetch(sql, model, after, limit))
+        return self._page(model, self.connections.fetch(sql, model, after, limit))
 
     def indexable_ids(self, model: int, after: int, limit: int) -> Ids:
         """Return the ids of photos that belong in the index, in order, from behind ``after``."""
@@ -249,13 +239,13 @@ class CatalogReader:
             "SELECT photo_id FROM vectors JOIN photos ON photos.id = photo_id"
             " WHERE model_id = ? AND live > 0 AND photo_id > ? ORDER BY photo_id LIMIT ?"
         )
-        rows = self._fetch(sql, model, after, limit)
+        rows = self.connections.fetch(sql, model, after, limit)
         return np.array([photo for (photo,) in rows], dtype=np.int64)
 
     def text_vector(self, model: int, text: str) -> NDArray[np.float32] | None:
         """Return the kept vector of a query, shape (dim,); None: there is none that is whole."""
-        (key,) = self._fetch("SELECT key FROM text_key")[0]
-        row = self._first(
+        (key,) = self.connections.fetch("SELECT key FROM text_key")[0]
+        row = self.connections.first(
             "SELECT vector, dim FROM text_vectors JOIN models ON models.id = model_id"
             " WHERE model_id = ? AND text = ?",
             *(model, hash_of(text, key)),
@@ -265,12 +255,12 @@ class CatalogReader:
     def journal_after(self, seq: int, limit: int) -> tuple[int, list[int]]:
         """Return up to ``limit`` entries of the journal: the last one's number, distinct photos."""
         sql = "SELECT seq, photo_id FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
-        rows = self._fetch(sql, seq, limit)
+        rows = self.connections.fetch(sql, seq, limit)
         return (rows[-1][0] if rows else seq), list({photo: None for _, photo in rows})
 
     def journal_span(self) -> tuple[int, int]:
         """Return (floor, head): the highest number ever trimmed, and the highest ever given."""
-        row = self._first(
+        row = self.connections.first(
             "SELECT (SELECT min(seq) FROM journal),"
             " (SELECT seq FROM sqlite_sequence WHERE name = 'journal')"
         )
@@ -280,13 +270,13 @@ class CatalogReader:
 
     def lineage(self) -> str:
         """Return the token of this catalog's line of history."""
-        row = self._first("SELECT token FROM lineage")
+        row = self.connections.first("SELECT token FROM lineage")
         return str(row[0]) if row else ""
 
     def counts(self, model: int) -> Counts:
         """Return how much there is, in constant time."""
         tally: dict[str, int] = {}
-        rows = self._fetch(
+        rows = self.connections.fetch(
             "SELECT what, value FROM tallies WHERE what <> 'vectors' OR id = ?", model
         )
         for what, value in rows:
@@ -298,13 +288,13 @@ class CatalogReader:
             errors=tally.get("errors", 0),
             skipped=tally.get("skipped", 0),
             without_vector=photos - tally.get("vectors", 0),
-            text_vectors=self._fetch("SELECT count(*) FROM text_vectors")[0][0],
+            text_vectors=self.connections.fetch("SELECT count(*) FROM text_vectors")[0][0],
         )
 
     def root_counts(self) -> dict[int, int]:
         """Return how many live paths each root has, also those with none."""
         return dict(
-            self._fetch(
+            self.connections.fetch(
                 "SELECT roots.id, coalesce(value, 0) FROM roots"
                 " LEFT JOIN tallies ON what = 'paths' AND tallies.id = roots.id"
             )
@@ -312,7 +302,7 @@ class CatalogReader:
 
     def root_identity(self, root: int) -> tuple[int, int] | None:
         """Return the remembered (device, inode) of a root; None when it was never seen."""
-        row = self._first("SELECT device, inode FROM roots WHERE id = ?", root)
+        row = self.connections.first("SELECT device, inode FROM roots WHERE id = ?", root)
         return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
 
     def volumes(self, root: int) -> list[VolumeRow]:
@@ -320,7 +310,7 @@ class CatalogReader:
         sql = "SELECT id, folder, uuid, device, inode, is_here FROM volumes WHERE root_id = ?"
         return [
             VolumeRow(number, folder, uuid, int(device), int(inode), bool(here))
-            for number, folder, uuid, device, inode, here in self._fetch(sql, root)
+            for number, folder, uuid, device, inode, here in self.connections.fetch(sql, root)
         ]
 
     def sample(self, folder: bytes, limit: int, aside: int | None = None) -> list[SampleFile]:
@@ -331,8 +321,8 @@ class CatalogReader:
         """
         top = folder if aside is None else aside_folder(aside, folder)
         start, end = folder_range(top)
-        rows = self._fetch(_SAMPLE.format(order="ASC"), top, start, end, limit)
-        rows += self._fetch(_SAMPLE.format(order="DESC"), top, start, end, limit)
+        rows = self.connections.fetch(_SAMPLE.format(order="ASC"), top, start, end, limit)
+        rows += self.connections.fetch(_SAMPLE.format(order="DESC"), top, start, end, limit)
         return [
             SampleFile(os.path.join(plain_folder(at), name), int(size), int(mtime), content_hash)
             for at, name, size, mtime, content_hash in rows
@@ -345,7 +335,7 @@ class CatalogReader:
             skipped: also those that are skipped for not being pictures.
         """
         every = "" if skipped else " AND kind <> 'skipped'"
-        rows = self._fetch(
+        rows = self.connections.fetch(
             f"SELECT {FAILURE_COLUMNS} FROM failures WHERE (folder, name) > (?, ?){every}"
             " ORDER BY folder, name LIMIT ?",
             *(*split(after), limit),
@@ -358,37 +348,12 @@ class CatalogReader:
         Raises:
             CheckStoppedError: the pace was told to end.
         """
-        with translating(self.file), self._connection() as connection:
+        with self.connections.lent() as connection:
             return find_damage(connection, pace or Pace())
 
     def _page(self, model: int, rows: list[tuple[Any, ...]]) -> VectorPage:
-        dim = self._first("SELECT dim FROM models WHERE id = ?", model)
+        dim = self.connections.first("SELECT dim FROM models WHERE id = ?", model)
         return page_of([KeptVector(*row) for row in rows], int(dim[0]) if dim else 0)
-
-    def _fetch(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with translating(self.file), self._connection() as connection:
-            return connection.execute(sql, values).fetchall()
-
-    def _first(self, sql: str, *values: object) -> tuple[Any, ...] | None:
-        return next(iter(self._fetch(sql, *values)), None)
-
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection to this thread alone: a shared one would mix up transactions."""
-        with self._lock:
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = connect(self.file, "ro", self._access)
-            connection.execute("PRAGMA query_only = ON")  # "ro" is not to be had with ALONE
-        try:
-            yield connection
-        finally:
-            with self._lock:
-                keep = not self._closed and len(self._idle) < _IDLE_CONNECTIONS
-                if keep:
-                    self._idle.append(connection)
-            if not keep:
-                connection.close()
 
 
 def _known_file(row: Sequence[Any]) -> KnownFile:

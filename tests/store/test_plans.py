@@ -78,7 +78,7 @@ def whole_reads(connection: sqlite3.Connection, statements: list[str]) -> list[s
 def test_no_answer_reads_a_whole_table(stock: Stock, read: Callable[[Stock], object]) -> None:
     stock.fill(10)
     statements: list[str] = []
-    with stock.reader._connection() as connection:  # the one that is lent next, too
+    with stock.reader.connections.lent() as connection:  # the one that is lent next, too
         connection.set_trace_callback(statements.append)
 
     read(stock)
@@ -156,7 +156,7 @@ def test_at_300_000_paths_and_failures_an_answer_costs_no_more_than_its_page(
     def count() -> None:
         thousands.append(1)
 
-    with large.reader._connection() as reading:
+    with large.reader.connections.lent() as reading:
         pass
     for connection in (reading, large.catalog.writer.connection):
         connection.set_progress_handler(count, 1000)

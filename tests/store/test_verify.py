@@ -199,7 +199,7 @@ def test_a_check_is_stopped_inside_of_a_long_statement(stock: Stock) -> None:
         endless = (
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
         )
-        with stock.reader._connection() as connection:
+        with stock.reader.connections.lent() as connection:
             try:
                 with pace.of_statements(connection):
                     pace.begin("counting")
