@@ -180,7 +180,6 @@ def test_a_root_whose_disk_does_not_answer_is_passed_over_and_named(
     checked: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipd.watch.disk_thread.STALL_SECONDS", 0.3)
-    monkeypatch.setattr("clipd.watch.roots.STALL_SECONDS", 0.3)
     checked.save_photos(2)
     house = checked.house
     with hanging_disk(house.photos) as disk:
