@@ -14,7 +14,7 @@ from tests.faults.failing_files import Calls, FailingFiles
 from tests.faults.oracle import assert_agreement, catalog, catalog_file, disk
 from tests.faults.pictures import picture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 _KNOWN = 12
 

@@ -22,7 +22,7 @@ from tests.faults.oracle import (
 )
 from tests.faults.pictures import picture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 _KNOWN = 30
 _TOP_OF_EXPONENT = (

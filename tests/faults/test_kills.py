@@ -16,7 +16,7 @@ from tests.faults.dice import rounds
 from tests.faults.oracle import assert_agreement, differences, disk, verify
 from tests.faults.wild import Wild
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 _LONGEST_LIFE_SECONDS = 3.0
 _PACE_SECONDS = 0.02  # between changes, so that a life sees dozens of them and not thousands

@@ -16,7 +16,7 @@ from tests.watch.conftest import InotifySetting, inotify_setting
 
 __all__ = ["inotify_setting"]  # a fixture, used by its name
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.faults]
 
 _QUEUE = 16  # events; the kernel's own default is 16,384
 

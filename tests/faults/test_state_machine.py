@@ -17,7 +17,7 @@ from tests.faults.dice import SEED, rounds
 from tests.faults.oracle import assert_agreement, catalog, hash_of
 from tests.faults.pictures import picture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 _CONTENTS = 24
 _STEPS = 25

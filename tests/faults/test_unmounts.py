@@ -14,7 +14,7 @@ from tests.faults.dice import rounds
 from tests.faults.oracle import assert_agreement, disk
 from tests.faults.pictures import picture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 
 def _mount(backing: Path, root: Path) -> None:
