@@ -20,6 +20,7 @@ from clipd.decode.pool import DecoderPool
 from clipd.decode.world import codec_versions, refusal_world
 from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
+from clipd.errors import StoreUnavailableError
 from clipd.ingest.backfill import Backfill, Retries, WorldOf
 from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes, Found
@@ -232,13 +233,20 @@ def _start_workers(
     # Closed before the thread of the batches is joined, which may be waiting for its start.
     running.callback(encoder.close, _ENCODER_GRACE_SECONDS)
     claims = Claims(
-        lambda content_hash: stored.reader.has_vector(stored.model, content_hash),
+        partial(_has_vector, stored),
         lambda job, outcome: inbox.post(Read(job, outcome)),
     )
     pool = running.enter_context(
         DecoderPool(config.decoder, stored.spec.preprocess, claims.is_known, claims.report)
     )
     return encoder, Workers(pool, batches, claims)
+
+
+def _has_vector(stored: StoreView, content_hash: bytes) -> bool:
+    try:
+        return stored.reader.has_vector(stored.model, content_hash)
+    except StoreUnavailableError:
+        return False  # the photo is decoded, perhaps in vain; the indexer tells of the disk
 
 
 def _give_up_start(encoder: Encoder) -> None:

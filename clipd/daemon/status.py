@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from clipd import __version__
+from clipd.daemon.figures import CatalogFigures
 from clipd.daemon.parts import Children, WritePath
 from clipd.ingest.indexer import IngestProgress
 from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields, shown
-from clipd.store.rows import Counts
 from clipd.store.view import StoreView
 
 
@@ -27,6 +27,7 @@ class StatusBoard:
             notes: sentences about the start that are worth repeating.
         """
         self._stored = stored
+        self._figures = CatalogFigures(stored)
         self._write_path = write_path
         self._children = children
         self._notes = tuple(notes)
@@ -40,7 +41,7 @@ class StatusBoard:
     def line(self) -> str:
         """Say in a few words what goes on, for systemd."""
         progress = self._write_path.indexer.progress()
-        counts = self._counts()
+        counts = self._figures.counts()
         backlog = progress.waiting + progress.working
         waiting = f", {backlog} waiting" if backlog else ""
         trouble = " - has problems, see: clipctl status" if self._problems(progress) else ""
@@ -61,12 +62,12 @@ class StatusBoard:
         return "indexing" if has_work else "idle"
 
     def _lacks_vectors(self, progress: IngestProgress) -> bool:
-        return progress.is_encoding_anew and self._counts().without_vector > 0
+        return progress.is_encoding_anew and self._figures.counts().without_vector > 0
 
     def status(self) -> dict[str, JsonValue]:
         """Return all figures; keys are only ever added."""
         progress = self._write_path.indexer.progress()
-        counts = self._counts()
+        counts = self._figures.counts()
         return {
             "pid": os.getpid(),
             "version": __version__,
@@ -97,9 +98,6 @@ class StatusBoard:
             "problems": list(self._problems(progress)),
         }
 
-    def _counts(self) -> Counts:
-        return self._stored.reader.counts(self._stored.model)
-
     def _encoder_figures(self) -> JsonValue:
         now = self._children.encoder.status()
         return {
@@ -113,7 +111,7 @@ class StatusBoard:
         }
 
     def _root_figures(self) -> JsonValue:
-        known = self._stored.reader.root_counts()
+        known = self._figures.root_counts()
         figures: list[JsonValue] = []
         for root in self._write_path.roots:
             now = self._write_path.roots.state(root.id)
@@ -146,7 +144,7 @@ class StatusBoard:
             yield decoders.warning("the decoders")
 
     def _problems(self, progress: IngestProgress) -> Sequence[str]:
-        disk = self._stored.reader.disk_trouble()
+        disk = self._stored.reader.disk_trouble() or self._figures.trouble
         # Where the disk has no room, the write path says the same in other words.
         found = [
             *self._notes,

@@ -148,14 +148,20 @@ class IndexFollower:
     def trouble(self) -> str:
         """Say whose vectors were damaged, until they are encoded again. Any thread."""
         photos = sorted(self._damaged | self._lost)
-        # Those that were deleted meanwhile are not waited for.
-        if not photos or not self._reader.counts(self._model).without_vector:
+        if not photos or self._has_all_vectors():
             return ""
         shown = ", ".join(map(str, photos[:_SHOWN])) + (", ..." if len(photos) > _SHOWN else "")
         return (
             f"the vectors of {len(photos)} photos (ids {shown}) were damaged on the disk; they are "
             "made anew. Look at the system's log for errors of the disk"
         )
+
+    def _has_all_vectors(self) -> bool:
+        # Photos that were deleted meanwhile are not waited for.
+        try:
+            return not self._reader.counts(self._model).without_vector
+        except StoreUnavailableError:
+            return False
 
     def differences(self, pace: Pace | None = None) -> tuple[list[int], list[int]]:
         """Return the ids that are missing in the index, and those that are surplus.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from clipd.config.options import WatchConfig
-from clipd.errors import WatchError
+from clipd.errors import StoreUnavailableError, WatchError
 from clipd.watch.backlog import Backlog
 from clipd.watch.events import Events
 from clipd.watch.full_scan import Findings, FullScan
@@ -93,6 +93,7 @@ class RootWatcher:
         self._must_rearm = True
         self._next_scan = 0.0  # on the monotonic clock
         self._mounts: Mapping[bytes, int] = {}
+        self._catalog_trouble = ""  # why the catalog could not be asked, "" when it could
         self._is_waiting_for_catalog = False  # to exchange the paths of two volumes
         self._told_volumes: tuple[VolumeChange, ...] = ()
         self._tell_again = 0.0  # on the monotonic clock
@@ -143,11 +144,11 @@ class RootWatcher:
         try:
             while True:
                 self._pulse.begin()
-                for work in self._mailbox.take_requests():
-                    work()
-                self._look_around()
-                if self._is_due and not (self._is_waiting_for_catalog or self._is_offline()):
-                    self._scan()
+                try:
+                    self._turn()
+                    self._catalog_trouble = ""
+                except StoreUnavailableError as error:
+                    self._put_off(error)
                 self._pulse.rest()
                 self._mailbox.rest(*self._break())
         except Stopped:
@@ -155,6 +156,20 @@ class RootWatcher:
         finally:
             self._events.stop()
             self._pulse.rest()
+
+    def _turn(self) -> None:
+        for work in self._mailbox.take_requests():
+            work()
+        self._look_around()
+        if self._is_due and not (self._is_waiting_for_catalog or self._is_offline()):
+            self._scan()
+
+    def _put_off(self, error: StoreUnavailableError) -> None:
+        """Have everything compared again when the catalog's disk lets it be asked."""
+        self._plan()
+        if str(error) != self._catalog_trouble:
+            log.warning("%s is scanned later: %s", self._path, error)
+        self._catalog_trouble = str(error)
 
     def _break(self) -> tuple[float, bool]:
         """Return for how long to rest, and whether something is left to do after it."""
