@@ -18,7 +18,7 @@ from tests.daemon.wire import UnixConnection
 from tests.faults.oracle import assert_agreement, disk, like
 from tests.faults.pictures import picture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 _CLIENTS = 300
 _PATIENT_SECONDS = 10.0  # ten times what a good client waits on a busy machine
