@@ -10,7 +10,7 @@ import os
 import random
 
 SEED = int(os.environ.get("CLIPD_FAULT_SEED") or random.SystemRandom().randrange(10**6))
-_PERCENT = int(os.environ.get("CLIPD_FAULT_ROUNDS", "15"))
+_PERCENT = int(os.environ.get("CLIPD_FAULT_ROUNDS", "10"))
 
 
 def rounds(whole: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -20,6 +21,7 @@ from tests.daemon.wire import path_of
 
 Disk: TypeAlias = dict[bytes, bytes]  # path -> content, of every file that is to be looked at
 _AGREE_SECONDS = 60.0
+_DEEP = ("--disk", "--deep")
 _EXACT = 0.999  # the score of a picture with itself, through fp16 and another decode
 
 
@@ -127,11 +129,25 @@ def assert_agreement(
 
 
 def verify(daemon: Daemon) -> None:
-    """Insist that `clipctl verify`, as thorough as this clipd can, finds nothing."""
-    options = daemon.ctl("verify", "--help").stdout
-    deep = [word for word in ("--disk", "--deep") if word.encode() in options]
-    done = daemon.ctl("verify", "--json", *deep, ok=False)
-    assert done.returncode == 0, (done.stdout, done.stderr)
+    """Insist that `clipctl verify`, as thorough as this clipd can, finds nothing.
+
+    One more hard link, or another mode, changes the ctime of a file without an event at its other
+    paths. The content was compared before; here such a file may wait for the next scan.
+    """
+    if kinds := _kinds_of_differences(daemon):
+        assert kinds <= {"changed"}, daemon.ctl("verify", *_DEEP, ok=False).stdout
+        daemon.ctl("rescan")
+        daemon.wait_idle()
+        assert not _kinds_of_differences(daemon), daemon.ctl("verify", *_DEEP, ok=False).stdout
+
+
+def _kinds_of_differences(daemon: Daemon) -> set[str]:
+    done = daemon.ctl("verify", "--json", *_DEEP, ok=False)
+    verdict = json.loads(done.stdout)
+    assert done.returncode == (0 if verdict["ok"] else 1), done
+    found = {difference["kind"] for difference in verdict["differences"]}
+    assert verdict["ok"] == (not found), verdict
+    return found
 
 
 def assert_each_leads(daemon: Daemon, expected: Disk, most: int) -> None:

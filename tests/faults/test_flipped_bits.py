@@ -56,10 +56,11 @@ def _flip_in_vector(daemon: Daemon, photo: bytes) -> None:
         ((vector,),) = connection.execute(
             "SELECT vector FROM vectors JOIN paths USING (photo_id) WHERE name = ?", (photo,)
         ).fetchall()
-    content = bytearray(file.read_bytes())
-    at = content.index(vector)
-    content[at + 21] ^= _TOP_OF_EXPONENT
-    file.write_bytes(content)
+    damaged = bytearray(vector)
+    damaged[21] ^= _TOP_OF_EXPONENT
+    # SQLite leaves a dead copy behind when it moves a row to another page: damage to that one
+    # alone would be none.
+    file.write_bytes(file.read_bytes().replace(vector, damaged))
 
 
 def _verdict(daemon: Daemon, *options: str) -> tuple[int, dict[str, object]]:
@@ -114,7 +115,7 @@ def test_a_flipped_bit_in_the_catalog_ends_with_what_the_disk_holds(
     shutil.copytree(home, pristine)
     size = (pristine / catalog_file(stopped).name).stat().st_size
 
-    for _ in range(rounds(40)):
+    for _ in range(rounds(30)):
         shutil.rmtree(home)
         shutil.copytree(pristine, home)
         file = catalog_file(stopped)
@@ -131,9 +132,7 @@ def _assert_mended(daemon: Daemon, root: Path, mend: str) -> None:
     daemon.start()
     daemon.wait_idle()
     if mend == "verify":
-        options = daemon.ctl("verify", "--help").stdout
-        deep = [word for word in ("--disk", "--deep") if word.encode() in options]
-        daemon.ctl("verify", "--repair", *deep, ok=False)
+        daemon.ctl("verify", "--disk", "--deep", "--repair", ok=False)
         assert_agreement(daemon, disk(root), pictures=6)
     else:  # nothing that is shown may be wrong, though nobody has looked for it
         assert all(hit["score"] < 1.001 for n in range(6) for hit in like(daemon, picture(n)))

@@ -39,6 +39,8 @@ def test_after_storms_that_overflow_the_queue_nothing_is_missed(
         wild.change(150)
         wild.come_to_rest()
         _copy_and_rename(root, outside, number)
+        if wild.needs_scan:
+            daemon.ctl("rescan")
         assert_agreement(daemon, disk(root), pictures=20)
 
     assert "overflow" in daemon.log()

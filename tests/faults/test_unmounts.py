@@ -40,7 +40,7 @@ def test_a_root_that_is_unmounted_under_load_loses_nothing(
     try:
         daemon = daemons.new([root, other], '[watch]\npoll_every = "1s"').start()
         assert_agreement(daemon, disk(root, other))
-        for turn in range(rounds(40)):
+        for turn in range(rounds(36)):
             for number in range(dice.randrange(1, 30)):
                 (backing / f"{turn} {number}.bmp").write_bytes(picture(1000 * turn + number))
             held = len(daemon.search())
