@@ -178,17 +178,31 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Return `/v1/status`."""
-        code, answer = self.request("GET", "/v1/status")
-        assert code == 200, answer
+        answer = self._ask_patiently("/v1/status")
         assert isinstance(answer, dict)
+        return answer
+
+    def _ask_patiently(self, path: str) -> Any:
+        """Return an answer; what is cut off by a stop and start within the process is asked again.
+
+        So docs/api.md tells clients to do: 503 `stopping` means later.
+        """
+        answers: list[tuple[int, Any]] = []
+
+        def is_answered() -> bool:
+            answers.append(self.request("GET", path))
+            code, answer = answers[-1]
+            return code != 503 or answer["error"]["code"] != "stopping"
+
+        wait_until(is_answered, PATIENCE_SECONDS, what=lambda: str(answers[-1]))
+        code, answer = answers[-1]
+        assert code == 200, answer
         return answer
 
     def search(self, query: str = "sunset", n: int = 10_000) -> list[dict[str, Any]]:
         """Return the hits of a query in words."""
         words = urlencode({"q": query, "limit": n})
-        code, answer = self.request("GET", f"/v1/search?{words}")
-        assert code == 200, answer
-        hits = answer["hits"]
+        hits = self._ask_patiently(f"/v1/search?{words}")["hits"]
         assert isinstance(hits, list)
         return hits
 
