@@ -155,7 +155,9 @@ class StoppingError(ClipdError):
     """What was asked for will not be done, because clipd stops or reads its configuration again."""
 
     def __init__(self) -> None:
-        super().__init__("clipd is stopping; ask again when it runs: clipctl status")
+        super().__init__(
+            "clipd is stopping, perhaps for a moment only, to start anew; ask again: clipctl status"
+        )
 
 
 class CheckStoppedError(ClipdError):

@@ -26,7 +26,7 @@ def forget(name: str | None, configured: ModelConfig, paths: Paths) -> Sequence[
         ClipdError: there is no such model, it is in use, or the catalog cannot be had.
     """
     try:
-        answer = Client(paths.socket).post("/v1/forget", _question(name))
+        answer = Client(paths.socket).post("/v1/forget", _question(name), is_repeatable=False)
     except NotRunningError:
         return _forget_here(name, configured, paths)
     models = answer["forgotten"]

@@ -11,10 +11,12 @@ import json
 import os
 import socket
 import struct
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long, socket_path
 from clipd.ctl.answer_wait import ANSWER_SECONDS, PING_SECONDS, AnswerWait
@@ -23,15 +25,44 @@ from clipd.json_types import JsonObject
 
 START = "start it with: systemctl --user start clipd"
 _PIECE_BYTES = 1 << 16
+# A clipd that reads a changed configuration, or opens its catalog anew, stops and starts within
+# its process. It stops answering at most so long after it has begun to refuse.
+RESTART_SECONDS = 10.0
+_ASK_AGAIN_SECONDS = 0.1
 _END_OF_HEAD = b"\r\n"  # the empty line behind the headers
 _TIMEVAL = struct.Struct("ll")  # seconds, microseconds
+
+
+class _Request(NamedTuple):  # not a dataclass, whose module is 5 ms that clipctl starts later
+    method: str
+    address: str
+    body: bytes | BinaryIO = b""
+    kind: str = "application/json"
+
+    def head(self) -> bytes:
+        body = self.body
+        size = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
+        return (
+            f"{self.method} {self.address} HTTP/1.0\r\nHost: clipd\r\n"
+            f"Content-Type: {self.kind}\r\nContent-Length: {size}\r\n\r\n"
+        ).encode("ascii")
+
+    def pieces(self) -> Iterator[bytes]:
+        yield self.head()
+        if isinstance(self.body, bytes):
+            yield self.body
+            return
+        self.body.seek(0)  # it may have been sent before
+        while piece := self.body.read(_PIECE_BYTES):
+            yield piece
 
 
 class Client:
     """A client of the daemon at one socket; one request, one connection.
 
     Every method raises ``NotRunningError`` when no daemon answers at the socket, and
-    ``RequestError`` when it refuses, with its code and sentence.
+    ``RequestError`` when it refuses, with its code and sentence. What is refused because the
+    daemon stops is asked again for some seconds, where that does no harm: it may be back at once.
     """
 
     def __init__(
@@ -54,23 +85,32 @@ class Client:
 
     def get(self, route: str, query: JsonObject | None = None) -> JsonObject:
         """Ask for something."""
-        return self._ask("GET", _address(route, query))
+        return self._ask_patiently(_Request("GET", _address(route, query)))
 
-    def post(self, route: str, value: JsonObject | None = None) -> JsonObject:
-        """Ask for something to be done, or with more than an address can say."""
-        return self._ask("POST", route, json.dumps(value or {}).encode("ascii"))
+    def post(
+        self, route: str, value: JsonObject | None = None, *, is_repeatable: bool = True
+    ) -> JsonObject:
+        """Ask for something to be done, or with more than an address can say.
+
+        Args:
+            is_repeatable: whether to ask twice is the same as to ask once.
+        """
+        request = _Request("POST", route, json.dumps(value or {}).encode("ascii"))
+        return self._ask_patiently(request) if is_repeatable else self._ask(request)
 
     def upload(self, route: str, file: BinaryIO, query: JsonObject) -> JsonObject:
         """Ask with a picture's bytes, to the size that the file has now."""
-        return self._ask("POST", _address(route, query), file, "application/octet-stream")
+        return self._ask_patiently(
+            _Request("POST", _address(route, query), file, "application/octet-stream")
+        )
 
     def follow(self, route: str, value: JsonObject) -> Iterator[JsonObject]:
         """Ask for something that takes long; yield the lines of its answer as they come.
 
         A refusal among them is raised. Whoever stops to listen has the daemon end the work.
         """
-        body = json.dumps(value).encode("ascii")
-        with self._asking("POST", route, body) as pieces:
+        request = _Request("POST", route, json.dumps(value).encode("ascii"))
+        with self._asking(request) as pieces:
             lines = _lines(pieces)
             head = b"".join(iter(lambda: next(lines, _END_OF_HEAD), _END_OF_HEAD))
             if not head:
@@ -94,39 +134,32 @@ class Client:
             return True  # it says that it has too much to do
         return True
 
-    def _ask(
-        self,
-        method: str,
-        address: str,
-        body: bytes | BinaryIO = b"",
-        kind: str = "application/json",
-    ) -> JsonObject:
-        with self._asking(method, address, body, kind) as pieces:
+    def _ask_patiently(self, request: _Request) -> JsonObject:
+        deadline = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                return self._ask(request)
+            except RequestError as error:
+                if error.code != "stopping" or time.monotonic() > deadline:
+                    raise
+            threading.Event().wait(_ASK_AGAIN_SECONDS)
+
+    def _ask(self, request: _Request) -> JsonObject:
+        with self._asking(request) as pieces:
             answer = b"".join(pieces)
         if not answer:
             raise self._went_away()
         return _value(answer)
 
     @contextmanager
-    def _asking(
-        self,
-        method: str,
-        address: str,
-        body: bytes | BinaryIO = b"",
-        kind: str = "application/json",
-    ) -> Iterator[Iterator[bytes]]:
+    def _asking(self, request: _Request) -> Iterator[Iterator[bytes]]:
         """Send a request; yield the pieces of its answer, to be read in the block."""
-        size = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
-        head = (
-            f"{method} {address} HTTP/1.0\r\nHost: clipd\r\n"
-            f"Content-Type: {kind}\r\nContent-Length: {size}\r\n\r\n"
-        )
         wait = AnswerWait(self._seconds, self._is_alive, self._on_silence)
         with self._connect() as sock:
             wait.applies_to(sock)
             # A request that is refused before it was sent whole breaks off; the answer says why.
             with suppress(BrokenPipeError, ConnectionResetError):
-                for piece in (head.encode("ascii"), *_pieces(body)):
+                for piece in request.pieces():
                     _send(sock, piece, wait)
             yield _received(sock, wait)
 
@@ -172,14 +205,6 @@ def _address(route: str, query: JsonObject | None) -> str:
     from urllib.parse import urlencode  # here, because it takes 2 ms and few commands need it
 
     return f"{route}?{urlencode(query)}"
-
-
-def _pieces(body: bytes | BinaryIO) -> Iterator[bytes]:
-    if isinstance(body, bytes):
-        yield body
-        return
-    while piece := body.read(_PIECE_BYTES):
-        yield piece
 
 
 def _send(sock: socket.socket, piece: bytes, wait: AnswerWait) -> None:

@@ -14,6 +14,7 @@ from clipd.errors import (
     ChildError,
     ClipdError,
     EncodeError,
+    EncoderClosedError,
     ModelError,
     RequestError,
     StoppingError,
@@ -43,8 +44,12 @@ def answered(
     value: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Make a response of a JSON value."""
-    body = json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-    return Response(body + b"\n", status, headers, media_type="application/json")
+    return Response(json_line(value), status, headers, media_type="application/json")
+
+
+def json_line(value: object) -> bytes:
+    """Write a value as one line of JSON, in ASCII."""
+    return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def refused(code: str, message: str, status: int, allow: str = "") -> Response:
@@ -55,6 +60,8 @@ def refused(code: str, message: str, status: int, allow: str = "") -> Response:
 
 def refused_by(error: ClipdError) -> Response:
     """Make the response of an error that was raised on purpose."""
+    if isinstance(error, EncoderClosedError):
+        error = StoppingError()  # to a client it is one thing, whichever part ended first
     return refused(code_of(error), str(error), _status_of(error))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,20 +12,19 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import clipd
-from clipd.errors import ClipdError
+from clipd.errors import ClipdError, StoppingError
 from clipd.json_types import JsonObject
 from clipd.search.query import Answer, Query
 from clipd.serve import answers, checks, fields, searches
 from clipd.serve.body import BodyReader
-from clipd.serve.lanes import Lane, Lanes
+from clipd.serve.lanes import Lanes
 from clipd.serve.limits import Limits
 from clipd.serve.protocol import Service
 from clipd.suggest import nearest
 
-T = TypeVar("T")
 MAX_PAGE = 10_000
 MAX_HEADER_BYTES = 64 << 10
 
@@ -42,7 +40,7 @@ def app(service: Service, limits: Limits, lanes: Lanes) -> Starlette:
 
     made = Starlette(
         routes=routes,
-        middleware=[Middleware(_HeaderLimit)],
+        middleware=[Middleware(_StopAnswer), Middleware(_HeaderLimit)],
         exception_handlers={
             ClipdError: _on_purpose,
             HTTPException: no_such,
@@ -90,7 +88,7 @@ class _Api:
 
     async def status(self, request: Request) -> Response:
         fields.parse_query_string(_address(request), ())
-        return await _ran(self._lanes.quick, lambda: answers.answered(self._service.status()))
+        return await self._lanes.quick.run(lambda: answers.answered(self._service.status()))
 
     async def errors(self, request: Request) -> Response:
         values = fields.parse_query_string(_address(request), ("after", "limit", "skipped"))
@@ -100,7 +98,7 @@ class _Api:
         after = fields.base64_of(values.get("after", ""), "after")
         limit = fields.integer_of(words.get("limit", 1000), "limit", 1, MAX_PAGE)
         skipped = fields.flag_of(words.get("skipped", False), "skipped")
-        return await _ran(self._lanes.quick, lambda: self._page(after, limit, skipped))
+        return await self._lanes.quick.run(lambda: self._page(after, limit, skipped))
 
     async def rescan(self, request: Request) -> Response:
         values = await self._asked(request, ("path", "path_b64"))
@@ -118,9 +116,8 @@ class _Api:
     async def forget(self, request: Request) -> Response:
         values = await self._asked(request, ("model", "others"))
         model = fields.model_of(values)
-        return await _ran(
-            self._lanes.slow,
-            lambda: answers.answered(answers.forgotten_json(self._service.forget(model))),
+        return await self._lanes.slow.run(
+            lambda: answers.answered(answers.forgotten_json(self._service.forget(model)))
         )
 
     async def verify(self, request: Request) -> Response:
@@ -144,34 +141,50 @@ class _Api:
             answer = self._service.search_known(query)
             return query if answer is None else _found_json(answer)
 
-        first = await _ran(self._lanes.searches, found_at_once)
+        first = await self._lanes.searches.run(found_at_once)
         if isinstance(first, Response):
             return first
         query = first
-        return await _ran(self._lanes.model, lambda: _found_json(self._service.search(query)))
+        return await self._lanes.model.run(lambda: _found_json(self._service.search(query)))
 
     async def _done(self, act: Callable[[], None]) -> Response:
         def acted() -> Response:
             act()
             return answers.answered({"ok": True})
 
-        return await _ran(self._lanes.quick, acted)
+        return await self._lanes.quick.run(acted)
 
     def _page(self, after: bytes, limit: int, skipped: bool) -> Response:
         failures = self._service.errors(after, limit, skipped)
         return answers.answered(answers.failures_json(failures, len(failures) < limit))
 
 
-async def _ran(lane: Lane, work: Callable[[], T]) -> T | Response:
-    try:
-        return await lane.run(work)
-    except asyncio.CancelledError:
-        # Only a server that stops does this, after its grace; the thread ends by itself.
-        return answers.refused("stopping", "clipd is stopping", 503)
-
-
 def _found_json(answer: Answer) -> Response:
     return answers.answered(answers.answer_json(answer))
+
+
+class _StopAnswer:
+    """Tell the clients of requests that are given up, because the server stops, to ask again."""
+
+    def __init__(self, following: ASGIApp) -> None:
+        self._following = following
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await self._following(scope, receive, send_noting)
+        except asyncio.CancelledError:
+            # Only a server that stops does this, after its grace; a thread that works on the
+            # request ends by itself.
+            if is_begun:
+                raise
+            await answers.refused_by(StoppingError())(scope, receive, send)
 
 
 class _HeaderLimit:

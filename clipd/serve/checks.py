@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -55,9 +54,9 @@ async def _lines(check: RunningCheck) -> AsyncIterator[bytes]:
     verdict = asyncio.wrap_future(check.verdict)
     try:
         while not verdict.done():
-            yield _line(answers.progress_json(check.progress()))
+            yield answers.json_line(answers.progress_json(check.progress()))
             await asyncio.wait({verdict}, timeout=_LINE_SECONDS)
-        yield _line(_last_word(verdict))
+        yield answers.json_line(_last_word(verdict))
     finally:
         check.stop()
 
@@ -68,13 +67,10 @@ def _last_word(verdict: asyncio.Future[Verdict]) -> JsonValue:
     except ClipdError as error:
         return answers.error_json(answers.code_of(error), str(error))
     except Exception:
-        # The head of the answer is sent: all that is left to tell is a last line.
+        # Per request, as for any other bug (app.py). But the head of this answer is sent: all
+        # that is left to tell is a last line.
         _log.exception("a check failed")
         return answers.error_json("internal", answers.BUG)
-
-
-def _line(value: JsonValue) -> bytes:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 async def _left(request: Request) -> None:

@@ -8,7 +8,6 @@ connections; whoever has owed the longest goes first.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from typing import Any
 
@@ -17,7 +16,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from clipd.serve.answers import error_json
+from clipd.errors import StoppingError
+from clipd.serve.answers import code_of, error_json, json_line
 from clipd.serve.limits import Limits
 from clipd.serve.peer import uid_of
 
@@ -59,7 +59,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that pause_writing tells of every delay
         if self._limits.stopping.is_set():
-            self.refuse(503, "stopping", "clipd is stopping")
+            self._refuse_because_stopping()
         elif uid_of(transport.get_extra_info("socket")) not in self._limits.uids:
             self.refuse(403, "forbidden", "this socket answers its own user only")
         elif not self._has_room():
@@ -86,6 +86,13 @@ class Connection(H11Protocol):
         self._owes_since = self.loop.time()
         if self._is_between_requests and self.conn.their_state is h11.SEND_BODY:
             self._linger()
+
+    def shutdown(self) -> None:
+        """Let an answer in progress out; have whoever was about to ask do so again."""
+        if self.cycle is None:
+            self._refuse_because_stopping()
+        else:
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines."""
@@ -122,7 +129,7 @@ class Connection(H11Protocol):
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return
-        body = json.dumps(error_json(code, message)).encode("ascii") + b"\n"
+        body = json_line(error_json(code, message))
         headers = {
             "content-type": "application/json",
             "content-length": str(len(body)),
@@ -132,6 +139,10 @@ class Connection(H11Protocol):
         for event in (head, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self._linger()
+
+    def _refuse_because_stopping(self) -> None:
+        error = StoppingError()
+        self.refuse(503, code_of(error), str(error))
 
     def _linger(self) -> None:
         """End the connection so that its client still sees the answer."""

@@ -22,6 +22,7 @@ from clipd.serve.protocol import Service
 
 GRACE_SECONDS = 3  # for answers in progress when the server stops
 START_SECONDS = 30.0
+_LAST_WORD_SECONDS = 1.0  # for the refusals of requests that are given up
 # asyncio accepts so many at a time and, when descriptors are out, says so as many times.
 _ACCEPTED_AT_ONCE = 128
 
@@ -108,6 +109,9 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let answers in progress out, then leave no connection open."""
         await super().shutdown(sockets)
+        # uvicorn has cancelled what was not answered in its grace, and does not wait for it.
+        if given_up := set(self.server_state.tasks):
+            await asyncio.wait(given_up, timeout=_LAST_WORD_SECONDS)
         for connection in [*self.server_state.connections, *self._refused]:
             connection.transport.abort()
 

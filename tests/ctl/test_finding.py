@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clipd.errors import ModelMissingError
+from clipd.ctl import client
+from clipd.errors import ModelMissingError, RequestError, StoppingError
 from clipd.photo import Hit
 from clipd.search.query import Query, Term
 from tests.ctl.conftest import Ctl
@@ -77,6 +78,48 @@ def test_a_picture_from_elsewhere_is_uploaded(
     said = ctl.process("similar", os.fsencode(tmp_path / "odd \udcff.jpg"), "--min-score", "0.3")
     assert said.lines == ["0.312\t/photos/sunset.jpg"]
     assert service.asked[-1] == Query((Term(picture=picture),), None, 0.3)
+
+
+def stopping_at(service: GivenService, *times: int) -> None:
+    """Have these searches refused, as by a daemon that stops and starts within its process."""
+
+    def stop() -> None:
+        if len(service.asked) in times:
+            raise StoppingError
+
+    service.before_search = stop
+
+
+def test_what_a_stop_cuts_off_is_asked_again(
+    ctl: Ctl, service: GivenService, tmp_path: Path
+) -> None:
+    stopping_at(service, 1, 2)
+    assert ctl("search", "sunset").code == 0
+    assert len(service.asked) == 3
+
+    service.asked.clear()
+    picture = os.urandom(1_000_000)
+    (tmp_path / "elsewhere.jpg").write_bytes(picture)
+    stopping_at(service, 1, 3)  # of its path, then of its bytes
+    assert ctl("similar", str(tmp_path / "elsewhere.jpg")).code == 0
+    assert service.asked[-2:] == [Query((Term(picture=picture),))] * 2
+
+
+def test_a_daemon_that_goes_on_stopping_is_told_after_a_while(
+    ctl: Ctl, service: GivenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "RESTART_SECONDS", 0.5)
+    stopping_at(service, *range(1000))
+    said = ctl("search", "sunset")
+    assert said.code == 1
+    assert "ask again" in said.err
+
+
+def test_what_must_not_be_done_twice_is_asked_once(ctl: Ctl, service: GivenService) -> None:
+    stopping_at(service, 1)
+    with pytest.raises(RequestError, match="clipd is stopping"):
+        client.Client(ctl.socket).post("/v1/search", {"query": "x"}, is_repeatable=False)
+    assert len(service.asked) == 1
 
 
 def test_what_cannot_be_uploaded_is_refused_in_a_sentence(ctl: Ctl, tmp_path: Path) -> None:

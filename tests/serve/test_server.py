@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from clipd.config.options import ServeConfig
-from clipd.errors import AlreadyRunningError, ConfigError
+from clipd.errors import AlreadyRunningError, ConfigError, EncoderClosedError
 from clipd.serve.listener import listening
+from clipd.serve.server import GRACE_SECONDS
 from tests.serve.answering import GivenService, running
 from tests.serve.http_client import ask, connected, read_reply
 
@@ -85,6 +86,42 @@ def test_stopping_lets_an_answer_in_progress_out(folder: Path) -> None:
         threading.Timer(0.2, go.set).start()
     assert read_reply(sock).status == 200
     sock.close()
+
+
+@pytest.mark.slow
+def test_stopping_tells_whoever_has_waited_too_long_to_ask_again(folder: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+    service = GivenService()
+
+    def wait() -> None:
+        begun.set()
+        go.wait(60)
+
+    service.before_search = wait
+    with connecting_to(folder, service) as sock:
+        threading.Timer(GRACE_SECONDS + 1.5, go.set).start()
+        sock.sendall(b"GET /v1/search?q=x HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert begun.wait(20)
+    with sock:
+        reply = read_reply(sock)
+    assert (reply.status, reply.code) == (503, "stopping")
+
+
+def test_stopping_tells_whoever_was_about_to_ask_to_ask_again(folder: Path) -> None:
+    with connecting_to(folder, GivenService()) as sock:
+        ask(folder / "clipd.sock", "GET", "/v1/ping")  # so that the connection before is taken
+    with sock:
+        reply = read_reply(sock)
+    assert (reply.status, reply.code) == (503, "stopping")
+
+
+def test_a_search_that_an_ending_encoder_fails_is_told_to_ask_again(folder: Path) -> None:
+    def fail() -> None:
+        raise EncoderClosedError
+
+    with running(folder, GivenService(before_search=fail)) as path:
+        reply = ask(path, "GET", "/v1/search?q=x")
+    assert (reply.status, reply.code) == (503, "stopping")
 
 
 def connecting_to(folder: Path, service: GivenService) -> _Connecting:
