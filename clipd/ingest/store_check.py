@@ -59,6 +59,7 @@ class StoreCheck:
         damage = found.damage
         advice = "clipctl verify --repair, then restart clipd, which rebuilds what is lost"
         differences = [Difference("damaged", 1, f"{one}; {advice}") for one in damage.broken]
+        differences += [Difference("damaged", 1, sentence) for sentence in damage.indexes]
         differences += [Difference("count", 1, sentence) for sentence in damage.tallies]
         if damage.dangling:
             count = len(damage.dangling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from clipd.store.pace import Pace
 from clipd.store.schema import RECOUNT
 from clipd.store.vectors import KeptVector, page_of
 
+# What SQLite says of an index that does not agree with its table; it is made anew from there.
+_OF_AN_INDEX = re.compile(r"missing from index|wrong # of entries in index|non-unique entry in")
 _SHOWN = 5  # of each kind of problem
 _SLICE = 1000  # vectors in memory at a time
 _PHOTOS_A_SLICE = 5000
@@ -36,6 +39,7 @@ class Damage:
     """Everything that is wrong within the catalog."""
 
     broken: tuple[str, ...] = ()  # sentences about the file itself
+    indexes: tuple[str, ...] = ()  # sentences about SQLite's indexes, where the tables are whole
     dangling: tuple[DanglingRow, ...] = ()
     miscounted: tuple[int, ...] = ()  # photos with a wrong count of paths
     tallies: tuple[str, ...] = ()  # sentences about counts that are wrong
@@ -46,6 +50,7 @@ class Damage:
         """Return a sentence for everything."""
         return [
             *self.broken,
+            *self.indexes,
             *(f"row {one.row} of {one.table} refers to missing {one.missing_in}"
               for one in self.dangling[:_SHOWN]),
             *(f"photo {photo} has a wrong count of paths" for photo in self.miscounted[:_SHOWN]),
@@ -73,9 +78,12 @@ def find_damage(connection: sqlite3.Connection, pace: Pace) -> Damage:
     """
     with pace.of_statements(connection):
         pace.begin("the catalog's file")
-        if broken := broken_pages(connection):
-            return Damage(broken=tuple(broken))  # the rest would only repeat it, or fail
+        found = broken_pages(connection, thoroughly=True)
+        indexes = tuple(line for line in found if _OF_AN_INDEX.search(line))
+        if len(indexes) < len(found):
+            return Damage(broken=tuple(found))  # the rest would only repeat it, or fail
         return Damage(
+            indexes=indexes,
             dangling=tuple(_dangling_rows(connection, pace)),
             miscounted=tuple(_miscounted(connection, pace)),
             tallies=tuple(_wrong_tallies(connection, pace)),

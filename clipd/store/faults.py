@@ -76,11 +76,7 @@ def translate_sqlite_error(error: sqlite3.Error, file: Path) -> StoreError | Non
         failure = _read_failure(file)
         if failure is not None:
             return _translate_os_error(failure, file)
-        # A clean stop would hide the damage from the next start, so it leaves a mark.
-        mark_suspect(file)
-        return CatalogCorruptError(
-            f"the catalog {file} is damaged ({error}); restart clipd to set it aside and rebuild it"
-        )
+        return damage_met(file, error)
     if code in _REFUSED:
         return StorageFullError(f"cannot use the catalog {file}: {_REFUSED[code]} ({error})")
     if code in _LOCKED:
@@ -91,6 +87,14 @@ def translate_sqlite_error(error: sqlite3.Error, file: Path) -> StoreError | Non
     if code in _UNUSABLE:
         return StoreUnavailableError(f"cannot use the catalog {file}: {_UNUSABLE[code]} ({error})")
     return None
+
+
+def damage_met(file: Path, error: sqlite3.Error) -> CatalogCorruptError:
+    """Return what is to be told of damage to the catalog, and ask the next start to see to it."""
+    mark_suspect(file)  # a clean stop would hide the damage from the next start
+    return CatalogCorruptError(
+        f"the catalog {file} is damaged ({error}); restart clipd to set it aside and rebuild it"
+    )
 
 
 def _read_failure(file: Path) -> OSError | None:

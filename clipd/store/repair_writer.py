@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from clipd.store import schema
 from clipd.store.check import Damage, DanglingRow, unsound_among
+from clipd.store.faults import damage_met
 from clipd.store.writer import Writer
 
 
@@ -23,7 +25,12 @@ class RepairWriter:
 
         Returns:
             Paths to be looked at again, because their rows are dropped.
+
+        Raises:
+            CatalogCorruptError: more is wrong than can be mended while it is in use.
         """
+        if damage.indexes:
+            self._make_indexes_anew()
         orphans = [path for row in damage.dangling if (path := self._drop_dangling(row))]
         for key in unsound_among(self._writer.connection, damage.vectors):
             self._writer.write("DELETE FROM vectors WHERE photo_id = ? AND model_id = ?", *key)
@@ -34,6 +41,12 @@ class RepairWriter:
             self._writer.write("DELETE FROM tallies")
             self._writer.write(f"INSERT INTO tallies {schema.RECOUNT}")
         return orphans
+
+    def _make_indexes_anew(self) -> None:
+        try:
+            self._writer.write("REINDEX")
+        except sqlite3.IntegrityError as error:  # two rows where the table may have one
+            raise damage_met(self._writer.file, error) from error
 
     def _drop_dangling(self, row: DanglingRow) -> bytes | None:
         if row.table not in ("paths", "failures"):

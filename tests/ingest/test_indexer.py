@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -29,10 +30,11 @@ from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
 from clipd.store.follow import IndexFollower
 from clipd.watch.scan import folder_steps
+from tests.decode.test_pool import signal_decoders
 from tests.writepath import WritePath, write_path
 
 BATCH = 2
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 15.0
 
 
 class Running:
@@ -48,11 +50,13 @@ class Running:
             lambda content_hash: house.reader.has_vector(house.model, content_hash),
             lambda job, outcome: self.inbox.post(Read(job, outcome)),
         )
+        self.on_claim: Callable[[], object] = lambda: None
         self.pool = running.enter_context(
             DecoderPool(
-                DecoderConfig(processes=1), house.spec.preprocess, claims.is_known, claims.report
+                DecoderConfig(processes=1), house.spec.preprocess, self._is_known, claims.report
             )
         )
+        self._claims = claims
         self.follower = IndexFollower(house.reader, house.model, house.spec, "fp16", house.state)
         self.follower.start()
         self.backfill = Backfill(house.catalog, house.model, house.roots)
@@ -85,6 +89,11 @@ class Running:
         )
         self.indexer.start()
         running.callback(self.indexer.stop)
+
+    def _is_known(self, content_hash: bytes) -> bool:
+        is_known = self._claims.is_known(content_hash)
+        self.on_claim()
+        return is_known
 
     def wait_until(self, claim: Callable[[], bool]) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -215,3 +224,13 @@ def test_a_call_to_an_indexer_that_has_ended_fails_at_once(running: Running) -> 
     running.indexer.stop()
     with pytest.raises(StoppingError):
         running.inbox.call(lambda: None).result(0)
+
+
+def test_a_picture_that_kills_its_decoder_each_time_is_listed(running: Running) -> None:
+    house = running.house
+    _save_pictures(house, 1)
+    running.on_claim = lambda: signal_decoders(signal.SIGSEGV)
+    house.backlog.hint(house.path("0.png"), closed=True)
+    running.wait_until(lambda: house.reader.counts(house.model).errors == 1)
+    failure = house.reader.failures(b"", 1, skipped=False)[0]
+    assert failure.kind == "crash"

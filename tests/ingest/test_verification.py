@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipd.errors import CheckStoppedError, RequestError, StoppingError
+from clipd.errors import CatalogCorruptError, CheckStoppedError, RequestError, StoppingError
 from clipd.ingest.indexer import Store
 from clipd.ingest.indexer_line import IndexerLine
 from clipd.ingest.verifier import Verifier
@@ -21,7 +21,7 @@ from clipd.store.verify import CheckScope, Verdict
 from clipd.watch.statx import stat_with_birth
 from tests.hanging_disk import hanging_disk
 from tests.ingest.test_indexer import Running
-from tests.store.stock import a_vector
+from tests.store.stock import a_vector, spoil_an_index
 from tests.writepath import WritePath, write_path
 
 PATIENCE_SECONDS = 60.0
@@ -259,6 +259,26 @@ def test_an_index_that_lacks_and_holds_too_much_is_mended_while_others_work(
 
 
 @pytest.mark.slow
+def test_an_index_of_sqlite_that_is_wrong_is_mended_through_the_indexer(checked: Checked) -> None:
+    checked.save_photos(3)
+    wrong = "CREATE INDEX paths_by_inode ON paths(device, size_bytes, mtime_ns)"
+    checked.write(lambda: spoil_an_index(checked.house.catalog.file, "paths_by_inode", wrong))
+    assert not checked.check(CheckScope()).ok
+
+    verdict = checked.check(CheckScope(repair=True))
+    assert verdict.ok
+    assert {one.kind for one in verdict.mended} == {"damaged"}
+
+
+def test_an_index_that_cannot_be_mended_is_told_of_and_stops_nothing(checked: Checked) -> None:
+    checked.save_photos(3)
+    wrong = "CREATE UNIQUE INDEX paths_by_inode ON paths(device)"  # the same for all
+    checked.write(lambda: spoil_an_index(checked.house.catalog.file, "paths_by_inode", wrong))
+    with pytest.raises(CatalogCorruptError, match="restart clipd"):
+        checked.check(CheckScope(repair=True))
+    assert not checked.check(CheckScope()).ok
+
+
 def test_one_check_at_a_time(checked: Checked) -> None:
     checked.save_photos(1)
     (checked.house.photos / "0.jpg").unlink()  # so that it waits for what may be on its way

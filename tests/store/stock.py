@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import sqlite3
 from pathlib import Path
 from typing import Self
 
@@ -81,3 +83,12 @@ class Stock:
         with self.catalog.writing():
             model = self.catalog.model(spec)
         return IndexFollower(self.reader, model, spec, kind, self.folder / "index")
+
+
+def spoil_an_index(file: Path, name: str, sql: str) -> None:
+    """Have an index of SQLite hold other columns than it says."""
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (sql, name))
+        (version,) = connection.execute("PRAGMA schema_version").fetchone()
+        connection.execute(f"PRAGMA schema_version = {version + 1}")

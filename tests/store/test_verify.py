@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipd.errors import CheckStoppedError
+from clipd.errors import CatalogCorruptError, CheckStoppedError
 from clipd.store.follow import IndexFollower
 from clipd.store.pace import Pace
-from tests.store.stock import DIM, Stock, a_vector
+from tests.store.stock import DIM, Stock, a_vector, spoil_an_index
 
 NOTHING = np.empty(0, np.int64), np.empty((0, DIM), np.float32)
 
@@ -225,3 +225,29 @@ def test_the_progress_of_a_check_names_the_stage_and_never_more_than_all() -> No
     )
     pace.advance(40)
     assert pace.progress().done == 10
+
+
+def test_an_index_of_sqlite_that_is_wrong_is_found_and_made_anew(stock: Stock) -> None:
+    stock.fill(20)
+    columns = "device, size_bytes, mtime_ns"
+    spoil_an_index(stock.file, "paths_by_inode", f"CREATE INDEX paths_by_inode ON paths({columns})")
+    found = stock.reader.damage()
+    assert "missing from index paths_by_inode" in str(found.indexes)
+    assert found.broken == ()
+
+    with stock.catalog.writing():
+        stock.catalog.repair(found)
+
+    assert stock.reader.damage().sentences == []
+
+
+def test_an_index_that_cannot_be_made_anew_is_left_to_the_next_start(stock: Stock) -> None:
+    stock.fill(20)
+    sql = "CREATE UNIQUE INDEX paths_by_inode ON paths(device)"  # the same for all
+    spoil_an_index(stock.file, "paths_by_inode", sql)
+    found = stock.reader.damage()
+
+    with pytest.raises(CatalogCorruptError, match="restart clipd"), stock.catalog.writing():
+        stock.catalog.repair(found)
+
+    assert stock.file.with_name(stock.file.name + ".suspect").exists()
