@@ -33,6 +33,7 @@ def picture_error(error: Exception, format_: str) -> PictureError:
     if isinstance(error, PictureError):
         return error
     said = _plain(str(error))
+    words = f" ({said})" if " " in said else ""  # a bare number or name says nothing to a reader
     if _ABSURD_SIZE.search(said):
         return PictureError("corrupt", f"the {format_} data are damaged (a size makes no sense)")
     if isinstance(error, MemoryError) or _NO_MEMORY.search(said):
@@ -42,14 +43,13 @@ def picture_error(error: Exception, format_: str) -> PictureError:
     if isinstance(error, EOFError) or _CUT_SHORT.search(said):
         return PictureError("corrupt", f"the {format_} data are cut short")
     if isinstance(error, NotImplementedError) or _NOT_SUPPORTED.search(said):
-        return PictureError("unsupported", f"a kind of {format_} that is not read ({said})")
+        return PictureError("unsupported", f"a kind of {format_} that is not read{words}")
     if isinstance(error, SyntaxError):
-        words = f" ({said})" if " " in said else ""
         return PictureError("corrupt", f"the {format_} header cannot be read{words}")
     if not isinstance(error, (OSError, ValueError)):
         # What trips over the damage by chance says nothing about the file.
         return PictureError("corrupt", f"the {format_} data are damaged")
-    return PictureError("corrupt", f"the {format_} data are damaged ({said})")
+    return PictureError("corrupt", f"the {format_} data are damaged{words}")
 
 
 def _plain(text: str) -> str:
