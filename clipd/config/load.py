@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from clipd.errors import ConfigError
 from clipd.suggest import nearest
 
 _Table = Mapping[str, object]
+# `path = ~/Pictures` or `settle = 300ms`: a value without quotes.
+_BARE_TEXT = re.compile(r"\s*(?P<key>[\w-]+)\s*=\s*(?P<value>[^\s\"'\[{#][^\"'#]*)(?:#.*)?")
 _DISK_SECONDS = 2.0  # for the disk of a root to say what lies there
 
 
@@ -65,9 +68,10 @@ def parse_config(text: str, file: Path) -> Config:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+        advice = _unquoted_text(text, str(error))
+        raise ConfigError(f"{file} is not valid TOML: {advice or error}") from error
     source = _Source(file, text)
-    _refuse_unknown(source, document, {"roots", *tables()}, _Spot(""))
+    _refuse_unknown(source, document, ("roots", *tables()), _Spot(""))
     roots = _read_roots(source, document.get("roots", []))
     known = {
         name: _read_table(source, document.get(name, {}), table, _Spot(name))
@@ -76,6 +80,32 @@ def parse_config(text: str, file: Path) -> Config:
     config = Config(roots=roots, **known)
     _check_together(source, config)
     return config
+
+
+def _unquoted_text(text: str, complaint: str) -> str:
+    """Say what to write where a text has no quotes, the mistake made most; "" for any other.
+
+    Args:
+        text: the file's.
+        complaint: what tomllib says, with "(at line 2, column 8)" at its end.
+    """
+    place = re.search(r"\(at line (\d+), column \d+\)$", complaint)
+    line = text.splitlines()[int(place[1]) - 1] if place else ""
+    found = _BARE_TEXT.fullmatch(line)
+    if place is None or found is None or _is_toml(line):
+        return ""
+    return (
+        f"line {place[1]}: a text needs quotes: write "
+        f"{found['key']} = {text_literal(found['value'].strip())}"
+    )
+
+
+def _is_toml(line: str) -> bool:
+    try:
+        tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,10 +125,17 @@ def _with_unit(value: object, parse: Callable[[str], float], form: str) -> float
         raise WrongValueError(str(error)) from error
 
 
+# What people write for one of the choices, although it is not spelled like it: to the eye of
+# `nearest`, "gpu" is most like "cpu".
+_OTHER_WORDS = {"gpu": "cuda", "nvidia": "cuda", "float16": "fp16", "bfloat16": "bf16"}
+
+
 def _read_choice(value: object, key: Key) -> str:
     if isinstance(value, str) and value in key.choices:
         return value
-    guess = "".join(f" (did you mean {shown(near)}?)" for near in nearest(str(value), key.choices))
+    meant = _OTHER_WORDS.get(str(value).lower())
+    guesses = [meant] if meant in key.choices else nearest(str(value), key.choices)
+    guess = "".join(f" (did you mean {shown(each)}?)" for each in guesses)
     raise WrongValueError(" or ".join(shown(each) for each in key.choices) + guess)
 
 

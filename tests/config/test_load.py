@@ -94,6 +94,7 @@ def test_every_value_that_is_written_is_what_is_read() -> None:
         ("[encoder]\nbatch = 5000", ["encoder.batch = 5000", "at most 1_024"]),
         ('[encoder]\nbatch = "8"', ["encoder.batch", "whole number"]),
         ("[encoder]\nbatch = true", ["encoder.batch = true", "whole number"]),
+        ('[encoder]\ndevice = "gpu"', ['did you mean "cuda"?']),
         ('[encoder]\ndevice = "cuba"', ["encoder.device", "cuba", '"cpu"', 'did you mean "cuda"']),
         ("[watch]\nhidden = 1", ["watch.hidden = 1", "true or false"]),
         ("[search]\nmin_score = nan", ["search.min_score", "a number"]),
@@ -126,6 +127,8 @@ def test_what_is_wrong_is_named_with_what_would_be_right(text: str, parts: list[
             ["line 4", "roots[2].paht is not a key in [[roots]]", "did you mean path?"],
         ),
         ("[[roots]\n", ["not valid TOML", "line 1"]),
+        ("[[roots]]\npath = ~/My Photos # all\n", ["line 2", 'write path = "~/My Photos"']),
+        ("[watch]\nsettle = 300ms\n", ["line 2", "quotes", 'write settle = "300ms"']),
         ('[watch]\nsettle="1s"\nsettle="2s"\n', ["not valid TOML", "overwrite"]),
     ],
 )
@@ -134,6 +137,11 @@ def test_roots_and_syntax_are_explained_too(text: str, parts: list[str]) -> None
 
     for part in parts:
         assert part in message
+
+
+def test_the_valid_keys_are_named_in_the_order_of_the_example(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="valid: roots, model, watch, decoder, encoder, index"):
+        parse_config("[zzz]\n", tmp_path / "clipd.toml")
 
 
 def test_a_key_is_found_in_its_own_table_when_others_have_one_of_that_name() -> None:
