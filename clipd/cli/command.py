@@ -20,11 +20,12 @@ from clipd.cli.setup import SetupRequest, set_up, suggested_folder
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.render import effective_text, example_text
+from clipd.ctl.command_group import CommandGroup
 from clipd.errors import ClipdError, ConfigError
 from clipd.logs import LEVEL_VARIABLE, LEVELS
 
 
-class _Group(click.Group):
+class _Group(CommandGroup):
     """A group whose commands may raise our errors."""
 
     def invoke(self, ctx: click.Context) -> Any:

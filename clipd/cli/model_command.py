@@ -16,13 +16,14 @@ from clipd.cli.progress import showing_progress
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.options import ModelConfig
+from clipd.ctl.command_group import CommandGroup
 from clipd.errors import ModelMissingError
 
 if TYPE_CHECKING:
     from clipd.encode.models import Listed
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def model() -> None:
     """List, fetch, describe and forget models.
 

@@ -1,6 +1,7 @@
 """``clipctl``: the commands and their exit codes.
 
-0 done, 1 refused or nothing found, 2 usage, 3 the daemon does not run, 130 Ctrl-C.
+0 done, 1 refused or nothing found, 2 usage, 3 the daemon does not run, 4 the results cannot be
+written, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import click
 
 import clipd
 from clipd.ctl import acting, checking, finding, state
+from clipd.ctl.command_group import CommandGroup
 from clipd.ctl.output import say
 from clipd.errors import ClipdError, NotRunningError, RequestError
 
@@ -28,7 +30,7 @@ _NEXT = {
 }
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(clipd.__version__, prog_name="clipctl")
 def cli() -> None:
     """Search your photos by what they show.

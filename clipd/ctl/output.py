@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import one_line
 
+# What write(2) says of a full disk, a broken one, and a reader that is gone. An error of a file
+# names it, and those of sockets are translated where they arise.
+_OUTPUT_ERRORS = frozenset(
+    (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+)
+OUTPUT_FAILED = 4  # the exit code
 DIM, RESET = "\x1b[2m", "\x1b[0m"
 
 
 def emit(data: bytes | str) -> None:
-    """Write results; end quietly when nobody reads on (``clipctl ... | head``)."""
+    """Write results; end quietly when nobody reads on (``clipctl ... | head``).
+
+    Raises:
+        SystemExit: they cannot be written.
+    """
     raw = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    if sys.stdout is None:  # Python's word for a descriptor that was closed before the start
+        _end_without_output("clipctl", "standard output is closed")
     try:
         sys.stdout.buffer.write(raw)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit; let it do so into nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        give_up_output(error, "clipctl")
+        raise
+
+
+def give_up_output(error: OSError, program: str) -> None:
+    """End the program if an error is one of writing to standard output; else return.
+
+    Raises:
+        SystemExit: with 0 where nobody reads on, with 4 and a line where it cannot be written.
+    """
+    if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
+        return
+    _discard(sys.stdout)
+    if error.errno == errno.EPIPE:
         raise SystemExit(0) from None
+    _end_without_output(program, error.strerror or repr(error))
+
+
+def _end_without_output(program: str, reason: str) -> NoReturn:
+    say(f"cannot write the results: {reason}; give them another place", program)
+    raise SystemExit(OUTPUT_FAILED)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let Python, which flushes a stream once more at exit, do so into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def emit_lines(lines: Iterable[str]) -> None:
@@ -36,12 +72,16 @@ def emit_json(value: JsonValue) -> None:
     emit(json.dumps(value, ensure_ascii=False) + "\n")
 
 
-def say(text: str) -> None:
+def say(text: str, program: str = "clipctl") -> None:
     """Tell the person something that is not a result."""
+    if sys.stderr is None:  # closed; print() would write to standard output instead
+        return
     try:
-        print(f"clipctl: {one_line(text)}", file=sys.stderr, flush=True)
+        print(f"{program}: {one_line(text)}", file=sys.stderr, flush=True)
     except BrokenPipeError:
         raise SystemExit(0) from None
+    except OSError:
+        _discard(sys.stderr)  # the results are worth more than what is said about them
 
 
 def draw_line(words: str) -> None:
@@ -55,11 +95,11 @@ def erase_line() -> None:
     draw_line("")
 
 
-def is_lively(stream: TextIO) -> bool:
+def is_lively(stream: TextIO | None) -> bool:
     """Whether colour and progress are welcome there (https://no-color.org)."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return stream.isatty()
+    return stream is not None and stream.isatty()
 
 
 def dimmed(text: str) -> str:
