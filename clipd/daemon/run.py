@@ -31,6 +31,7 @@ from clipd.daemon.systemd import (
 )
 from clipd.errors import ClipdError, StoreUnavailableError
 from clipd.logs import write_logs
+from clipd.process.spawner import spawning
 from clipd.serve.listener import listening
 
 _log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def run(config_file: Path | None) -> int:
     """
     write_logs()
     _raise_descriptor_limit()
-    with listening_to_signals() as signals:
+    with listening_to_signals() as signals, spawning():
         paths = Paths.of()
         config = load_config(config_file)
         paths.make()

@@ -8,12 +8,12 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from clipd.process.channel import Channel
+from clipd.process.spawner import Program, start
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG: Final = 1
@@ -23,8 +23,8 @@ _DYING_SECONDS: Final = 10.0
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     """Have the kernel send this process a signal when the *thread* ends that started it.
 
-    For the child to call, first thing. prctl(2) says thread and not process: whoever starts the
-    child has to live as long as it is needed.
+    For the child to call, first thing. prctl(2) says thread and not process: inside of a
+    `clipd.process.spawner.spawning` block, that is the thread of the block.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
@@ -60,15 +60,7 @@ class Child:
         pairs = [socket.socketpair() for _ in range(lanes)]
         theirs = [there.fileno() for _, there in pairs]
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, *map(str, theirs), *arguments],
-                pass_fds=theirs,
-                env={**os.environ, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                # Ctrl-C in a terminal is for clipd, which then ends us. A group and not a session:
-                # the scheduler gives every session a share of its own (sched(7), autogroups).
-                process_group=0,
-            )
+            self._process = start(Program(module, arguments, environment or {}), theirs)
         except BaseException:
             for here, _ in pairs:
                 here.close()
