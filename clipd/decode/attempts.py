@@ -106,7 +106,8 @@ class RetryingDecoder:
         if isinstance(photo, Refused):
             answer = photo
         else:
-            answer = reading.confirmed(self._decode_open(photo, wanted), self._disk_seconds)
+            answer = self._decode_open(photo, wanted, reading)
+            answer = reading.confirmed(answer, self._disk_seconds)
         if isinstance(answer, Refused) and answer.kind == "unreadable" and reading.is_hanging:
             self._hanging.add(source.root, reading)
         return answer
@@ -115,16 +116,23 @@ class RetryingDecoder:
         photo = look_at(fd, b"", self._config.max_file)
         return photo if isinstance(photo, Refused) else self._decode_open(photo, wanted)
 
-    def _decode_open(self, photo: OpenPhoto, wanted: Wanted) -> Decoded | Refused:
+    def _decode_open(
+        self, photo: OpenPhoto, wanted: Wanted, reading: Reading | None = None
+    ) -> Decoded | Refused:
         try:
-            return self._tried_twice(photo, wanted)
+            return self._tried_twice(photo, wanted, reading)
         except PictureError as error:
             return Refused(error.kind, str(error), photo.fingerprint)
 
-    def _tried_twice(self, photo: OpenPhoto, wanted: Wanted) -> Decoded:
+    def _tried_twice(self, photo: OpenPhoto, wanted: Wanted, reading: Reading | None) -> Decoded:
         try:
             return self._try(photo, wanted)
         except PictureError as error:
+            # Another decoder would wait as long for the same disk, and other roots' photos with it.
+            if error.kind == "timeout" and reading is not None and not self._answers(reading):
+                raise PictureError("unreadable", "its disk did not answer while it was read") from (
+                    error
+                )
             if not self._is_worth_another_try(error) or self._aborted.is_set():
                 raise
         try:
@@ -133,6 +141,10 @@ class RetryingDecoder:
             if self._decoder is None:
                 raise PictureError(error.kind, f"{error}; tried twice") from error
             raise
+
+    def _answers(self, reading: Reading) -> bool:
+        """Whether the disk of an open file answers."""
+        return reading.is_answering(self._disk_seconds)
 
     def _is_worth_another_try(self, error: PictureError) -> bool:
         """Whether a fresh decoder may do better; ends the one that will not."""

@@ -104,7 +104,7 @@ class Decoder:
             with self._deadline(self._timeout_seconds + reading_seconds):
                 return self._ask(self._child.lanes[0], fd, fingerprint, format_, wanted)
         except ChildError as error:
-            raise self._death(self.end()) from error
+            raise self._death(self.end(at_once=self._expired.is_set())) from error
 
     def end(self, *, at_once: bool = False) -> int:
         """End the child and reap it; return its exit status, negative for a signal."""
@@ -120,6 +120,8 @@ class Decoder:
         with self._lock:
             if not self._ended:
                 os.kill(self._child.pid, signal.SIGKILL)
+                # One that waits for its disk outlives that, and its end of the lane with it.
+                self._child.lanes[0].shut()
 
     @contextmanager
     def _deadline(self, seconds: float) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import TypeVar
@@ -33,8 +34,10 @@ class Reading:
         self._max_file_bytes = max_file_bytes
         self._follow = follow
         self._photo: Future[OpenPhoto | Refused] = Future()
-        self._is_read = threading.Event()
-        self._after: Future[Fingerprint | None] = Future()
+        self._looks: queue.SimpleQueue[Future[Fingerprint | None] | None] = queue.SimpleQueue()
+        self._last_look: Future[Fingerprint | None] = Future()
+        self._is_aborted = False
+        self._is_silent = False  # it did not answer the last look
         self._thread = threading.Thread(target=self._run, name="clipd-read", daemon=True)
         try:
             self._thread.start()
@@ -54,10 +57,14 @@ class Reading:
         """
         return _wait(self._photo, seconds) or _not_answering(seconds)
 
+    def is_answering(self, seconds: float) -> bool:
+        """Ask the disk of the open file something, and wait for the answer."""
+        return self._look(seconds) is not None
+
     def confirmed(self, answer: Decoded | Refused, seconds: float) -> Decoded | Refused:
         """Return what was made of the file if it did not change meanwhile; else say so."""
-        self._is_read.set()
-        after = _wait(self._after, seconds)
+        after = self._look(0 if self._is_silent else seconds)
+        self._looks.put(None)
         if after is None:
             return _not_answering(seconds)
         if after != answer.fingerprint:
@@ -66,14 +73,25 @@ class Reading:
 
     def abort(self) -> None:
         """End a wait in another thread."""
+        self._is_aborted = True
         self._photo.cancel()
-        self._after.cancel()
+        self._last_look.cancel()
 
     def __enter__(self) -> Reading:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._is_read.set()
+        self._looks.put(None)
+
+    def _look(self, seconds: float) -> Fingerprint | None:
+        """Have the file looked at; None when the disk does not answer in time, or is gone."""
+        self._last_look = look = Future[Fingerprint | None]()
+        if self._is_aborted:  # before `abort` could see this look
+            look.cancel()
+        self._looks.put(look)
+        seen = _wait(look, seconds)
+        self._is_silent = seen is None
+        return seen
 
     def _run(self) -> None:
         try:
@@ -84,20 +102,11 @@ class Reading:
         try:
             self._photo.set_result(photo)
         except InvalidStateError:  # it came too late: nobody waits any more
-            self._is_read.set()
+            self._looks.put(None)
         if isinstance(photo, OpenPhoto):
-            self._is_read.wait()
-            self._finish(photo.fd)
-
-    def _finish(self, fd: int) -> None:
-        after: Fingerprint | None
-        try:
-            after = Fingerprint.of(os.fstat(fd))
-        except OSError:  # its disk is gone
-            after = None
-        os.close(fd)
-        if not self._after.cancelled():
-            self._after.set_result(after)
+            while (look := self._looks.get()) is not None:
+                _answer(look, photo.fd)
+            os.close(photo.fd)
 
 
 class HangingRoots:
@@ -133,6 +142,16 @@ def _wait(future: Future[T], seconds: float) -> T | None:
         return None
     except TimeoutError:
         return None if future.cancel() else future.result()
+
+
+def _answer(look: Future[Fingerprint | None], fd: int) -> None:
+    seen: Fingerprint | None
+    try:
+        seen = Fingerprint.of(os.fstat(fd))
+    except OSError:  # its disk is gone
+        seen = None
+    if look.set_running_or_notify_cancel():
+        look.set_result(seen)
 
 
 def _give_up(future: Future[T], error: BaseException) -> None:

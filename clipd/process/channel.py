@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from clipd.errors import ChildError
@@ -85,6 +86,11 @@ class Channel:
             for fd in fds:
                 os.close(fd)
             raise
+
+    def shut(self) -> None:
+        """End a wait of another thread, which finds the other end gone; for any thread."""
+        with suppress(OSError):  # it is gone already
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket."""

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -17,7 +18,7 @@ from clipd.process.spawner import Program, start
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG: Final = 1
-_DYING_SECONDS: Final = 10.0
+_DYING_SECONDS: Final = 3.0  # a stop, which is to be over in ten, may have to wait it out
 
 
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
@@ -99,10 +100,17 @@ class Child:
             # It is in a system call that nothing ends, such as reading from a network drive whose
             # server is gone. The signal stays: it ends when the call does, or with clipd.
             _log.warning("process %d does not end: its disk does not answer", self.pid)
+            self._reap_later()
             status = -signal.SIGKILL
         for lane in self.lanes:
             lane.close()
         return status
+
+    def _reap_later(self) -> None:
+        # A daemon thread: clipd may end before the disk answers, and the system reaps then.
+        reaper = threading.Thread(target=self._process.wait, name="clipd-reap", daemon=True)
+        with suppress(RuntimeError):  # no thread is left; the next start of a child reaps
+            reaper.start()
 
     def __enter__(self) -> Child:
         return self

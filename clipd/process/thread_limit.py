@@ -24,7 +24,7 @@ _ANSWER: Final = struct.Struct("=QqiI")  # id, return value, error, flags
 # The kernel goes on with the call that it has stopped. Right for clone(2), whose flags are in
 # registers; a call that points at memory could be changed after we looked.
 _CONTINUE: Final = 1
-_JOIN_SECONDS: Final = 5.0
+_JOIN_SECONDS: Final = 1.0
 
 
 class ThreadLimit:

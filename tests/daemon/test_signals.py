@@ -10,6 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.conftest import Daemons
 
 PATIENCE_SECONDS = 60.0
 MANY = 10_000  # a threading.Event set by the handler ended the process in 3 of 3 runs
@@ -77,3 +82,15 @@ def test_a_thread_that_dies_ends_the_wait_and_leaves_its_traceback() -> None:
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 0
         assert b"ZeroDivisionError" in errors
+
+
+@pytest.mark.slow
+def test_a_daemon_started_with_signals_ignored_stops_on_sigterm(
+    daemons: Daemons, tmp_path: Path
+) -> None:
+    # As `nohup clipd run &` in a script starts it.
+    (tmp_path / "root").mkdir()
+    prefix = ["sh", "-c", "trap '' HUP INT QUIT TERM; exec \"$@\"", "sh"]
+    daemon = daemons.new([tmp_path / "root"], prefix=prefix).start()
+    daemon.wait_idle()
+    daemon.stop()

@@ -19,7 +19,9 @@ from clipd.config.options import DecoderConfig
 from clipd.decode.pool import DecodeJob, DecoderPool
 from clipd.errors import ChildError
 from clipd.photo import Decoded, Preprocess, Refused
+from clipd.process.spawner import spawning
 from tests.decode.conftest import SIDE, two_colours
+from tests.faults.hung_mount import drive
 from tests.hanging_disk import hanging_disk
 
 DEADLINE_SECONDS = 60.0
@@ -367,15 +369,15 @@ def test_photos_wait_while_there_are_no_descriptors(photo: bytes) -> None:
 
 @pytest.mark.slow
 def test_a_disk_that_does_not_answer_holds_up_no_other(tmp_path: Path, photo: bytes) -> None:
-    (drive := tmp_path / "drive").mkdir()
-    two_colours().save(drive / "a.jpg")
-    there = os.fsencode(drive / "a.jpg")
+    (folder := tmp_path / "drive").mkdir()
+    two_colours().save(folder / "a.jpg")
+    there = os.fsencode(folder / "a.jpg")
     outcomes = Outcomes()
     config = DecoderConfig(processes=1)
     with DecoderPool(
         config, Preprocess(SIDE), lambda _: False, outcomes.report, disk_seconds=0.3
     ) as pool:
-        with hanging_disk(drive) as disk:
+        with hanging_disk(folder) as disk:
             started = time.monotonic()
             for ticket in range(30):
                 pool.submit(DecodeJob(ticket, there, root=1))
@@ -393,10 +395,39 @@ def test_a_disk_that_does_not_answer_holds_up_no_other(tmp_path: Path, photo: by
 
 
 @pytest.mark.slow
+def test_a_disk_that_stops_answering_in_the_middle_of_a_photo_is_waited_for_once(
+    tmp_path: Path, photo: bytes
+) -> None:
+    (backing := tmp_path / "backing").mkdir()
+    Image.new("RGB", (1200, 1200)).save(backing / "large.bmp")  # over 4 MB
+    outcomes = Outcomes()
+    config = DecoderConfig(processes=1, timeout=1.0)
+    with (
+        drive(tmp_path / "drive", backing, hang_at=2 << 20) as nas,
+        spawning(),
+        DecoderPool(
+            config, Preprocess(SIDE), lambda _: False, outcomes.report, disk_seconds=0.3
+        ) as pool,
+    ):
+        there = os.fsencode(nas.mount_point / "large.bmp")
+        try:
+            pool.submit(DecodeJob(1, there, root=1))
+            pool.submit(DecodeJob(2, there, root=1))
+            pool.submit(DecodeJob(3, photo, root=2))
+            outcomes.wait_for(3)
+        finally:
+            nas.answer()
+        assert "did not answer" in outcomes.refusal(1).reason
+        assert "does not answer" in outcomes.refusal(2).reason
+        assert isinstance(outcomes.by_ticket[3], Decoded)
+    wait_until(lambda: "clipd-read" not in {each.name for each in threading.enumerate()})
+
+
+@pytest.mark.slow
 def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    (drive := tmp_path / "drive").mkdir()
-    with hanging_disk(drive), pool_of(Outcomes()) as pool:
-        pool.submit(DecodeJob(1, os.fsencode(drive / "a.jpg"), root=1))
+    (folder := tmp_path / "drive").mkdir()
+    with hanging_disk(folder), pool_of(Outcomes()) as pool:
+        pool.submit(DecodeJob(1, os.fsencode(folder / "a.jpg"), root=1))
         wait_until(lambda: "clipd-read" in {each.name for each in threading.enumerate()})
         started = time.monotonic()
         pool.close()

@@ -3,7 +3,7 @@
 Stopped by SIGSTOP it is a network drive whose server went away: every call to the mount waits.
 It speaks the protocol itself (linux/fuse.h, version 7.31), so that no library is needed.
 
-    python -m tests.faults.fuse_server BACKING MOUNT_POINT [--silent]
+    python -m tests.faults.fuse_server BACKING MOUNT_POINT [--silent | --hang-at OFFSET]
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import ctypes
 import errno
 import os
+import signal
 import stat
 import struct
 from collections.abc import Callable
@@ -35,8 +36,9 @@ _MAX_WRITE = 65536
 class Server:
     """Answers the kernel's requests from a folder; nothing that it answers may be cached."""
 
-    def __init__(self, device: int, backing: bytes) -> None:
+    def __init__(self, device: int, backing: bytes, hang_at: int | None) -> None:
         self._device = device
+        self._hang_at = hang_at  # reading beyond this offset stops the server
         self._paths = {1: backing}
         self._nodes = {backing: 1}
         self._answers: dict[int, Callable[[int, bytes], bytes]] = {
@@ -102,6 +104,8 @@ class Server:
 
     def _read(self, node: int, body: bytes) -> bytes:
         _, offset, size = struct.unpack_from("=QQI", body)
+        if self._hang_at is not None and offset + size > self._hang_at:
+            os.kill(os.getpid(), signal.SIGSTOP)
         with open(self._paths[node], "rb") as file:
             return os.pread(file.fileno(), size, offset)
 
@@ -144,6 +148,7 @@ def main() -> None:
     parser.add_argument("backing", type=os.fsencode)
     parser.add_argument("mount_point", type=os.fsencode)
     parser.add_argument("--silent", action="store_true", help="mount, and never answer")
+    parser.add_argument("--hang-at", type=int, help="stop when more of a file is read than this")
     words = parser.parse_args()
     device = os.open("/dev/fuse", os.O_RDWR)
     _mount(device, words.mount_point)
@@ -151,7 +156,7 @@ def main() -> None:
     if words.silent:
         os.read(0, 1)  # until standard input is closed
     else:
-        Server(device, words.backing).serve()
+        Server(device, words.backing, words.hang_at).serve()
 
 
 if __name__ == "__main__":

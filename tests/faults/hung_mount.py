@@ -37,17 +37,20 @@ class Drive:
 
 
 @contextmanager
-def drive(mount_point: Path, backing: Path, *, silent: bool = False) -> Iterator[Drive]:
+def drive(
+    mount_point: Path, backing: Path, *, silent: bool = False, hang_at: int | None = None
+) -> Iterator[Drive]:
     """Mount `backing` read-only at `mount_point`; skip where that is not allowed.
 
     Args:
         silent: never answer, from the first call on: what a start meets when the server is away.
+        hang_at: hang, with the call under way, as soon as more of a file is read than this.
     """
     backing.mkdir(parents=True, exist_ok=True)
     mount_point.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "tests.faults.fuse_server", str(backing), str(mount_point)]
     with subprocess.Popen(
-        [*words, *["--silent"] * silent],
+        [*words, *["--silent"] * silent, *([] if hang_at is None else [f"--hang-at={hang_at}"])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

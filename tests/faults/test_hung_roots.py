@@ -68,11 +68,6 @@ def test_a_root_that_hangs_harms_only_itself_and_recovers(
         daemon.stop()
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="while clipd has a file of a hung FUSE drive open, no child can start: before exec, the "
-    "kernel closes the child's copy of the descriptor, which waits for the drive (FLUSH)",
-)
 def test_a_root_that_hangs_while_its_photos_are_read_harms_only_itself(
     daemons: Daemons, root: Path, tmp_path: Path
 ) -> None:
