@@ -162,6 +162,7 @@ def assembled(
         # Ended first, since the server waits for the answers that it is still giving.
         running.callback(verifier.close)
         running.callback(_give_up_start, encoder)
+        running.callback(states.hurry)  # the indexer, too, may be waiting for a disk
         yield Running(write_path, board, reader, search, limits)
 
 

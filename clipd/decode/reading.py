@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
 from typing import TypeVar
 
 from clipd.decode.opening import OpenPhoto, open_photo
@@ -106,7 +107,8 @@ class Reading:
         if isinstance(photo, OpenPhoto):
             while (look := self._looks.get()) is not None:
                 _answer(look, photo.fd)
-            os.close(photo.fd)
+            with suppress(OSError):  # its drive was unmounted by force; the descriptor is gone
+                os.close(photo.fd)
 
 
 class HangingRoots:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 # A drive that was put to sleep needs about ten seconds until its disk turns.
 STALL_SECONDS = 15.0
+_LOOK_SECONDS = 0.5  # between two looks whether it is worth to wait on
 _END_SECONDS = 1.0  # for the thread to end when it is not waiting for its disk
 
 
@@ -100,6 +101,7 @@ class DiskThread:
         self._name = name
         self._pulse = DiskPulse()
         self._questions: queue.SimpleQueue[_DiskQuestion[object] | None] = queue.SimpleQueue()
+        self._is_hurried = False
         self._starting = threading.Lock()
         self._thread = threading.Thread(
             target=self._run, name=f"clipd-ask-root-{number}", daemon=True
@@ -111,18 +113,18 @@ class DiskThread:
         Raises:
             RootStalledError: the disk does not answer. The work may still be done, later.
         """
-        if has_stalled(self._pulse.silent_seconds()):
+        if self._is_hopeless():
             raise self._stalled()
         self._start()
         answer: Future[T] = Future()
         self._questions.put(_DiskQuestion(work, answer))  # type: ignore[arg-type]
         while True:
             try:
-                return answer.result(STALL_SECONDS)
+                return answer.result(_LOOK_SECONDS)
             except TimeoutError:
                 if answer.done():
                     return answer.result()  # just now; or it was the disk itself that said so
-                if self._pulse.silent_seconds() >= STALL_SECONDS:
+                if self._is_hopeless():
                     answer.cancel()
                     raise self._stalled() from None
 
@@ -133,6 +135,10 @@ class DiskThread:
     def silent_seconds(self) -> float:
         """Return for how long the disk has owed an answer; 0 when it owes none."""
         return self._pulse.silent_seconds()
+
+    def hurry(self) -> None:
+        """Wait for no slow answer any more: clipd stops, and whoever asks is needed for that."""
+        self._is_hurried = True
 
     def close(self) -> None:
         """End the thread, or leave it behind where it waits for its disk."""
@@ -150,6 +156,10 @@ class DiskThread:
             self._pulse.begin()
             question.put()
             self._pulse.rest()
+
+    def _is_hopeless(self) -> bool:
+        silent = self._pulse.silent_seconds()
+        return has_stalled(silent) or (self._is_hurried and silent >= _LOOK_SECONDS)
 
     def _stalled(self) -> RootStalledError:
         silent = self._pulse.silent_seconds()

@@ -49,6 +49,11 @@ class Roots:
         with self._lock:
             return iter([record.root for record in self._records.values()])
 
+    def hurry(self) -> None:
+        """Wait for no slow disk any more: clipd stops."""
+        for record in self._records.values():
+            record.disk.hurry()
+
     def close(self) -> None:
         """End the threads that ask the disks; those whose disk does not answer are left behind."""
         for record in self._records.values():

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from clipd.daemon.instance import single_instance
+from clipd.errors import AlreadyRunningError
+from tests.daemon.commands import program
 from tests.daemon.conftest import Daemons
 from tests.daemon.harness import Daemon
+from tests.daemon.wire import wait_until
 from tests.faults.hung_mount import drive
 from tests.faults.oracle import assert_agreement, disk
 from tests.faults.pictures import picture
@@ -113,4 +119,58 @@ def test_with_a_hung_root_it_ends_at_sigterm_and_starts_again(
         assert len(daemon.found(nas.mount_point)) == 6
         (root / "new.bmp").write_bytes(picture(50))
         daemon.wait_found(root, [*names, "new.bmp"])
+        daemon.stop()
+
+
+def test_a_stop_while_photos_of_a_hung_root_are_open_makes_way_for_a_new_start(
+    daemons: Daemons, root: Path, tmp_path: Path
+) -> None:
+    _fill(root, 0)
+    (tmp_path / "nas").mkdir()
+    for number in range(100):
+        _fill(tmp_path / "nas" / f"{number}", 1000 + 6 * number)
+    with drive(tmp_path / "mount", tmp_path / "nas") as nas:
+        daemon = daemons.new([root, nas.mount_point], _CONFIG).start()
+        daemon.wait_until(lambda: daemon.status()["encoded"] > 20, what="work has begun")
+        nas.hang()
+        daemon.process.send_signal(signal.SIGTERM)
+        # The process itself may have to wait: the kernel closes its files when it ends.
+        wait_until(lambda: _is_free(daemon), 10, what="the lock of the state folder is free")
+        nas.answer()
+        assert daemon.process.wait(20) == 0
+
+
+def _is_free(daemon: Daemon) -> bool:
+    try:
+        with single_instance(daemon.state_folder() / "lock"):
+            return True
+    except AlreadyRunningError:
+        return False
+
+
+def test_a_root_that_hangs_while_it_is_verified_harms_only_itself(
+    daemons: Daemons, root: Path, tmp_path: Path
+) -> None:
+    _fill(root, 0)
+    (tmp_path / "nas").mkdir()
+    for number in range(10):
+        _fill(tmp_path / "nas" / f"{number}", 1000 + 6 * number)
+    with drive(tmp_path / "mount", tmp_path / "nas") as nas:
+        daemon = daemons.new([root, nas.mount_point], _CONFIG).start()
+        assert_agreement(daemon, disk(root, nas.mount_point))
+        command = [*program("clipd.ctl.command"), "verify", "--disk", "--deep"]
+        with subprocess.Popen(
+            command,
+            env=daemon.environment_of(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as check:
+            nas.hang()
+            _wait_state(daemon, nas.mount_point, "stalled")
+            (root / "new.bmp").write_bytes(picture(50))
+            daemon.wait_found(root, [*(f"{n}.bmp" for n in range(6)), "new.bmp"])
+            check.communicate(timeout=_NOTICED_SECONDS)  # it ends while the drive hangs
+        nas.answer()
+        assert_agreement(daemon, disk(root, nas.mount_point))
         daemon.stop()
