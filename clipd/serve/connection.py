@@ -2,13 +2,17 @@
 
 A client is either served or owes us something: a request, the rest of its body, or to read its
 answer. Those who owe have a deadline, and give way to new ones when there are too many
-connections; whoever has owed the longest goes first.
+connections; whoever has owed the longest goes first. Who sends further requests without reading
+the answers to those before owes, too, though one of them is being answered at every moment.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import struct
 import sys
+import termios
 from typing import Any
 
 import h11
@@ -51,6 +55,7 @@ class Connection(H11Protocol):
         self._limits = limits
         self._refused = refused
         self._owes_since = self.loop.time()
+        self._is_ahead = False  # it asked again before it had read the answer before
         self._late_header: asyncio.TimerHandle | None = None
         self._late_reading: asyncio.TimerHandle | None = None
 
@@ -74,7 +79,7 @@ class Connection(H11Protocol):
         request_before = self.cycle
         super().data_received(data)
         if self.cycle is not request_before:
-            self._owes_since = self.loop.time()
+            self._note_request()
         if self._is_between_requests:
             self._time_header()
         else:
@@ -82,9 +87,14 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Go on to the next request, or drop what is left of one that was answered early."""
+        answered = self.cycle
         super().on_response_complete()
-        self._owes_since = self.loop.time()
-        if self._is_between_requests and self.conn.their_state is h11.SEND_BODY:
+        if self.cycle is not answered:
+            self._note_request()
+            return
+        if not self._is_ahead:
+            self._owes_since = self.loop.time()
+        if self.conn.their_state is h11.SEND_BODY:
             self._linger()
 
     def shutdown(self) -> None:
@@ -156,6 +166,21 @@ class Connection(H11Protocol):
         self.flow.resume_reading()  # what comes is dropped; its end ends the connection
         self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
+    def _note_request(self) -> None:
+        """Note that a request has begun, and whether the answer before it has been read."""
+        self._is_ahead = self._has_unread_answer()
+        if not self._is_ahead:
+            self._owes_since = self.loop.time()
+
+    def _has_unread_answer(self) -> bool:
+        """Whether something that we wrote still waits in the kernel for the client to read it."""
+        sock = self.transport.get_extra_info("socket")
+        try:
+            unread = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
+        except OSError:  # closed a moment ago
+            return False
+        return unread != struct.pack("i", 0)
+
     @property
     def _is_between_requests(self) -> bool:
         """Whether no request is being answered."""
@@ -165,6 +190,8 @@ class Connection(H11Protocol):
     def _owes(self) -> bool:
         """Whether the client has to do something: ask, go on sending, or read its answer."""
         if self._is_between_requests or self._late_reading is not None:
+            return True
+        if self._is_ahead and self._has_unread_answer():
             return True
         # Where we have stopped to read, the rest of the body is not late by its client's fault.
         return self.cycle.more_body and not self.flow.read_paused

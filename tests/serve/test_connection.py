@@ -185,6 +185,30 @@ def test_one_request_too_many_is_told_to_come_back(folder: Path) -> None:
         assert [read_reply(sock).status for sock in busy] == [200, 200]
 
 
+@pytest.mark.parametrize(("reads", "status"), [(False, 200), (True, 503)])
+def test_who_asks_ahead_without_reading_gives_way_to_others(
+    folder: Path, reads: bool, status: int
+) -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def hold_the_second_of_each() -> None:
+        begun.release()
+        if len(service.asked) > 2:
+            go.wait(20)
+
+    service = GivenService(before_search=hold_the_second_of_each)
+    config = ServeConfig(max_connections=2)
+    with running(folder, service, config) as path, ExitStack() as held:
+        greedy = [held.enter_context(connected(path)) for _ in range(2)]
+        for sock in greedy:
+            sock.sendall(SEARCH * 5)
+        assert all(begun.acquire(timeout=20) for _ in range(4))
+        if reads:
+            assert [sock.recv(1 << 20)[:12] for sock in greedy] == [b"HTTP/1.1 200"] * 2
+        assert ask(path, "GET", "/v1/ping").status == status
+        go.set()
+
+
 def test_a_client_that_does_not_read_its_answer_is_cut_off(folder: Path) -> None:
     service = GivenService(hits=GivenService().hits * 3000)
     request = b'POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n{"query":"x"}'
