@@ -25,6 +25,7 @@
     +-- StoppingError        asked of a daemon that is ending
     +-- CheckStoppedError    a check was ended before it was done
     +-- RequestError         a request that cannot be answered, with its code
+    |   +-- QueryError           a query that cannot be read, with the place in its text
     +-- NotRunningError      a client finds no daemon at the socket
     +-- SceneError           the painter of the embedded model knows no such scene
 
@@ -180,6 +181,19 @@ class RequestError(ClipdError):
         super().__init__(message)
         self.code = code
         self.status = status
+
+
+class QueryError(RequestError):
+    """A query that cannot be read.
+
+    Args:
+        message: one sentence: what is wrong, and what would be right.
+        span: the characters of the query that are meant: the first, and the one behind the last.
+    """
+
+    def __init__(self, message: str, span: tuple[int, int]) -> None:
+        super().__init__("bad_query", message)
+        self.span = span
 
 
 class NotRunningError(ClipdError):
