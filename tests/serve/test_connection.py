@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import resource
@@ -189,20 +190,22 @@ def test_one_request_too_many_is_told_to_come_back(folder: Path) -> None:
 def test_who_asks_ahead_without_reading_gives_way_to_others(
     folder: Path, reads: bool, status: int
 ) -> None:
-    begun, go = threading.Semaphore(0), threading.Event()
+    begun, go, count = threading.Semaphore(0), threading.Event(), itertools.count()
 
-    def hold_the_second_of_each() -> None:
+    def hold_all_but_the_first_two() -> None:
+        number = next(count)
         begun.release()
-        if len(service.asked) > 2:
+        if number >= 2:
             go.wait(20)
 
-    service = GivenService(before_search=hold_the_second_of_each)
+    service = GivenService(before_search=hold_all_but_the_first_two)
     config = ServeConfig(max_connections=2)
     with running(folder, service, config) as path, ExitStack() as held:
         greedy = [held.enter_context(connected(path)) for _ in range(2)]
-        for sock in greedy:
-            sock.sendall(SEARCH * 5)
-        assert all(begun.acquire(timeout=20) for _ in range(4))
+        for requests in (SEARCH, SEARCH * 4):
+            for sock in greedy:
+                sock.sendall(requests)
+            assert all(begun.acquire(timeout=20) for _ in greedy)
         if reads:
             assert [sock.recv(1 << 20)[:12] for sock in greedy] == [b"HTTP/1.1 200"] * 2
         assert ask(path, "GET", "/v1/ping").status == status
