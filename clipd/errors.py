@@ -14,6 +14,7 @@
     +-- WatchError           a folder cannot be watched or read
     |   +-- RootStalledError     the disk of a root does not answer
     +-- ModelError           the model is unknown, absent or cannot be loaded
+    |   +-- WrongModelError      there is no such model, or its weights do not fit
     |   +-- ModelMissingError    its weights are not on this machine
     |   +-- FetchError           its weights could not be fetched
     +-- EncodeError          the encoder failed on work that it should do
@@ -97,6 +98,13 @@ class RootStalledError(WatchError):
 
 class ModelError(ClipdError):
     """The model is unknown or cannot be loaded."""
+
+
+class WrongModelError(ModelError):
+    """What is said of the model cannot be: there is none of that name, or its weights do not fit.
+
+    To try again will not help, as with a ``ConfigError``.
+    """
 
 
 class ModelMissingError(ModelError):

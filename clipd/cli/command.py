@@ -21,7 +21,7 @@ from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.render import effective_text, example_text
 from clipd.ctl.command_group import CommandGroup
-from clipd.errors import ClipdError, ConfigError
+from clipd.errors import ClipdError, ConfigError, WrongModelError
 from clipd.logs import LEVEL_VARIABLE, LEVELS
 
 
@@ -35,7 +35,7 @@ class _Group(CommandGroup):
         except ClipdError as error:
             click.echo(f"clipd: {error}", err=True)
             # The unit's RestartPreventExitStatus= names the 2: trying again would not help.
-            ctx.exit(2 if isinstance(error, ConfigError) else 1)
+            ctx.exit(2 if isinstance(error, ConfigError | WrongModelError) else 1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,4 +1,4 @@
-"""``clipd model``: which models there are, which are here, how to get one and to let go of one.
+"""``clipd model``: which models there are, how to get one, to use it, and to let go of one.
 
 The encoder's modules bring numpy along; they are imported by the commands that need them.
 """
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 @click.group(cls=CommandGroup)
 def model() -> None:
-    """List, fetch, describe and forget models.
+    """List, fetch, use, describe and forget models.
 
     \b
     Examples:
       clipd model list
+      clipd model use clip-vit-base-patch32
       clipd model fetch                    the one of your configuration
       clipd model fetch clip-vit-base-patch32
       clipd model fetch ViT-B-32 laion2b_s34b_b79k
@@ -63,6 +64,27 @@ def fetch_model(name: str, pretrained: str, config_file: Path | None) -> None:
     It may be interrupted: run again, it goes on where it was.
     """
     click.echo(get_model(wanted_model(name, pretrained, config_file)))
+
+
+@model.command("use")
+@click.argument("name")
+@click.argument("pretrained", default="")
+@config_option
+def use_model(name: str, pretrained: str, config_file: Path | None) -> None:
+    """Change to another model: fetch it, write it into the configuration, have clipd use it.
+
+    Photos are then encoded again in the background. What the former model made is kept for as
+    long as store.keep says, so that a change back costs nothing.
+
+    \b
+    Examples:
+      clipd model use clip-vit-base-patch32
+      clipd model use ViT-B-32 laion2b_s34b_b79k
+    """
+    from clipd.cli.model_change import change_model
+
+    wanted = ModelConfig(name=name, pretrained=pretrained)
+    change_model(wanted, config_file or Paths.of().config, get_model, click.echo)
 
 
 @model.command("info")

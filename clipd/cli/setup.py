@@ -66,6 +66,21 @@ def write_config(request: SetupRequest, say: Say) -> bool:
     old = read_config(file) if file.exists() else None
     new = _first_text(request) if old is None else _edited(old, request, say)
     parse_config(new, file)
+    return write_config_text(file, old, new, say)
+
+
+def write_config_text(file: Path, old: str | None, new: str, say: Say) -> bool:
+    """Write a configuration where it differs from what it was; return whether it did.
+
+    Args:
+        file: the configuration.
+        old: its text; None: it is not there.
+        new: what it is to be; valid.
+        say: shows a line.
+
+    Raises:
+        ClipdError: it cannot be written.
+    """
     if new == old:
         say(f"config   {file}: unchanged")
         return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
 
 import tomlkit
-from tomlkit.items import AbstractTable, Array, Comment, Table
+from tomlkit.items import Array, Comment, Table
 
 from clipd.config.render import root_section, text_literal
 
@@ -41,7 +42,7 @@ def with_text(text: str, table: str, key: str, value: str) -> str:
     document = tomlkit.parse(text)
     section = document.get(table)
     assignment = f"{key} = {text_literal(value)}"
-    if not isinstance(section, AbstractTable):
+    if not isinstance(section, MutableMapping):
         return _with_section(text, f"[{table}]\n{assignment}\n")
     shown = _shown_default(section, key)
     if key in section or shown is None:
@@ -51,7 +52,31 @@ def with_text(text: str, table: str, key: str, value: str) -> str:
     return tomlkit.dumps(document)
 
 
-def _shown_default(section: AbstractTable, key: str) -> Comment | None:
+def with_model(text: str, name: str, pretrained: str = "") -> str:
+    """Return the text with another model: without the keys that belonged to the former one.
+
+    Args:
+        text: valid TOML.
+        name: what ``model.name`` is to be.
+        pretrained: the weights of an architecture; "" for those of a preset.
+    """
+    text = _without(text, "model", "checkpoint")
+    text = with_text(text, "model", "name", name)
+    if pretrained:
+        return with_text(text, "model", "pretrained", pretrained)
+    return _without(text, "model", "pretrained")
+
+
+def _without(text: str, table: str, key: str) -> str:
+    document = tomlkit.parse(text)
+    section = document.get(table)
+    if not isinstance(section, MutableMapping) or key not in section:
+        return text
+    del section[key]
+    return tomlkit.dumps(document)
+
+
+def _shown_default(section: object, key: str) -> Comment | None:
     """Find the comment that shows a key's default, as a fresh configuration has it."""
     if not isinstance(section, Table):
         return None

@@ -58,12 +58,13 @@ def _lock(held: ExitStack, fd: int, file: Path) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise AlreadyRunningError(
-            f"clipd is already running (pid {_holder(file)}) with the state folder {file.parent}; "
-            "ask it with: clipctl status"
+            f"clipd is already running (pid {lock_holder(file)}) with the state folder "
+            f"{file.parent}; ask it with: clipctl status"
         ) from error
 
 
-def _holder(file: Path) -> str:
+def lock_holder(file: Path) -> str:
+    """Return the pid in a lock file, which is only of a process that runs while that holds it."""
     try:
         return file.read_bytes()[:32].decode("ascii", "replace").strip() or "unknown"
     except OSError:

@@ -85,6 +85,7 @@ class StatusBoard:
             "model": {
                 "name": self._stored.spec.name,
                 "dim": self._stored.spec.dim,
+                "fingerprint": self._stored.spec.fingerprint,
                 "photos": counts.photos - counts.without_vector,
                 "of": counts.photos,
             },

@@ -26,7 +26,7 @@ from clipd.encode.model_json import (
 )
 from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, resolve, slug
 from clipd.encode.pins import Pin, first_pin, known_pin
-from clipd.encode.presets import TINY
+from clipd.encode.presets import IN_THE_BOX, is_in_the_box
 from clipd.encode.registry import OFFLINE, Architecture, ask, environment_of, load_offers, sided
 from clipd.errors import FetchError, ModelError
 from clipd.json_types import JsonValue
@@ -65,7 +65,7 @@ def fetch(config: ModelConfig, folder: Path, cache: Path, progress: Progress) ->
         FetchError: they could not be fetched; the message names the ways out.
         ModelError: there is no such model, or what came cannot be used.
     """
-    if config.checkpoint is not None or config.name == TINY:
+    if config.checkpoint is not None or is_in_the_box(config.name):
         return resolve(config, folder, cache)
     try:
         found = installed(config, folder, cache)
@@ -198,5 +198,6 @@ def _ways_out(model: str, reason: str) -> str:
     return (
         f"cannot fetch the model {model} from {urlsplit(hub()).netloc} ({reason}): "
         "set HTTPS_PROXY if this network has a proxy, or fetch the weights on another machine and "
-        'set model.checkpoint to the file, or set model.name = "tiny", which is embedded'
+        f"set model.checkpoint to the file, or use the model in the box: "
+        f"clipd model use {IN_THE_BOX}"
     )

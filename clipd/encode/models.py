@@ -18,7 +18,15 @@ from clipd.encode.model_json import (
     sha256_of,
 )
 from clipd.encode.pins import insist_on_bytes, known_pin
-from clipd.encode.presets import PRESETS, TINY, Preset, architectures_for, preset_named
+from clipd.encode.presets import (
+    IN_THE_BOX,
+    PRESETS,
+    TINY,
+    Preset,
+    architectures_for,
+    is_in_the_box,
+    preset_named,
+)
 from clipd.encode.registry import Architecture, Offer, Offers, ask, load_offers
 from clipd.errors import ModelError, ModelMissingError
 from clipd.json_types import JsonValue
@@ -59,31 +67,42 @@ def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
 
     Raises:
         ModelMissingError: its weights are not here; the message says how to get them.
-        ModelError: there is no such model, or its checkpoint cannot be used.
+        WrongModelError: there is no such model, or its checkpoint does not fit.
+        ModelError: what is there cannot be read.
     """
     if config.checkpoint is not None:
         return _local(config, config.checkpoint.expanduser().absolute(), cache)
-    if config.name == TINY:
+    if is_in_the_box(config.name):
         return _tiny(folder)
     found = installed(config, folder, cache)
     if found is not None:
         return found
-    home = folder / slug(config.name, "")
-    if not is_on_hub(config):
-        offer = choose(config, load_offers(cache))
-        home = folder / slug(offer.architecture, offer.pretrained)
+    insist_on_known(config, cache)
     raise ModelMissingError(
-        f"the model {config.name} is not on this machine (looked in {home}): "
-        "fetch it with `clipd model fetch`, set model.checkpoint to its weights, "
-        'or try clipd with model.name = "tiny"'
+        f"the model {config.name} is not on this machine (looked in {folder}): "
+        "fetch it with `clipd model fetch`, set model.checkpoint to its weights, or use the model "
+        f"in the box: clipd model use {IN_THE_BOX}"
     )
+
+
+def insist_on_known(config: ModelConfig, cache: Path) -> None:
+    """Check that there is such a model, without a network.
+
+    A repository on the hub, or a file of the user's, is taken for one.
+
+    Raises:
+        WrongModelError: there is none; the message names the nearest.
+        ModelError: open_clip cannot be asked.
+    """
+    if config.checkpoint is None and not is_on_hub(config) and _meant_preset(config) is None:
+        choose(config, load_offers(cache))
 
 
 def choose(config: ModelConfig, offers: Offers) -> Offer:
     """Return the weights that the configuration means.
 
     Raises:
-        ModelError: there are none; the message names the nearest.
+        WrongModelError: there are none; the message names the nearest.
     """
     return offers.find(*_meant(config))
 
@@ -120,7 +139,7 @@ def listing(folder: Path, cache: Path, *, everything: bool = False) -> tuple[Lis
             "",
             preset.dim,
             preset.megabytes,
-            preset.name == TINY or _is_described(preset, folder),
+            preset.name == IN_THE_BOX or _is_described(preset, folder),
             preset.about,
         )
         for preset in PRESETS
@@ -162,10 +181,16 @@ def slug(architecture: str, pretrained: str) -> str:
 
 
 def _meant(config: ModelConfig) -> tuple[str, str]:
-    preset = preset_named(config.name)
-    if preset is None or (config.pretrained and config.pretrained != preset.pretrained):
+    preset = _meant_preset(config)
+    if preset is None:
         return config.name, config.pretrained
     return preset.architecture, preset.pretrained
+
+
+def _meant_preset(config: ModelConfig) -> Preset | None:
+    preset = preset_named(config.name)
+    is_other = preset and config.pretrained and config.pretrained != preset.pretrained
+    return None if is_other else preset
 
 
 def _whole(home: Path, data: dict[str, JsonValue]) -> ModelSpec:

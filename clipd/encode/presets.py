@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TINY = "tiny"
+IN_THE_BOX = TINY  # the preset that comes with clipd and needs no network
 QUICK = "-quickgelu"
 
 
@@ -35,6 +36,12 @@ def preset_named(name: str) -> Preset | None:
     """Return the preset of that name, ``openai/`` in front of it or not."""
     wanted = name.removeprefix("openai/").lower()
     return next((preset for preset in PRESETS if preset.name.lower() == wanted), None)
+
+
+def is_in_the_box(name: str) -> bool:
+    """Whether the name is that of the model which comes with clipd."""
+    preset = preset_named(name)
+    return preset is not None and preset.name == IN_THE_BOX
 
 
 def architectures_for(name: str, pretrained: str) -> tuple[str, ...]:

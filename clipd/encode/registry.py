@@ -15,7 +15,7 @@ from clipd.encode.model_json import (
     tokenizer_folder,
 )
 from clipd.encode.presets import PRESETS, QUICK
-from clipd.errors import ChildError, ModelError
+from clipd.errors import ChildError, ModelError, WrongModelError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
 from clipd.process.child import Child
@@ -88,35 +88,38 @@ class Offers:
         """Return an architecture.
 
         Raises:
-            ModelError: there is none; the message names the nearest.
+            WrongModelError: there is none; the message names the nearest.
         """
         if name not in self._architectures:
             names = [*(preset.name for preset in PRESETS), *self._architectures]
-            raise ModelError(f"there is no model {name!r}{_did_you_mean(name, names)}")
+            raise WrongModelError(
+                f"there is no model {name!r}{_did_you_mean(name, names)}; "
+                "see them all with: clipd model list --all"
+            )
         return Architecture.of(name, self._architectures[name])
 
     def find(self, architecture: str, pretrained: str) -> Offer:
         """Return the weights of that name and tag, with the activation they were trained with.
 
         Raises:
-            ModelError: there are none; the message names the nearest.
+            WrongModelError: there are none; the message names the nearest.
         """
         if found := self.get(architecture, pretrained):
             return found
         self.architecture(architecture)
         tags = sorted({o.pretrained for o in self.all if o.architecture == architecture})
         if not tags:
-            raise ModelError(
+            raise WrongModelError(
                 f"open_clip has no weights for {architecture}: "
                 "set model.checkpoint to a file of yours, or choose another model.name"
             )
         if not pretrained:
-            raise ModelError(
+            raise WrongModelError(
                 f"{architecture} is an architecture, not yet a model: "
                 f"set model.pretrained to one of its weights: {', '.join(tags)}"
             )
         hint = _did_you_mean(pretrained, tags) or f": it has {', '.join(tags)}"
-        raise ModelError(f"{architecture} has no weights {pretrained!r}{hint}")
+        raise WrongModelError(f"{architecture} has no weights {pretrained!r}{hint}")
 
     def get(self, architecture: str, pretrained: str) -> Offer | None:
         """Return the same as `find`, or None."""
@@ -161,6 +164,7 @@ def ask(
         environment: of the child, over ours.
 
     Raises:
+        WrongModelError: it loaded a model to check it, and says what is wrong with it.
         ModelError: it said why not, died, or took too long.
     """
     with Child("clipd.encode.inspect_worker", environment=environment) as child:
@@ -175,7 +179,7 @@ def ask(
     if answer is None:
         raise ModelError("the process that reads models died; its last words are above")
     if isinstance(text := answer.header.get("error"), str):
-        raise ModelError(text)
+        raise WrongModelError(text) if question["op"] == "check" else ModelError(text)
     return answer.header
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from clipd import __version__
 from clipd.config.load import load_config
+from clipd.encode.presets import IN_THE_BOX
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -146,12 +147,12 @@ def test_without_a_network_setup_names_the_ways_out_and_starts_nothing(tmp_path:
     info = clipd(tmp_path, "model", "info", **offline)
     wrong = clipd(tmp_path, "model", "fetch", "clip-vit-bse-patch32", **offline)
 
-    assert (setup.returncode, fetch.returncode, info.returncode, wrong.returncode) == (1, 1, 1, 1)
+    assert (setup.returncode, fetch.returncode, info.returncode, wrong.returncode) == (1, 1, 1, 2)
     assert setup.stdout == f"config   {tmp_path}/.config/clipd/config.toml: written\n"
     for failed in (setup, fetch):
         assert failed.stderr.startswith("clipd: cannot fetch the model ViT-B-32-256")
         assert failed.stderr.count("\n") == 1
-        for way_out in ("model.checkpoint", "HTTPS_PROXY", '"tiny"'):
+        for way_out in ("model.checkpoint", "HTTPS_PROXY", f"clipd model use {IN_THE_BOX}"):
             assert way_out in failed.stderr
     assert "clipd model fetch" in info.stderr
     assert "did you mean 'clip-vit-base-patch32'" in wrong.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.config.edit import with_root, with_text
+from clipd.config.edit import with_model, with_root, with_text
 from clipd.config.load import parse_config
 from clipd.config.options import Config, ModelConfig, RootConfig
 from clipd.config.render import fresh_text
@@ -66,6 +66,38 @@ def test_a_root_in_a_list_is_written_like_its_neighbours() -> None:
 )
 def test_a_text_is_set_in_its_place(before: str, after: str) -> None:
     assert with_text(before, "model", "name", "tiny") == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            '[model]\nname = "x"  # mine\n# whose\npretrained = "openai"\n[watch]\nsettle = "1s"\n',
+            '[model]\nname = "tiny"  # mine\n# whose\n[watch]\nsettle = "1s"\n',
+        ),
+        (
+            "model = { name = 'x', checkpoint = '/x.pt' } # y\n",
+            'model = { name = "tiny"  } # y\n',
+        ),
+        (
+            'model.name = "x"\nmodel.pretrained = "openai"\n[watch]\n',
+            'model.name = "tiny"\n[watch]\n',
+        ),
+        ('[model]\ncheckpoint = "/x.pt"\n', '[model]\nname = "tiny"\n'),
+        ("", '[model]\nname = "tiny"\n'),
+    ],
+)
+def test_what_belonged_to_the_former_model_goes_with_it(before: str, after: str) -> None:
+    assert with_model(before, "tiny") == after
+
+
+def test_weights_of_an_architecture_are_set_beside_its_name() -> None:
+    fresh = fresh_text(Config(roots=(RootConfig(path=Path("/photos")),)))
+
+    chosen = with_model(fresh, "ViT-B-32", "openai")
+
+    assert parsed(chosen).model == ModelConfig(name="ViT-B-32", pretrained="openai")
+    assert len(chosen.splitlines()) == len(fresh.splitlines())
 
 
 def test_the_model_of_a_fresh_configuration_takes_the_place_of_its_default() -> None:

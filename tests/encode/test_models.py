@@ -15,7 +15,7 @@ from clipd.config.options import ModelConfig
 from clipd.encode.fetch import fetch
 from clipd.encode.models import info, listing, resolve, slug
 from clipd.encode.pins import insist_on_bytes, known_pin
-from clipd.encode.presets import PRESETS, TINY, architectures_for, preset_named
+from clipd.encode.presets import IN_THE_BOX, PRESETS, TINY, architectures_for, preset_named
 from clipd.errors import FetchError, ModelError, ModelMissingError
 from clipd.photo import ModelSpec
 from tests.encode.conftest import SIDE, SMALL
@@ -219,7 +219,7 @@ def test_without_a_network_one_sentence_names_the_three_ways_out(
     with pytest.raises(FetchError) as caught:
         fetch(ModelConfig(name=f"hf-hub:{REPOSITORY}"), tmp_path, cache, ignore)
 
-    for way in ("HTTPS_PROXY", "model.checkpoint", 'model.name = "tiny"'):
+    for way in ("HTTPS_PROXY", "model.checkpoint", f"clipd model use {IN_THE_BOX}"):
         assert way in str(caught.value)
 
 

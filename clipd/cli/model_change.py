@@ -1,0 +1,125 @@
+"""``clipd model use``: another model in the configuration, and in a clipd that runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from clipd.cli.setup import Say, write_config_text
+from clipd.config.edit import with_model
+from clipd.config.folders import Paths
+from clipd.config.load import parse_config, read_config
+from clipd.config.options import Config, ModelConfig
+from clipd.config.units import write_duration
+from clipd.ctl.client import Client
+from clipd.daemon.instance import lock_holder
+from clipd.encode.models import insist_on_known, resolve
+from clipd.encode.presets import preset_named
+from clipd.errors import FetchError, NotRunningError, RequestError
+from clipd.json_types import JsonObject
+
+_TAKE_OVER_SECONDS = 60.0  # to end the work at hand and to load or build another index
+_LOOK_EVERY_SECONDS = 0.1
+
+
+def change_model(
+    wanted: ModelConfig, file: Path, fetch: Callable[[ModelConfig], str], say: Say
+) -> None:
+    """Do all of it, and say what comes next.
+
+    Args:
+        wanted: the model, by name and, where that is an architecture, the tag of its weights.
+        file: the configuration.
+        fetch: gets the weights when they are not here; returns what it did.
+        say: shows a line.
+
+    Raises:
+        ConfigError: there is no configuration, or it is wrong.
+        WrongModelError: there is no such model.
+        ClipdError: the model cannot be fetched, or the file cannot be written. Nothing is changed.
+    """
+    paths = Paths.of()
+    wanted = _as_listed(wanted)
+    old = read_config(file)
+    before = parse_config(old, file)
+    insist_on_known(wanted, paths.cache)
+    new = with_model(old, wanted.name, wanted.pretrained)
+    after = parse_config(new, file)
+    try:
+        say(f"model    {fetch(wanted)}")
+    except FetchError as error:
+        raise FetchError(f"{error}. {file} is unchanged") from error
+    write_config_text(file, old, new, say)
+    is_in_use = take_over(resolve(wanted, paths.models, paths.cache).fingerprint, paths, say)
+    if is_in_use and before.model != after.model:
+        _say_what_next(before, say)
+
+
+def take_over(fingerprint: str, paths: Paths, say: Say) -> bool:
+    """Have a running clipd read its configuration again; return whether it uses a model then.
+
+    Args:
+        fingerprint: of that model.
+        paths: whose clipd.
+        say: shows a line: what came of it.
+    """
+    client = Client(paths.socket)
+    try:
+        pid = int(str(client.ping()["pid"]))
+        if _model_of(client.get("/v1/status")) == fingerprint:
+            say(f"service  clipd (pid {pid}) uses it already")
+            return True
+    except NotRunningError:
+        say("service  clipd does not run; it will use the model when it is started")
+        return False
+    # The socket may lead to another machine: only the holder of our own lock is sent a signal.
+    if lock_holder(paths.state / "lock") != str(pid):
+        say("service  cannot tell which process clipd is; have it read the configuration again")
+        return False
+    os.kill(pid, signal.SIGHUP)
+    return _is_taken_over(client, pid, fingerprint, say)
+
+
+def _is_taken_over(client: Client, pid: int, fingerprint: str, say: Say) -> bool:
+    deadline = time.monotonic() + _TAKE_OVER_SECONDS
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        try:
+            status = client.get("/v1/status")
+        except (NotRunningError, RequestError):
+            status = {}  # it is starting anew just now
+        if _model_of(status) == fingerprint:
+            say(f"service  clipd (pid {pid}) uses it now")
+            return True
+        pause.wait(_LOOK_EVERY_SECONDS)
+    say(
+        f"service  clipd (pid {pid}) was told, but still uses another model: it may run with "
+        "another configuration; see: clipctl status"
+    )
+    return False
+
+
+def _model_of(status: JsonObject) -> str:
+    model = status.get("model")
+    return str(model.get("fingerprint")) if isinstance(model, dict) else ""
+
+
+def _as_listed(wanted: ModelConfig) -> ModelConfig:
+    """Return a model with its name as `clipd model list` writes it."""
+    preset = preset_named(wanted.name)
+    return replace(wanted, name=preset.name) if preset else wanted
+
+
+def _say_what_next(before: Config, say: Say) -> None:
+    say("")
+    say("Your photos are encoded again now. Watch it:  clipctl status --wait")
+    say(
+        f"What {before.model.name} made is kept for {write_duration(before.store.keep)} "
+        "(store.keep): a change back costs nothing until then."
+    )
+    say(f"To drop it sooner:                            clipd model forget {before.model.name}")
