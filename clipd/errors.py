@@ -17,6 +17,7 @@
     |   +-- WrongModelError      there is no such model, or its weights do not fit
     |   +-- ModelMissingError    its weights are not on this machine
     |   +-- FetchError           its weights could not be fetched
+    |       +-- HubError             the hub cannot be reached, or does not have them
     +-- EncodeError          the encoder failed on work that it should do
     |   +-- EncoderClosedError   it was ended, because clipd stops
     |   +-- EncoderDiedError     its process died of a piece of work, or hung over it
@@ -113,6 +114,19 @@ class ModelMissingError(ModelError):
 
 class FetchError(ModelError):
     """The weights of the model could not be fetched."""
+
+
+class HubError(FetchError):
+    """The hub could not be reached, or does not have the weights: no network is the usual cause.
+
+    Args:
+        reason: what happened, for those who know a way out of their own.
+        ways_out: what to do.
+    """
+
+    def __init__(self, reason: str, ways_out: str) -> None:
+        super().__init__(f"{reason}: {ways_out}")
+        self.reason = reason
 
 
 class EncodeError(ClipdError):

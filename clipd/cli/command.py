@@ -21,6 +21,7 @@ from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.render import effective_text, example_text
 from clipd.ctl.command_group import CommandGroup
+from clipd.encode.presets import IN_THE_BOX
 from clipd.errors import ClipdError, ConfigError, WrongModelError
 from clipd.logs import LEVEL_VARIABLE, LEVELS
 
@@ -78,12 +79,14 @@ def run(config_file: Path | None, log_level: str) -> None:
 @click.option(
     "--model", "model_name", default="", metavar="NAME", help="Use this model (clipd model list)."
 )
+@click.option("--offline", is_flag=True, help=f"Use the model that comes with clipd, {IN_THE_BOX}.")
 @click.option("--no-fetch", is_flag=True, help="Leave the model for later.")
 @click.option("--no-service", is_flag=True, help="Leave systemd alone.")
 def setup(
     folders: tuple[Path, ...],
     config_file: Path | None,
     model_name: str,
+    offline: bool,
     no_fetch: bool,
     no_service: bool,
 ) -> None:
@@ -95,18 +98,21 @@ def setup(
     Examples:
       clipd setup ~/Pictures
       clipd setup /media/me/archive
-      clipd setup --model tiny --no-service ~/Pictures
+      clipd setup --offline ~/Pictures
+      clipd setup --model clip-vit-large-patch14 --no-service ~/Pictures
     """
+    if offline and model_name:
+        raise click.UsageError("--offline means the model that comes with clipd: no --model then")
     request = SetupRequest(
         folders=folders,
         config_file=config_file,
-        model=model_name,
+        model=IN_THE_BOX if offline else model_name,
         with_model=not no_fetch,
         with_service=not no_service,
     )
     if not folders and not request.file.exists() and sys.stdin.isatty():
         request = _ask_for_folder(request)
-    set_up(request, get_model, click.echo)
+    set_up(request, get_model, click.echo, _ask if sys.stdin.isatty() else None)
 
 
 main.add_command(model)
@@ -156,6 +162,10 @@ def check_config(config_file: Path | None) -> None:
     for root in checked.roots:
         if not root.path.exists():
             click.echo(f"clipd: {root.path} is not there now; clipd waits for it", err=True)
+
+
+def _ask(question: str) -> bool:
+    return click.confirm(question, default=True)
 
 
 def _ask_for_folder(request: SetupRequest) -> SetupRequest:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipd.cli.unit import UNIT, UserManager, install
-from clipd.config.edit import with_root, with_text
+from clipd.config.edit import with_model, with_root
 from clipd.config.folders import Paths, make_private
 from clipd.config.load import load_config, parse_config, read_config
 from clipd.config.options import Config, ModelConfig, RootConfig
 from clipd.config.render import fresh_text
 from clipd.durable import write_durably
-from clipd.errors import SetupError
+from clipd.encode.presets import IN_THE_BOX, is_in_the_box, preset_named
+from clipd.errors import HubError, SetupError
 
 Say = Callable[[str], None]
+Confirm = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +39,29 @@ class SetupRequest:
         return self.config_file or Paths.of().config
 
 
-def set_up(request: SetupRequest, fetch: Callable[[ModelConfig], str], say: Say) -> None:
+def set_up(
+    request: SetupRequest,
+    fetch: Callable[[ModelConfig], str],
+    say: Say,
+    confirm: Confirm | None,
+) -> None:
     """Do all of it: configuration, folders, model, service, and what to type next.
 
     Args:
         request: what the user asks for.
         fetch: gets the weights when they are not here; returns what it did.
         say: shows a line.
+        confirm: asks a question; None: there is nobody to ask.
 
     Raises:
+        WrongModelError: there is no model of the name that is asked for; nothing is changed.
         ClipdError: a step failed; those before it stay done, and setup can be run again.
     """
+    request = _with_known_model(request)
     is_changed = write_config(request, say)
-    config = load_config(request.file)
     Paths.of().make()
     if request.with_model:
-        say(f"model    {fetch(config.model)}")
+        is_changed |= _get_model(request, fetch, say, confirm)
     is_running = request.with_service and start_service(request, UserManager(), is_changed, say)
     _say_what_next(is_running, request, say)
 
@@ -141,6 +151,44 @@ def suggested_folder() -> Path:
     return Path.home() / "Pictures"
 
 
+def _with_known_model(request: SetupRequest) -> SetupRequest:
+    """Check that there is the model that is asked for; write its name as it is listed."""
+    if not request.model:
+        return request
+    # Here, because it brings numpy along.
+    from clipd.encode.models import insist_on_known
+
+    insist_on_known(ModelConfig(name=request.model), Paths.of().cache)
+    preset = preset_named(request.model)
+    return replace(request, model=preset.name) if preset else request
+
+
+def _get_model(
+    request: SetupRequest, fetch: Callable[[ModelConfig], str], say: Say, confirm: Confirm | None
+) -> bool:
+    """Get the configured model, or offer the one in the box; return whether that was taken."""
+    wanted = load_config(request.file).model
+    try:
+        say(f"model    {fetch(wanted)}")
+    except HubError as error:
+        if confirm is None:
+            folders = "".join(f" {shlex.quote(str(each))}" for each in request.folders)
+            raise SetupError(
+                f"{error.reason}: set HTTPS_PROXY if this network has a proxy, or fetch the "
+                "weights on another machine and set model.checkpoint to the file, or go on with "
+                f"the model in the box: clipd setup --offline{folders}"
+            ) from error
+        say(f"model    {error.reason}")
+        if not confirm(f"Go on with the model that comes with clipd, {IN_THE_BOX}?"):
+            raise SetupError("the model is missing; run setup again when there is a network") from (
+                error
+            )
+        write_config(replace(request, model=IN_THE_BOX), say)
+        say(f"model    {fetch(ModelConfig(name=IN_THE_BOX))}")
+        return True
+    return False
+
+
 def _start_or_reload(manager: UserManager, is_unit_changed: bool, is_config_changed: bool) -> str:
     if not manager.is_active():
         manager.start()
@@ -174,18 +222,8 @@ def _edited(old: str, request: SetupRequest, say: Say) -> str:
         elif above.resolve() != folder.resolve():
             say(f"config   {folder} is watched already, as part of {above}")
     if request.model and request.model != config.model.name:
-        _check_model_can_change(config, request)
-        text = with_text(text, "model", "name", request.model)
+        text = with_model(text, request.model)
     return text
-
-
-def _check_model_can_change(config: Config, request: SetupRequest) -> None:
-    extra = [key for key in ("pretrained", "checkpoint") if getattr(config.model, key)]
-    if extra:
-        raise SetupError(
-            f"{request.file} sets model.{extra[0]}, which belongs to {config.model.name}; "
-            f"edit [model] there to change to {request.model}"
-        )
 
 
 def _root_above(folder: Path, roots: Sequence[RootConfig]) -> Path | None:
@@ -209,6 +247,9 @@ def _root_text(folder: Path) -> str:
 
 
 def _say_what_next(is_running: bool, request: SetupRequest, say: Say) -> None:
+    default = ModelConfig().name
+    if is_in_the_box(load_config(request.file).model.name) and not is_in_the_box(default):
+        say(f"With a network, to change to the default:    clipd model use {default}")
     say("")
     if is_running:
         say("Your photos are being read now. Watch it:    clipctl status --wait")

@@ -28,7 +28,7 @@ from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, 
 from clipd.encode.pins import Pin, first_pin, known_pin
 from clipd.encode.presets import IN_THE_BOX, is_in_the_box
 from clipd.encode.registry import OFFLINE, Architecture, ask, environment_of, load_offers, sided
-from clipd.errors import FetchError, ModelError
+from clipd.errors import FetchError, HubError, ModelError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
 
@@ -62,7 +62,8 @@ def fetch(config: ModelConfig, folder: Path, cache: Path, progress: Progress) ->
         progress: called with the bytes that are here and the bytes in all.
 
     Raises:
-        FetchError: they could not be fetched; the message names the ways out.
+        HubError: the hub cannot be reached, or does not have them; it names the ways out.
+        FetchError: they could not be fetched for another reason.
         ModelError: there is no such model, or what came cannot be used.
     """
     if config.checkpoint is not None or is_in_the_box(config.name):
@@ -164,8 +165,8 @@ def _fetch_first(
         except NotThereError as error:
             missing = str(error)
         except UnreachableError as error:
-            raise FetchError(_ways_out(model, str(error))) from error
-    raise FetchError(_ways_out(model, missing))
+            raise _hub_error(model, str(error)) from error
+    raise _hub_error(model, missing)
 
 
 def _settle(plan: _FetchPlan, file: Path, fetched: Fetched, cache: Path) -> ModelSpec:
@@ -194,10 +195,10 @@ def _settle(plan: _FetchPlan, file: Path, fetched: Fetched, cache: Path) -> Mode
     return spec
 
 
-def _ways_out(model: str, reason: str) -> str:
-    return (
-        f"cannot fetch the model {model} from {urlsplit(hub()).netloc} ({reason}): "
+def _hub_error(model: str, reason: str) -> HubError:
+    return HubError(
+        f"cannot fetch the model {model} from {urlsplit(hub()).netloc} ({reason})",
         "set HTTPS_PROXY if this network has a proxy, or fetch the weights on another machine and "
-        f"set model.checkpoint to the file, or use the model in the box: "
-        f"clipd model use {IN_THE_BOX}"
+        "set model.checkpoint to the file, or use the model in the box: "
+        f"clipd model use {IN_THE_BOX}",
     )

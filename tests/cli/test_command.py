@@ -8,7 +8,6 @@ import pytest
 
 from clipd import __version__
 from clipd.config.load import load_config
-from clipd.encode.presets import IN_THE_BOX
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -152,7 +151,7 @@ def test_without_a_network_setup_names_the_ways_out_and_starts_nothing(tmp_path:
     for failed in (setup, fetch):
         assert failed.stderr.startswith("clipd: cannot fetch the model ViT-B-32-256")
         assert failed.stderr.count("\n") == 1
-        for way_out in ("model.checkpoint", "HTTPS_PROXY", f"clipd model use {IN_THE_BOX}"):
+        for way_out in ("model.checkpoint", "HTTPS_PROXY", "the model in the box: clipd "):
             assert way_out in failed.stderr
     assert "clipd model fetch" in info.stderr
     assert "did you mean 'clip-vit-base-patch32'" in wrong.stderr

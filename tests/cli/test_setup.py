@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -11,9 +12,12 @@ from click.testing import CliRunner, Result
 
 from clipd.cli.command import main
 from clipd.config.load import load_config
+from clipd.config.options import ModelConfig
+from clipd.encode.presets import IN_THE_BOX
 from clipd.photo import Fingerprint
 
 REPOSITORY = Path(__file__).parents[2]
+NO_NETWORK = "http://127.0.0.1:9"
 
 # Stands for the user's systemd, which a test cannot have: it notes what it is told, says that
 # clipd runs after it was started, and fails where a file named "fail-VERB" asks for it.
@@ -62,6 +66,10 @@ class Home:
         return [each for each in lines if not any(word in each for word in questions)]
 
     def setup(self, *arguments: object, **environment: str) -> Result:
+        """Run ``clipd setup`` without fetching a model."""
+        return self.whole_setup("--no-fetch", *arguments, **environment)
+
+    def whole_setup(self, *arguments: object, **environment: str) -> Result:
         """Run ``clipd setup`` as this user, in this process: a new one takes .2 s each time."""
         own: dict[str, str | None] = {
             name: None for name in os.environ if name.startswith(("XDG_", "CLIPD_"))
@@ -71,7 +79,7 @@ class Home:
         with chdir(self.path):
             return CliRunner().invoke(
                 main,
-                ["setup", "--no-fetch", *map(str, arguments)],
+                ["setup", *map(str, arguments)],
                 env=own | environment,
                 catch_exceptions=False,
             )
@@ -202,20 +210,81 @@ def test_a_layout_of_the_users_own_is_kept(home: Home) -> None:
     assert home.roots() == [first, second]
 
 
-def test_weights_that_belong_to_another_model_are_left_to_the_user(home: Home) -> None:
+def test_the_keys_of_the_former_model_go_with_it(home: Home) -> None:
     home.config.parent.mkdir(parents=True)
-    text = (
-        '[model]\nname = "ViT-B-32"\npretrained = "openai"\n'
-        f'[[roots]]\npath = "{home.photos("Pictures")}"\n'
+    rest = f'[[roots]]\npath = "{home.photos("Pictures")}"\n'
+    home.config.write_text(f'[model]\nname = "ViT-B-32"\npretrained = "openai"\n{rest}')
+
+    assert home.setup("--model", "tiny").exit_code == 0
+
+    assert home.config.read_text() == f'[model]\nname = "tiny"\n{rest}'
+
+
+@pytest.mark.slow
+def test_a_model_that_does_not_exist_changes_nothing(home: Home) -> None:
+    photos = home.photos("Pictures")
+
+    first = home.setup(photos, "--model", f"{IN_THE_BOX}x")
+    assert not home.config.exists()
+    home.setup(photos)
+    home.calls()
+    before = home.config.read_text()
+    again = home.setup(photos, "--model", f"{IN_THE_BOX}x")
+
+    for failed in (first, again):
+        assert failed.exit_code == 2
+        assert f"did you mean '{IN_THE_BOX}'" in failed.stderr
+    assert home.config.read_text() == before
+    assert home.calls() == []
+
+
+def test_offline_it_takes_the_model_in_the_box_and_says_how_to_change_later(home: Home) -> None:
+    done = home.whole_setup("--offline", home.photos("Pictures"), HF_ENDPOINT=NO_NETWORK)
+
+    assert done.exit_code == 0, done.stderr
+    assert load_config(home.config).model == ModelConfig(name=IN_THE_BOX)
+    assert f"model    {IN_THE_BOX} is here: " in done.stdout
+    assert f"clipd model use {ModelConfig().name}" in done.stdout
+    assert home.calls()[-1] == "systemctl --user start clipd.service"
+
+
+def test_offline_and_another_model_contradict_each_other(home: Home) -> None:
+    failed = home.setup("--offline", "--model", "ViT-B-32-256", home.photos("Pictures"))
+
+    assert failed.exit_code == 2
+    assert not home.config.exists()
+
+
+@pytest.mark.slow
+def test_without_a_network_and_nobody_to_ask_the_command_to_type_is_named(home: Home) -> None:
+    photos = home.photos("My Pictures")
+
+    failed = home.whole_setup(photos, HF_ENDPOINT=NO_NETWORK)
+
+    assert failed.exit_code == 1
+    assert failed.stderr.count("\n") == 1
+    command = failed.stderr.strip().rpartition(": ")[2]
+    assert command == f"clipd setup --offline '{photos}'"
+    assert home.calls() == []
+    done = home.whole_setup(*shlex.split(command)[2:], HF_ENDPOINT=NO_NETWORK)
+    assert done.exit_code == 0, done.stderr
+    assert load_config(home.config).model.name == IN_THE_BOX
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_without_a_network_a_terminal_is_asked(home: Home, answer: str) -> None:
+    home.photos("Pictures")
+
+    done = on_terminal(home, f"{answer}\n", "--no-service", "Pictures", HF_ENDPOINT=NO_NETWORK)
+
+    assert "cannot fetch the model" in done.stdout
+    assert f"Go on with the model that comes with clipd, {IN_THE_BOX}" in done.stdout
+    assert load_config(home.config).model.name == (
+        IN_THE_BOX if answer == "y" else ModelConfig().name
     )
-    home.config.write_text(text)
-
-    done = home.setup("--model", "tiny")
-
-    assert done.exit_code == 1
-    assert "sets model.pretrained, which belongs to ViT-B-32" in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert home.config.read_text() == text
+    assert done.returncode == (0 if answer == "y" else 1)
+    assert ("clipd run" in done.stdout) == (answer == "y")
 
 
 def test_a_symlinked_config_stays_a_symlink(home: Home) -> None:
@@ -338,21 +407,30 @@ def test_on_a_terminal_it_asks_for_the_folder_and_suggests_the_users_own(home: H
     pictures = home.photos("Bilder")
     (home.path / ".config").mkdir()
     (home.path / ".config/user-dirs.dirs").write_text('XDG_PICTURES_DIR="$HOME/Bilder"\n')
-    ours, theirs = os.openpty()
-    try:
-        os.write(ours, b"\n")
-        done = subprocess.run(
-            [sys.executable, "-m", "clipd", "setup", "--no-fetch", "--no-service"],
-            env={"HOME": str(home.path), "PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"},
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    done = on_terminal(home, "\n", "--no-fetch", "--no-service")
 
     assert done.returncode == 0, done.stderr
     assert f"[{pictures}]" in done.stdout
     assert home.roots() == [pictures]
+
+
+def on_terminal(
+    home: Home, typed: str, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``clipd setup`` with a terminal as its standard input, in which somebody has typed."""
+    ours, theirs = os.openpty()
+    own = {"HOME": str(home.path), "PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
+    try:
+        os.write(ours, typed.encode())
+        return subprocess.run(
+            [sys.executable, "-m", "clipd", "setup", *arguments],
+            env=own | environment,
+            cwd=home.path,
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
