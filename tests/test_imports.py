@@ -20,6 +20,8 @@ MAP = {
     "open_clip": ("encode/", "tiny/"),
     "torchvision": (),
     "huggingface_hub": (),
+    "ftfy": ("encode/tokenizer",),
+    "regex": ("encode/tokenizer",),
     "PIL": ("decode/", "tiny/"),
     "pillow_heif": ("decode/",),
     "rawpy": ("decode/",),
