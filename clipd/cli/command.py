@@ -155,13 +155,18 @@ def show_example() -> None:
 @config.command("check")
 @config_option
 def check_config(config_file: Path | None) -> None:
-    """Say whether the configuration can be used, and what is wrong if not."""
+    """Say whether the configuration can be used, and what is wrong if not.
+
+    Looks for the model and the folders, too: clipd starts without them, and waits for them.
+    """
+    from clipd.cli.start_check import start_hindrances
+
     file = config_file or Paths.of().config
     checked = load_config(file)
+    hindrances = list(start_hindrances(checked, Paths.of()))
     click.echo(f"{file}: in order, {len(checked.roots)} root{'s' * (len(checked.roots) != 1)}")
-    for root in checked.roots:
-        if not root.path.exists():
-            click.echo(f"clipd: {root.path} is not there now; clipd waits for it", err=True)
+    for sentence in hindrances:
+        click.echo(f"clipd: {sentence}", err=True)
 
 
 def _ask(question: str) -> bool:

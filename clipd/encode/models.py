@@ -231,9 +231,16 @@ def _tiny(folder: Path) -> ModelSpec:
 
 def _local(config: ModelConfig, checkpoint: Path, cache: Path) -> ModelSpec:
     """Describe a checkpoint of the user's; loaded once to see that it is what it should be."""
-    if not checkpoint.is_file():
+    try:
+        is_there, stat = checkpoint.is_file(), checkpoint.stat()
+    except FileNotFoundError:
+        is_there = False
+    except OSError as error:
+        raise ModelMissingError(
+            f"model.checkpoint is {checkpoint}, which cannot be read: {error.strerror}"
+        ) from error
+    if not is_there:
         raise ModelMissingError(f"model.checkpoint is {checkpoint}, but there is no such file")
-    stat = checkpoint.stat()
     identity = [str(checkpoint), stat.st_size, stat.st_mtime_ns, stat.st_ino]
     beside = read_json(checkpoint.with_suffix(".json"))
     key = json.dumps([identity, config.name, config.pretrained, beside], sort_keys=True)

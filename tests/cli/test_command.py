@@ -8,6 +8,7 @@ import pytest
 
 from clipd import __version__
 from clipd.config.load import load_config
+from clipd.encode.presets import IN_THE_BOX
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -68,6 +69,64 @@ def test_a_good_configuration_is_in_order_and_an_absent_root_is_mentioned(tmp_pa
     assert f"{tmp_path}/Pictures is not there now" in checked.stderr
 
 
+def test_a_check_names_the_command_that_fetches_the_model(tmp_path: Path) -> None:
+    (tmp_path / "Pictures").mkdir()
+    file = config_of(tmp_path, '[[roots]]\npath = "~/Pictures"\n')
+
+    lacking = clipd(tmp_path, "config", "check")
+    file.write_text(f'model.name = "{IN_THE_BOX}"\n{file.read_text()}')
+    whole = clipd(tmp_path, "config", "check")
+
+    assert lacking.returncode == whole.returncode == 0
+    assert lacking.stderr.count("\n") == 1
+    assert "ViT-B-32-256 is not on this machine" in lacking.stderr
+    assert "`clipd model fetch`" in lacking.stderr
+    assert whole.stderr == ""
+    assert not (tmp_path / ".local").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_check_tells_of_a_folder_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "Pictures").mkdir(mode=0o300)
+    config_of(tmp_path, f'[[roots]]\npath = "~/Pictures"\n[model]\nname = "{IN_THE_BOX}"\n')
+
+    checked = clipd(tmp_path, "config", "check")
+
+    assert checked.returncode == 0
+    assert f"chmod u+rx {tmp_path}/Pictures" in checked.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[model]\nname = "ViT-B-32-265"', "did you mean 'ViT-B-32-256'"),
+        ('[model]\nname = "ViT-B-32"\npretrained = "openal"', "did you mean 'openai'"),
+        ('[model]\nname = "ViT-B-32"\ncheckpoint = "~/none.pt"', ""),
+        ('[model]\nname = "ViT-B-32"\ncheckpoint = "~/noise.pt"', "noise.pt"),
+        ('[watch]\nsetle = "1s"', "setle"),
+        ('[[roots]]\npath = "~/noise.pt"', "is a file"),
+    ],
+)
+def test_what_a_check_refuses_a_start_refuses_with_the_same_words_and_2(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    (tmp_path / "Pictures").mkdir()
+    (tmp_path / "noise.pt").write_bytes(bytes(range(256)) * 9)
+    config_of(tmp_path, f'[[roots]]\npath = "~/Pictures"\n{text}\n')
+
+    check = clipd(tmp_path, "config", "check")
+    if not complaint:
+        assert check.returncode == 0
+        assert "there is no such file" in check.stderr
+        return
+    run = clipd(tmp_path, "run", XDG_RUNTIME_DIR=str(tmp_path))
+
+    assert (check.returncode, run.returncode) == (2, 2)
+    assert complaint in check.stderr
+    assert check.stderr.splitlines()[-1] == run.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("command", [("config", "check"), ("config", "show")])
 def test_a_wrong_configuration_is_one_line_and_exit_code_2(
     tmp_path: Path, command: tuple[str, ...]
@@ -98,7 +157,7 @@ def test_a_configuration_is_checked_without_importing_what_is_heavy(tmp_path: Pa
     program = (
         "import sys, clipd.cli.command\n"
         "clipd.cli.command.main(['config', 'check'], standalone_mode=False)\n"
-        "print(sorted({'torch', 'faiss', 'PIL', 'numpy', 'sqlite_utils', 'starlette'}"
+        "print(sorted({'torch', 'faiss', 'PIL', 'sqlite_utils', 'starlette'}"
         " & set(sys.modules)))\n"
     )
 
