@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import threading
@@ -14,6 +12,7 @@ import pytest
 
 from clipd.store.verify import CheckScope
 from tests.ctl.conftest import PATIENCE_SECONDS, Ctl
+from tests.ctl.terminal import on_terminal
 from tests.serve.answering import GivenCheck, GivenService
 
 
@@ -55,29 +54,15 @@ def test_progress_is_drawn_on_a_terminal_only_where_it_is_welcome(
     ctl: Ctl, service: GivenService, extra: dict[str, str], is_lively: bool
 ) -> None:
     service.checks_end = False
-    here, there = pty.openpty()
-    process = subprocess.Popen(
-        ctl.command("verify"),
-        env=ctl.environment() | {"TERM": "xterm", "COLUMNS": "100"} | extra,
-        stdout=subprocess.DEVNULL,
-        stderr=there,
-    )
-    os.close(there)
-    check = _under_way(service)
-    drawn = b""
-    if is_lively:
-        while b"left" not in drawn:
-            drawn += os.read(here, 4096)
-    check.stop()
-    try:
-        while data := os.read(here, 4096):
-            drawn += data
-    except OSError:
-        pass  # how Linux says that the other end of a terminal is closed
-    os.close(here)
-    assert process.wait(PATIENCE_SECONDS) == 1
-    assert (b"checking vectors: 50 %, 1:05 left" in drawn) is is_lively
-    assert b"the check was ended before it was done" in drawn
+    with on_terminal(ctl, "verify", **extra) as terminal:
+        check = _under_way(service)
+        if is_lively:
+            terminal.read_until(b"left")
+        check.stop()
+        drawn = terminal.read_to_end()
+        assert terminal.exit_code() == 1
+    assert ("checking vectors: 50 %, 1:05 left" in drawn) is is_lively
+    assert "the check was ended before it was done" in drawn
 
 
 def test_ctrl_c_ends_the_check_on_both_sides(ctl: Ctl, service: GivenService) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import socket
@@ -18,6 +17,7 @@ import pytest
 from clipd.ctl import answer_wait
 from clipd.json_types import JsonValue
 from tests.ctl.conftest import Ctl
+from tests.ctl.terminal import on_terminal
 from tests.serve.answering import IDLE, GivenService, failure
 
 
@@ -132,31 +132,17 @@ def test_wait_draws_a_bar_on_a_terminal_and_never_under_no_color(
     states = [_indexing(100, 300), _indexing(200, 200), _indexing(300, 100), IDLE]
     for extra, has_bar in (({}, True), ({"NO_COLOR": "1"}, False)):
         service.states = list(states)
-        drawn = _on_terminal(ctl, extra, "status", "--wait")
+        drawn = _drawn_by(ctl, "status", "--wait", **extra)
         assert ("[####" in drawn) is has_bar
         assert ("100 of 300" in drawn) is has_bar
         assert bool(re.search(r"\d/s, \d+:\d\d left", drawn)) is has_bar
 
 
-def _on_terminal(ctl: Ctl, extra: dict[str, str], *arguments: str) -> str:
-    """Run clipctl with stderr on a terminal; return what was drawn there."""
-    here, there = pty.openpty()
-    process = subprocess.Popen(
-        ctl.command(*arguments),
-        env=ctl.environment() | {"TERM": "xterm", "COLUMNS": "100"} | extra,
-        stdout=subprocess.DEVNULL,
-        stderr=there,
-    )
-    os.close(there)
-    drawn = b""
-    try:
-        while data := os.read(here, 4096):
-            drawn += data
-    except OSError:
-        pass  # how Linux says that the other end of a terminal is closed
-    os.close(here)
-    assert process.wait(30) == 0
-    return drawn.decode()
+def _drawn_by(ctl: Ctl, *arguments: str, **environment: str) -> str:
+    with on_terminal(ctl, *arguments, **environment) as terminal:
+        drawn = terminal.read_to_end()
+        assert terminal.exit_code() == 0
+    return drawn
 
 
 STOPPED_LISTENER = """
@@ -221,7 +207,7 @@ def test_a_search_says_on_a_terminal_that_the_model_wakes_up(
 
     service.before_status = status_asked.set
     service.before_search = wait_until_status_was_asked
-    drawn = _on_terminal(ctl, {}, "search", "x")
+    drawn = _drawn_by(ctl, "search", "x")
     assert "waking the model..." in drawn
     assert drawn.index("waking") < drawn.rindex("\x1b[K")
 
