@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from clipd.encode.models import insist_on_known, resolve
 from clipd.encode.presets import preset_named
 from clipd.errors import FetchError, NotRunningError, RequestError
 from clipd.json_types import JsonObject
+from clipd.pathtext import shown
 
 _TAKE_OVER_SECONDS = 60.0  # to end the work at hand and to load or build another index
 _LOOK_EVERY_SECONDS = 0.1
@@ -55,37 +57,46 @@ def change_model(
     except FetchError as error:
         raise FetchError(f"{error}. {file} is unchanged") from error
     write_config_text(file, old, new, say)
-    is_in_use = take_over(resolve(wanted, paths.models, paths.cache).fingerprint, paths, say)
+    try:
+        is_in_use = take_over(wanted, file, paths, say)
+    except NotRunningError:
+        say("service  clipd does not run; it will use the model when it is started")
+        return
     if is_in_use and before.model != after.model:
         _say_what_next(before, say)
 
 
-def take_over(fingerprint: str, paths: Paths, say: Say) -> bool:
+def take_over(wanted: ModelConfig, file: Path, paths: Paths, say: Say) -> bool:
     """Have a running clipd read its configuration again; return whether it uses a model then.
 
     Args:
-        fingerprint: of that model.
+        wanted: the model; its weights are here.
+        file: the configuration that asks for it.
         paths: whose clipd.
         say: shows a line: what came of it.
+
+    Raises:
+        NotRunningError: no clipd runs.
     """
+    fingerprint = resolve(wanted, paths.models, paths.cache).fingerprint
     client = Client(paths.socket)
-    try:
-        pid = int(str(client.ping()["pid"]))
-        if _model_of(client.get("/v1/status")) == fingerprint:
-            say(f"service  clipd (pid {pid}) uses it already")
-            return True
-    except NotRunningError:
-        say("service  clipd does not run; it will use the model when it is started")
+    status = client.get("/v1/status")
+    pid = status.get("pid")
+    if _uses(status, fingerprint):
+        say(f"service  clipd (pid {pid}) uses it already")
+        return True
+    if not _is_same_file(str(status.get("config")), file):
+        say(f"service  clipd (pid {pid}) runs with another configuration: {status.get('config')}")
         return False
     # The socket may lead to another machine: only the holder of our own lock is sent a signal.
     if lock_holder(paths.state / "lock") != str(pid):
         say("service  cannot tell which process clipd is; have it read the configuration again")
         return False
-    os.kill(pid, signal.SIGHUP)
-    return _is_taken_over(client, pid, fingerprint, say)
+    os.kill(int(str(pid)), signal.SIGHUP)
+    return _is_taken_over(client, fingerprint, say)
 
 
-def _is_taken_over(client: Client, pid: int, fingerprint: str, say: Say) -> bool:
+def _is_taken_over(client: Client, fingerprint: str, say: Say) -> bool:
     deadline = time.monotonic() + _TAKE_OVER_SECONDS
     pause = threading.Event()
     while time.monotonic() < deadline:
@@ -93,20 +104,28 @@ def _is_taken_over(client: Client, pid: int, fingerprint: str, say: Say) -> bool
             status = client.get("/v1/status")
         except (NotRunningError, RequestError):
             status = {}  # it is starting anew just now
-        if _model_of(status) == fingerprint:
-            say(f"service  clipd (pid {pid}) uses it now")
+        if _uses(status, fingerprint):
+            say(f"service  clipd (pid {status.get('pid')}) uses it now")
             return True
         pause.wait(_LOOK_EVERY_SECONDS)
-    say(
-        f"service  clipd (pid {pid}) was told, but still uses another model: it may run with "
-        "another configuration; see: clipctl status"
-    )
+    say("service  clipd was told, but does not use it yet; see: clipctl status")
     return False
 
 
-def _model_of(status: JsonObject) -> str:
-    model = status.get("model")
-    return str(model.get("fingerprint")) if isinstance(model, dict) else ""
+def _is_same_file(shown_path: str, file: Path) -> bool:
+    if shown_path == shown(os.fsencode(file.absolute())):
+        return True
+    with suppress(OSError):
+        return os.path.samefile(shown_path, file)
+    return False
+
+
+def _uses(status: JsonObject, fingerprint: str) -> bool:
+    model, encoder = status.get("model"), status.get("encoder")
+    if not isinstance(model, dict) or not isinstance(encoder, dict):
+        return False
+    # Without weights it answers from the vectors of the last model, which may be this one.
+    return model.get("fingerprint") == fingerprint and encoder.get("state") != "absent"
 
 
 def _as_listed(wanted: ModelConfig) -> ModelConfig:
@@ -119,7 +138,7 @@ def _say_what_next(before: Config, say: Say) -> None:
     say("")
     say("Your photos are encoded again now. Watch it:  clipctl status --wait")
     say(
-        f"What {before.model.name} made is kept for {write_duration(before.store.keep)} "
-        "(store.keep): a change back costs nothing until then."
+        f"Vectors of other models are kept for {write_duration(before.store.keep)} (store.keep): "
+        "a change back costs nothing until then."
     )
-    say(f"To drop it sooner:                            clipd model forget {before.model.name}")
+    say("To drop them sooner:                          clipd model forget --others")

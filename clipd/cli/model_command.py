@@ -6,6 +6,7 @@ The encoder's modules bring numpy along; they are imported by the commands that 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.options import ModelConfig
 from clipd.ctl.command_group import CommandGroup
-from clipd.errors import ModelMissingError
+from clipd.errors import ModelMissingError, NotRunningError
 
 if TYPE_CHECKING:
     from clipd.encode.models import Listed
@@ -61,9 +62,17 @@ def list_models(everything: bool) -> None:
 def fetch_model(name: str, pretrained: str, config_file: Path | None) -> None:
     """Fetch the weights of a model, by default of the configured one.
 
-    It may be interrupted: run again, it goes on where it was.
+    It may be interrupted: run again, it goes on where it was. A running clipd that waits for the
+    model takes it up.
     """
-    click.echo(get_model(wanted_model(name, pretrained, config_file)))
+    from clipd.cli.model_change import take_over
+
+    wanted = wanted_model(name, pretrained, config_file)
+    click.echo(f"model    {get_model(wanted)}")
+    if not name:
+        with suppress(NotRunningError):
+            paths = Paths.of()
+            take_over(wanted, config_file or paths.config, paths, click.echo)
 
 
 @model.command("use")

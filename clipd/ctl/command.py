@@ -23,7 +23,6 @@ from clipd.errors import ClipdError, NotRunningError, RequestError
 _NEXT = {
     "query_empty": 'clipctl search "sunset over water"',
     "internal": "journalctl --user -u clipd -e",
-    "model_missing": "clipd model fetch",
     "busy": "clipctl status",
     "too_many_connections": "clipctl status",
     "storage_full": "df -h",

@@ -90,6 +90,8 @@ class Meter:
             return f"{words}; go on with: clipctl resume"
         if self.state == "resting":
             return f"{words}; goes on when plugged in"
+        if self.state == "waiting":
+            return f"{words}; the model is missing, see: clipctl status"
         left = self.seconds_left
         return words if left is None else f"{words}, {self.rate:.0f}/s, {clock(left)} left"
 

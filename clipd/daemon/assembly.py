@@ -13,13 +13,13 @@ from functools import partial
 
 from clipd.config.folders import Paths
 from clipd.config.options import Config
+from clipd.daemon.model_choice import ModelArrival, choose_model
 from clipd.daemon.parts import Children, WritePath
 from clipd.daemon.service import Daemon
 from clipd.daemon.status import StatusBoard
 from clipd.decode.pool import DecoderPool
 from clipd.decode.world import codec_versions, refusal_world
 from clipd.encode.handle import Encoder
-from clipd.encode.models import resolve
 from clipd.errors import StoreUnavailableError
 from clipd.ingest.backfill import Backfill, Retries, WorldOf
 from clipd.ingest.batches import Batches
@@ -67,6 +67,7 @@ class Running:
     reader: CatalogReader
     search: Search
     limits: Limits
+    arrival: ModelArrival | None  # of the model's weights, where what takes a vector waits for them
 
     def adapt(self, config: Config) -> None:
         """Go by what of a new configuration needs no restart; see :func:`needs_restart`."""
@@ -89,6 +90,7 @@ class _Stores:
     stored: StoreView
     roots: tuple[Root, ...]
     notes: tuple[str, ...]
+    absence: str  # why the model makes no vectors, "" where it does
 
 
 @contextmanager
@@ -99,6 +101,7 @@ def assembled(
     complaint: str = "",
     *,
     is_paused: bool = False,
+    needs_model: bool = False,
 ) -> Iterator[Running]:
     """Run all parts for the length of the block: started top to bottom, stopped bottom to top.
 
@@ -106,9 +109,11 @@ def assembled(
         sock: where to answer; it listens already.
         complaint: a sentence that the status should show, "" for none.
         is_paused: begin with the work held, as the user wanted before a reload.
+        needs_model: do not begin without the weights of the model.
     """
     with ExitStack() as running:
-        stores = _open_stores(running, config, paths)
+        arrival = ModelArrival(config.model, paths)
+        stores = _open_stores(running, config, paths, needs_model)
         # Ends after all that a request may wait for, and before what it reads.
         lanes = running.enter_context(request_lanes())
         catalog, stored = stores.catalog, stores.stored
@@ -122,7 +127,7 @@ def assembled(
         pause = Pause(config.power)
         if is_paused:
             pause.pause()
-        encoder, workers = _start_workers(running, config, paths, stored, inbox)
+        encoder, workers = _start_workers(running, config, paths, stores, inbox)
         world_of = _worlds(config, stored.spec.fingerprint)
         intake = Intake(
             Changes(backlog, lambda folder: _expand(library, folder)),
@@ -136,7 +141,9 @@ def assembled(
             intake,
             Settler(catalog, backlog, looker),
             workers,
-            Recorder(catalog, model, backlog.put_back, looker.fingerprint, world_of),
+            Recorder(
+                catalog, model, backlog.put_back, looker.fingerprint, world_of, stores.absence
+            ),
             _upkeep(config, paths, stores),
             pause,
         )
@@ -148,7 +155,7 @@ def assembled(
         )
         write_path = WritePath(states, watcher, inbox, indexer, pause)
         children = Children(encoder, workers.pool)
-        board = StatusBoard(stored, write_path, children, stores.notes)
+        board = StatusBoard(paths.config, stored, write_path, children, stores.notes)
         board.complain(complaint)
         memory = TextMemory(catalog, model, inbox)
         vectors = QueryVectors(stored, encoder, workers.pool, memory.remember)
@@ -163,32 +170,33 @@ def assembled(
         running.callback(verifier.close)
         running.callback(_give_up_start, encoder)
         running.callback(states.hurry)  # the indexer, too, may be waiting for a disk
-        yield Running(write_path, board, reader, search, limits)
+        yield Running(
+            write_path, board, reader, search, limits, arrival if stores.absence else None
+        )
 
 
-def _open_stores(running: ExitStack, config: Config, paths: Paths) -> _Stores:
-    spec = resolve(config.model, paths.models, paths.cache)
+def _open_stores(running: ExitStack, config: Config, paths: Paths, needs_model: bool) -> _Stores:
     catalog, note = open_catalog(paths.state, time.time())
     running.enter_context(closing(catalog))
     if note:
         _log.warning("%s", note)
     reader = running.enter_context(closing(CatalogReader(catalog.file, catalog.access)))
     with catalog.writing():
-        model = catalog.use_model(spec, int(time.time()))
+        model = choose_model(catalog, config.model, paths, is_needed=needs_model)
         roots = _enter_roots(catalog, config)
     _retire_other_roots(catalog, roots)
     follower = IndexFollower(
         reader,
-        model,
-        spec,
+        model.id,
+        model.spec,
         config.index.kind,
         paths.state,
-        drop=partial(_drop, catalog, model),
+        drop=partial(_drop, catalog, model.id),
         keep_seconds=config.store.keep,
     )
     _log.info("%s", follower.start())
-    stored = StoreView(spec, model, reader, follower)
-    return _Stores(catalog, stored, roots, (note,) if note else ())
+    stored = StoreView(model.spec, model.id, reader, follower)
+    return _Stores(catalog, stored, roots, (note,) if note else (), model.absence)
 
 
 def _worlds(config: Config, model: str) -> WorldOf:
@@ -227,9 +235,10 @@ def _retire_other_roots(catalog: Catalog, roots: Sequence[Root]) -> None:
 
 
 def _start_workers(
-    running: ExitStack, config: Config, paths: Paths, stored: StoreView, inbox: Inbox
+    running: ExitStack, config: Config, paths: Paths, stores: _Stores, inbox: Inbox
 ) -> tuple[Encoder, Workers]:
-    encoder = Encoder(stored.spec, config.encoder, paths.cache)
+    stored = stores.stored
+    encoder = Encoder(stored.spec, config.encoder, paths.cache, stores.absence)
     batches = running.enter_context(Batches(encoder, config.encoder.batch, inbox.post))
     # Closed before the thread of the batches is joined, which may be waiting for its start.
     running.callback(encoder.close, _ENCODER_GRACE_SECONDS)

@@ -12,6 +12,7 @@ import logging
 import resource
 import socket
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from clipd.config.folders import Paths
@@ -52,10 +53,12 @@ def run(config_file: Path | None) -> int:
     _raise_descriptor_limit()
     with listening_to_signals() as signals, spawning():
         paths = Paths.of()
-        config = load_config(config_file)
+        if config_file is not None:
+            paths = replace(paths, config=config_file.absolute())
+        config = load_config(paths.config)
         paths.make()
         with single_instance(paths.state / "lock"), listening(paths.socket) as sock:
-            _run_and_reload(config, config_file, paths, sock, signals)
+            _run_and_reload(config, paths, sock, signals)
         return 1 if signals.has_failed else 0
 
 
@@ -69,17 +72,22 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _run_and_reload(
-    config: Config, file: Path | None, paths: Paths, sock: socket.socket, signals: Signals
-) -> None:
+def _run_and_reload(config: Config, paths: Paths, sock: socket.socket, signals: Signals) -> None:
     """Run with one configuration after the other; one that cannot be used changes nothing."""
     before: Config | None = None  # to go back to, while another one is tried
-    complaint, is_paused = "", False
+    complaint, is_paused, needs_model = "", False, False
     while not signals.must_end:
         with ExitStack() as running:
             try:
                 daemon = running.enter_context(
-                    assembled(config, paths, sock, complaint, is_paused=is_paused)
+                    assembled(
+                        config,
+                        paths,
+                        sock,
+                        complaint,
+                        is_paused=is_paused,
+                        needs_model=needs_model and before is not None,
+                    )
                 )
             except StoreUnavailableError as error:
                 _wait_for_store(error, signals)
@@ -91,14 +99,15 @@ def _run_and_reload(
                 config, before = before, None
                 continue
             _log.info("clipd answers on %s", paths.socket)
-            config, fresh = _stay_until_told(daemon, config, file, paths, signals)
+            config, fresh = _stay_until_told(daemon, config, paths, signals)
             is_paused = daemon.write_path.pause.is_paused
+            needs_model = daemon.arrival is None  # searches work: no reload may end that
         if fresh is not None:
             config, before, complaint = fresh, config, ""
 
 
 def _stay_until_told(
-    daemon: Running, config: Config, file: Path | None, paths: Paths, signals: Signals
+    daemon: Running, config: Config, paths: Paths, signals: Signals
 ) -> tuple[Config, Config | None]:
     """Look after the daemon until it has to stop, or to start anew.
 
@@ -112,15 +121,15 @@ def _stay_until_told(
             notify_stopping()
             return config, None
         if not signals.must_reload:
-            return config, config  # to open anew what could not be written
+            return config, config  # to open anew what could not be written, or has come
         signals.must_reload = False
         notify_reloading()
         try:
-            fresh = load_config(file)
+            fresh = load_config(paths.config)
         except ClipdError as error:
             daemon.board.complain(_complaint(error))
             continue
-        if needs_restart(config, fresh):
+        if needs_restart(config, fresh) or daemon.arrival is not None:
             return config, fresh
         daemon.adapt(fresh)
         daemon.board.complain("")
@@ -143,7 +152,8 @@ def _complaint(error: ClipdError) -> str:
 def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
     """Feed systemd's watchdog with real checks, and keep its status line true.
 
-    Returns when a signal has come, or when the catalog has to be opened anew.
+    Returns when a signal has come, when the catalog has to be opened anew, or when weights that
+    were not here may have come.
     """
     interval = min(watchdog_interval() or _LOOK_EVERY_SECONDS, _LOOK_EVERY_SECONDS)
     health = Health(paths.socket, daemon.write_path.indexer, daemon.write_path.watcher)
@@ -151,6 +161,8 @@ def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
     while not (signals.must_end or signals.must_reload):
         signals.wait(interval)
         if daemon.reader.must_reopen():
+            return
+        if daemon.arrival is not None and daemon.arrival.has_happened():
             return
         if health.is_good():
             notify_watchdog()

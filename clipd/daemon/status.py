@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from clipd import __version__
 from clipd.daemon.figures import CatalogFigures
@@ -19,13 +20,20 @@ class StatusBoard:
     """Gathers the figures of all parts. Any thread."""
 
     def __init__(
-        self, stored: StoreView, write_path: WritePath, children: Children, notes: Sequence[str]
+        self,
+        config_file: Path,
+        stored: StoreView,
+        write_path: WritePath,
+        children: Children,
+        notes: Sequence[str],
     ) -> None:
         """Join the parts that have figures.
 
         Args:
+            config_file: the configuration that a reload reads.
             notes: sentences about the start that are worth repeating.
         """
+        self._config_file = config_file
         self._stored = stored
         self._figures = CatalogFigures(stored)
         self._write_path = write_path
@@ -59,6 +67,8 @@ class StatusBoard:
             return "resting"
         if is_scanning:
             return "scanning"
+        if has_work and self._children.encoder.status().state == "absent":
+            return "waiting"
         return "indexing" if has_work else "idle"
 
     def _lacks_vectors(self, progress: IngestProgress) -> bool:
@@ -71,6 +81,7 @@ class StatusBoard:
         return {
             "pid": os.getpid(),
             "version": __version__,
+            "config": shown(os.fsencode(self._config_file)),
             "uptime_s": round(time.time() - self._started),
             "state": self.state(),
             "photos": counts.photos,

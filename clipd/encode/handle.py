@@ -19,7 +19,13 @@ from clipd.encode.encoder_child import EncoderChild, Patience
 from clipd.encode.keeper import EncoderState, Keeper
 from clipd.encode.model_json import as_json
 from clipd.encode.registry import OFFLINE, environment_of
-from clipd.errors import ChildError, EncodeError, EncoderClosedError, EncoderDiedError
+from clipd.errors import (
+    ChildError,
+    EncodeError,
+    EncoderClosedError,
+    EncoderDiedError,
+    ModelMissingError,
+)
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
 from clipd.process.seals import Seals
@@ -56,8 +62,19 @@ class Encoder:
     starts with the first call and ends after ``idle_unload`` without one.
     """
 
-    def __init__(self, spec: ModelSpec, config: EncoderConfig, cache: Path) -> None:
+    def __init__(
+        self, spec: ModelSpec, config: EncoderConfig, cache: Path, absence: str = ""
+    ) -> None:
+        """Make an encoder; nothing is started yet.
+
+        Args:
+            spec: the model.
+            config: how it is to run.
+            cache: for what can be found out again.
+            absence: why there are no weights, as a sentence: every call fails with it.
+        """
         self._spec = spec
+        self._absence = absence
         self._lanes = (threading.Lock(), threading.Lock())  # held during a call, one each
         order = _first_order(spec, config, cache)
         self._keeper = Keeper(order, _environment(spec, config), config.idle_unload)
@@ -83,6 +100,8 @@ class Encoder:
         """
         if not len(pixels):
             return self._nothing()
+        if self._absence:
+            raise EncodeError(self._absence)
         order, body = self._images_order(pixels)
         with self._lanes[_IMAGES], self._keeper.calling():
             return self._ask(self._keeper.awake(), _IMAGES, order, body)
@@ -92,6 +111,7 @@ class Encoder:
 
         Raises:
             EncodeError: it did not work, twice, or the model makes no usable vector of one.
+            ModelMissingError: there are no weights.
         """
         vectors = self._answer_query(*self._images_order(pixels))
         if np.isnan(vectors).any():
@@ -103,6 +123,7 @@ class Encoder:
 
         Raises:
             EncodeError: it did not work, twice.
+            ModelMissingError: there are no weights.
         """
         if not texts:
             return self._nothing()
@@ -113,6 +134,8 @@ class Encoder:
     def status(self) -> EncoderStatus:
         """Return how the encoder is; never waits."""
         state, error = self._keeper.state()
+        if self._absence:
+            state, error = "absent", self._absence
         about = {key: self._keeper.about(key) for key in ("device", "precision", "reason")}
         seals = self._keeper.seals()
         return EncoderStatus(state=state, model=self._spec.name, error=error, seals=seals, **about)
@@ -140,6 +163,8 @@ class Encoder:
 
     def _answer_query(self, order: dict[str, JsonValue], body: bytes | memoryview) -> Vectors:
         """Encode on the lane of queries; when the child dies meanwhile, once more with a new."""
+        if self._absence:
+            raise ModelMissingError(self._absence)
         deadline = time.monotonic() + _QUERY_SECONDS
         with self._keeper.calling(), self._turn(deadline):
             try:

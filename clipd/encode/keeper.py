@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 _START_PATIENCE = Patience(60.0, 900.0)
 _SILENCE_WORTH_TELLING_SECONDS = 2.0
 
-EncoderState = Literal["asleep", "starting", "ready", "silent"]  # silent: it does not answer
+# silent: it does not answer; absent: there is no model for it
+EncoderState = Literal["asleep", "starting", "ready", "silent", "absent"]
 
 
 class Keeper:

@@ -85,6 +85,13 @@ def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
     )
 
 
+def homes(config: ModelConfig, folder: Path) -> tuple[Path, ...]:
+    """Return where the fetched weights of a model may lie, the likeliest place first."""
+    architecture, pretrained = _meant(config)
+    names = architectures_for(architecture, pretrained)
+    return tuple(folder / slug(name, pretrained) for name in names)
+
+
 def insist_on_known(config: ModelConfig, cache: Path) -> None:
     """Check that there is such a model, without a network.
 
@@ -240,7 +247,10 @@ def _local(config: ModelConfig, checkpoint: Path, cache: Path) -> ModelSpec:
             f"model.checkpoint is {checkpoint}, which cannot be read: {error.strerror}"
         ) from error
     if not is_there:
-        raise ModelMissingError(f"model.checkpoint is {checkpoint}, but there is no such file")
+        raise ModelMissingError(
+            f"model.checkpoint is {checkpoint}, but there is no such file: put it there, or use "
+            f"the model in the box: clipd model use {IN_THE_BOX}"
+        )
     identity = [str(checkpoint), stat.st_size, stat.st_mtime_ns, stat.st_ino]
     beside = read_json(checkpoint.with_suffix(".json"))
     key = json.dumps([identity, config.name, config.pretrained, beside], sort_keys=True)

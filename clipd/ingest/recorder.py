@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -34,6 +35,7 @@ class Recorder:
         again: Callable[[bytes, float], None],
         fingerprint_of: Callable[[bytes], Fingerprint | None],
         world_of: WorldOf,
+        absence: str = "",
     ) -> None:
         """Make a recorder.
 
@@ -42,6 +44,7 @@ class Recorder:
             again: has a path looked at again after a number of seconds.
             fingerprint_of: looks at a path; None where there is no telling.
             world_of: tells what a refusal of a kind depends on besides the file.
+            absence: why there is no model, as a sentence: no picture is worth decoding then.
         """
         self._catalog = catalog
         self._model = model
@@ -50,9 +53,11 @@ class Recorder:
         self._world_of = world_of
         self.decoded = 0
         self.encoded = 0
-        self.problem = ""
+        self.problem = absence
         self._wait = _ENCODER_WAITS[0]
-        self._retry_at = 0.0  # time.monotonic(); no picture is worth decoding before
+        self._retry_at = (
+            math.inf if absence else 0.0
+        )  # time.monotonic(); no picture is worth decoding before
         self._lately: deque[tuple[float, int]] = deque()  # (time.monotonic(), photos encoded)
 
     def known(self, file: ToRead, decoded: Decoded) -> None:
@@ -120,7 +125,7 @@ class Recorder:
 
     def encoder_wait(self) -> float:
         """Return for how many seconds a failing encoder is to be left alone; 0 when it works."""
-        return max(0.0, self._retry_at - time.monotonic())
+        return min(max(0.0, self._retry_at - time.monotonic()), _ENCODER_WAITS[1])
 
     def rate(self) -> float:
         """Return the photos encoded per second over the last half minute."""

@@ -61,6 +61,7 @@ class Catalog:
 
         self.model = models.model
         self.use_model = models.use_model
+        self.model_in_use = models.model_in_use
         self.models = models.models
         self.forget_vectors = models.forget_vectors
         self.forget_model = models.forget_model

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipd.errors import EncodeError
-from clipd.photo import ModelSpec
+from clipd.photo import ModelSpec, Preprocess
 from clipd.store.query_texts import hash_of
 from clipd.store.rows import ModelRow
 from clipd.store.writer import Writer
 
 TEXT_VECTORS_KEPT = 10_000
+_ANY_SIDE = 224  # of pictures for a model that is not there to look at them
 
 
 class ModelWriter:
@@ -43,6 +44,19 @@ class ModelWriter:
             sql = "UPDATE models SET left_at = CASE id WHEN ? THEN NULL ELSE ifnull(left_at, ?) END"
             self._writer.write(sql, model, now)
         return model
+
+    def model_in_use(self) -> tuple[int, ModelSpec] | None:
+        """Return the model that was used last and its id, as far as it is known without weights.
+
+        That is its name, the length of its vectors and its fingerprint. None: there was none yet.
+        """
+        row = self._writer.first(
+            "SELECT id, name, dim, fingerprint FROM models WHERE left_at IS NULL ORDER BY id DESC"
+        )
+        if row is None:
+            return None
+        model, name, dim, fingerprint = row
+        return int(model), ModelSpec(name, "", "", "", dim, Preprocess(side=_ANY_SIDE), fingerprint)
 
     def purge_models(self, before: int, limit: int = 2000) -> bool:
         """Drop a slice of the vectors of models that are not in use since ``before``.

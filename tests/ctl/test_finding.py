@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipd.ctl import client
-from clipd.errors import ModelMissingError, RequestError, StoppingError
+from clipd.errors import RequestError, StoppingError, StorageFullError
 from clipd.photo import Hit
 from clipd.search.query import Query, Term
 from tests.ctl.conftest import Ctl
@@ -163,12 +163,12 @@ def test_a_wrong_request_is_told_apart_from_a_wrong_command(
 
 def test_a_refusal_ends_with_the_next_command(ctl: Ctl, service: GivenService) -> None:
     def fail() -> None:
-        raise ModelMissingError("the weights of ViT-B-32-256 are not here")
+        raise StorageFullError("there is no room for the query")
 
     service.before_search = fail
     said = ctl("search", "sunset")
     assert said.code == 1
-    assert said.err.endswith("clipd model fetch\n")
+    assert said.err.endswith("next: df -h\n")
 
 
 def test_a_reader_that_has_enough_ends_the_command_quietly(ctl: Ctl, service: GivenService) -> None:

@@ -53,12 +53,14 @@ def test_without_progress_there_is_no_time_left_to_tell() -> None:
 def test_a_hold_says_what_ends_it() -> None:
     assert "clipctl resume" in str(metered(state(5, word="paused")))
     assert "plugged in" in str(metered(state(5, word="resting")))
+    assert "the model is missing" in str(metered(state(5, word="waiting")))
 
 
 def test_only_rest_with_nothing_waiting_is_done() -> None:
     assert is_done(state(0, word="idle"))
     assert is_done(state(0, word="paused"))
     assert not is_done(state(1, word="paused"))
+    assert not is_done(state(1, word="waiting"))
     assert not is_done(state(0, word="scanning"))
     assert not is_done({})
 

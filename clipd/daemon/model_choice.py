@@ -1,0 +1,97 @@
+"""Which model the daemon works with: the configured one, or what is left where that is absent."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipd.config.folders import Paths
+from clipd.config.options import ModelConfig
+from clipd.encode.models import homes, resolve
+from clipd.encode.presets import preset_named
+from clipd.errors import ModelMissingError
+from clipd.photo import ModelSpec, Preprocess
+from clipd.store.catalog import Catalog
+
+_log = logging.getLogger(__name__)
+_NO_MODEL = 0  # SQLite gives ids from 1 on
+_USUAL_DIM = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenModel:
+    """A model as the catalog knows it, and whether it can make vectors."""
+
+    id: int
+    spec: ModelSpec
+    absence: str = ""  # why it makes no vectors, and what to do; "" where it does
+
+
+class ModelArrival:
+    """Tells whether weights that are not here may have come. Cheap enough for every few seconds."""
+
+    def __init__(self, config: ModelConfig, paths: Paths) -> None:
+        """Note what is here; to be made before the model is looked for."""
+        self._config = config
+        self._folder = paths.models
+        self._mark = self._look()
+
+    def has_happened(self) -> bool:
+        """Whether it is worth looking for the model again."""
+        return self._look() != self._mark
+
+    def _look(self) -> list[tuple[str, int, int]]:
+        found = []
+        for file in self._files():
+            with suppress(OSError):
+                stat = file.stat()
+                found.append((str(file), stat.st_size, stat.st_mtime_ns))
+        return found
+
+    def _files(self) -> Iterator[Path]:
+        if self._config.checkpoint is not None:
+            yield self._config.checkpoint.expanduser()
+            return
+        for home in homes(self._config, self._folder):
+            # What is still being fetched grows all the time, and is of no use yet.
+            yield from (each for each in sorted(home.glob("*")) if ".part" not in each.suffixes)
+
+
+def choose_model(
+    catalog: Catalog, config: ModelConfig, paths: Paths, *, is_needed: bool
+) -> ChosenModel:
+    """Return the configured model; without its weights, that whose vectors were used last.
+
+    So a start without a model answers what its vectors know: searches made before, `similar`.
+    To be called in a transaction.
+
+    Args:
+        catalog: notes which model is in use.
+        config: the ``[model]`` table.
+        paths: where models lie.
+        is_needed: whether nothing else than the configured one will do.
+
+    Raises:
+        ModelMissingError: it is needed, and its weights are not here.
+        ModelError: there is no such model, or it cannot be used.
+    """
+    try:
+        spec = resolve(config, paths.models, paths.cache)
+    except ModelMissingError as error:
+        if is_needed:
+            raise
+        _log.error("%s", error)
+        last = catalog.model_in_use()
+        return ChosenModel(*(last or (_NO_MODEL, _placeholder(config.name))), str(error))
+    return ChosenModel(catalog.use_model(spec, int(time.time())), spec)
+
+
+def _placeholder(name: str) -> ModelSpec:
+    """Describe a model that nobody has seen yet, so that an empty index can stand for it."""
+    preset = preset_named(name)
+    dim = preset.dim if preset and preset.dim else _USUAL_DIM
+    return ModelSpec(name, "", "", "", dim, Preprocess(side=224), "")
