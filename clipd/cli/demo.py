@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from clipd.encode.presets import IN_THE_BOX
 from clipd.errors import ClipdError
 from clipd.process.child import die_with_parent
 from clipd.tiny.scenes import draw
@@ -115,7 +116,7 @@ class _Demo:
             scene = _SCENES[number % len(_SCENES)]
             self._save(f"{number:03d} {scene}.jpg", scene, seed=10_000 + number)
         self._config.write_text(
-            '[model]\nname = "tiny"\n\n'
+            f'[model]\nname = "{IN_THE_BOX}"\n\n'
             f"[[roots]]\npath = {json.dumps(str(self._photos))}\n\n"
             '[power]\non_battery = "work"\n'
         )
@@ -156,17 +157,20 @@ class _Demo:
             self._await_place(renamed, lambda names: renamed not in names)
 
     def explain(self) -> None:
-        """Print what to try on a daemon that is left running."""
+        """Print what to try on a daemon that is left running, as any shell understands it."""
         assert self._process is not None
+        folder, pid = shlex.quote(str(self._folder)), self._process.pid
+        programs = shlex.quote(str(Path(sys.executable).parent))
         print(
             f"\nclipd goes on running on {self._photos}. Try:\n"
-            f"    export CLIPD_SOCKET={self._environment['CLIPD_SOCKET']}\n"
+            f"    export CLIPD_SOCKET={folder}/clipd.sock PATH={programs}:$PATH\n"
             '    clipctl search "a cat"\n'
             '    clipctl search "sailing boat" --minus sunset\n'
             "    clipctl status\n"
-            f"    xdg-open {self._photos}\n"
+            f"    xdg-open {folder}/photos\n"
             "and when you have seen enough:\n"
-            f"    kill {self._process.pid} && rm -r {self._folder}"
+            # It saves its index on the way out, which must not lie in a folder that goes away.
+            f"    kill {pid} && tail --pid={pid} -f /dev/null && rm -r {folder}"
         )
 
     def _save(self, name: str, scene: str, seed: int) -> None:

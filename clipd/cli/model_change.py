@@ -18,6 +18,7 @@ from clipd.config.load import parse_config, read_config
 from clipd.config.options import Config, ModelConfig
 from clipd.config.units import write_duration
 from clipd.ctl.client import Client
+from clipd.ctl.service_advice import how_to_start
 from clipd.daemon.instance import lock_holder
 from clipd.encode.models import insist_on_known, resolve
 from clipd.encode.presets import preset_named
@@ -60,7 +61,7 @@ def change_model(
     try:
         is_in_use = take_over(wanted, file, paths, say)
     except NotRunningError:
-        say("service  clipd does not run; it will use the model when it is started")
+        say(f"service  clipd does not run, and will use it when it does; {how_to_start()}")
         return
     if is_in_use and before.model != after.model:
         _say_what_next(before, say)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from clipd.ctl.service_advice import how_to_look, how_to_restart
 from clipd.errors import NotRunningError
 
 # A daemon that works answers a ping in milliseconds, whatever else it does.
@@ -66,10 +67,7 @@ def _silence(sock: socket.socket, seconds: float) -> str:
     pid = int(_UCRED.unpack(credentials)[0])
     if _state(pid) == "T":
         return f"clipd does not answer: pid {pid} is stopped; let it go on with: kill -CONT {pid}"
-    return (
-        f"clipd (pid {pid}) does not answer; see what it does with: journalctl --user -u clipd -e; "
-        "start it anew with: systemctl --user restart clipd"
-    )
+    return f"clipd (pid {pid}) does not answer; {how_to_look()}; {how_to_restart()}"
 
 
 def _state(pid: int) -> str:

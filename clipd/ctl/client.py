@@ -20,10 +20,10 @@ from typing import BinaryIO, NamedTuple
 
 from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long, socket_path
 from clipd.ctl.answer_wait import ANSWER_SECONDS, PING_SECONDS, AnswerWait
+from clipd.ctl.service_advice import how_to_look, how_to_restart, how_to_start
 from clipd.errors import NotRunningError, RequestError
 from clipd.json_types import JsonObject
 
-START = "start it with: systemctl --user start clipd"
 _PIECE_BYTES = 1 << 16
 # A clipd that reads a changed configuration, or opens its catalog anew, stops and starts within
 # its process. It stops answering at most so long after it has begun to refuse.
@@ -165,8 +165,7 @@ class Client:
 
     def _went_away(self) -> NotRunningError:
         return NotRunningError(
-            f"clipd at {self._path} went away before it answered; "
-            "see: systemctl --user status clipd"
+            f"clipd at {self._path} went away before it answered; {how_to_look()}"
         )
 
     def _connect(self) -> socket.socket:
@@ -186,7 +185,7 @@ class Client:
             sock.close()
             raise NotRunningError(
                 f"clipd does not answer at {self._path}: others wait there already; "
-                "start it anew with: systemctl --user restart clipd"
+                f"{how_to_restart()}"
             ) from error
         except OSError as error:
             sock.close()
@@ -195,7 +194,7 @@ class Client:
                 if isinstance(error, PermissionError)
                 else f"clipd does not run (no answer at {self._path})"
             )
-            raise NotRunningError(f"{reason}; {START}") from error
+            raise NotRunningError(f"{reason}; {how_to_start()}") from error
         return sock
 
 

@@ -19,7 +19,7 @@ def test_the_model_in_the_box_needs_no_network_and_no_editor(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert file.read_text() == TEXT.replace("ViT-B-32-256", IN_THE_BOX)
     assert f"config   {file}: changed\n" in done.stdout
-    assert "clipd does not run" in done.stdout
+    assert "clipd does not run, and will use it when it does; start it with: " in done.stdout
 
 
 def test_a_name_is_written_as_it_is_listed(tmp_path: Path) -> None:

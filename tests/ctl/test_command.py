@@ -26,7 +26,7 @@ def test_without_a_daemon_every_command_ends_with_3_and_says_how_to_start(tmp_pa
     for arguments in (["ping"], ["search", "x"], ["status", "--wait"], ["similar", "/a"]):
         said = Ctl(tmp_path / "none.sock")(*arguments)
         assert (said.code, said.out) == (3, b"")
-        assert "systemctl --user start clipd" in said.err
+        assert "unset CLIPD_SOCKET" in said.err
 
 
 def test_a_socket_path_that_is_too_long_is_said_to_be(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENCE_SECONDS = 240
+
+
+@pytest.mark.slow
+def test_what_a_demo_that_goes_on_tells_to_type_works_in_a_fresh_shell(tmp_path: Path) -> None:
+    fresh = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "clipd", "demo", "--keep"],
+        env=fresh | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    pid = int(re.findall(r"kill (\d+) &&", shown.stdout)[0])
+    try:
+        assert shown.returncode == 0, shown.stderr
+        lines = [line.strip() for line in shown.stdout.splitlines() if line.startswith("    ")]
+        commands = [line for line in lines if not line.startswith("xdg-open")]
+        assert len(commands) == 5
+        typed = subprocess.run(
+            ["bash", "-euxc", "\n".join(commands)],
+            env=fresh,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    assert typed.returncode == 0, typed.stderr
+    assert "cat.jpg" in typed.stdout
+    assert list(tmp_path.glob("clipd-demo-*")) == []
