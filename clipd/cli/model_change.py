@@ -49,7 +49,7 @@ def change_model(
     paths = Paths.of()
     wanted = _as_listed(wanted)
     old = read_config(file)
-    before = parse_config(old, file)
+    parse_config(old, file)
     insist_on_known(wanted, paths.cache)
     new = with_model(old, wanted.name, wanted.pretrained)
     after = parse_config(new, file)
@@ -59,16 +59,16 @@ def change_model(
         raise FetchError(f"{error}. {file} is unchanged") from error
     write_config_text(file, old, new, say)
     try:
-        is_in_use = take_over(wanted, file, paths, say)
+        has_gone_over = take_over(wanted, file, paths, say)
     except NotRunningError:
         say(f"service  clipd does not run, and will use it when it does; {how_to_start()}")
         return
-    if is_in_use and before.model != after.model:
-        _say_what_next(before, say)
+    if has_gone_over:
+        _say_what_next(after, say)
 
 
 def take_over(wanted: ModelConfig, file: Path, paths: Paths, say: Say) -> bool:
-    """Have a running clipd read its configuration again; return whether it uses a model then.
+    """Have a running clipd read its configuration again; return whether it goes over to a model.
 
     Args:
         wanted: the model; its weights are here.
@@ -83,17 +83,18 @@ def take_over(wanted: ModelConfig, file: Path, paths: Paths, say: Say) -> bool:
     client = Client(paths.socket)
     status = client.get("/v1/status")
     pid = status.get("pid")
-    if _uses(status, fingerprint):
-        say(f"service  clipd (pid {pid}) uses it already")
-        return True
     if not _is_same_file(str(status.get("config")), file):
         say(f"service  clipd (pid {pid}) runs with another configuration: {status.get('config')}")
         return False
     # The socket may lead to another machine: only the holder of our own lock is sent a signal.
     if lock_holder(paths.state / "lock") != str(pid):
-        say("service  cannot tell which process clipd is; have it read the configuration again")
+        say(f"service  pid {pid} may be on another machine; type there: kill -HUP {pid}")
         return False
+    # Also where it uses the model: it may show a complaint about a configuration in between.
     os.kill(int(str(pid)), signal.SIGHUP)
+    if _uses(status, fingerprint):
+        say(f"service  clipd (pid {pid}) uses it already")
+        return False
     return _is_taken_over(client, fingerprint, say)
 
 
@@ -135,11 +136,11 @@ def _as_listed(wanted: ModelConfig) -> ModelConfig:
     return replace(wanted, name=preset.name) if preset else wanted
 
 
-def _say_what_next(before: Config, say: Say) -> None:
+def _say_what_next(config: Config, say: Say) -> None:
     say("")
     say("Your photos are encoded again now. Watch it:  clipctl status --wait")
     say(
-        f"Vectors of other models are kept for {write_duration(before.store.keep)} (store.keep): "
+        f"Vectors of other models are kept for {write_duration(config.store.keep)} (store.keep): "
         "a change back costs nothing until then."
     )
     say("To drop them sooner:                          clipd model forget --others")

@@ -58,10 +58,18 @@ def set_up(
         ClipdError: a step failed; those before it stay done, and setup can be run again.
     """
     request = _with_known_model(request)
-    is_changed = write_config(request, say)
+    if request.model and request.with_model and request.file.exists():
+        # First, because a model that cannot be had must not take the place of one that works.
+        request = _get_model(request, ModelConfig(name=request.model), fetch, say, confirm)
+        is_changed = write_config(request, say)
+    else:
+        is_changed = write_config(request, say)
+        if request.with_model:
+            wanted = load_config(request.file).model
+            request = _get_model(request, wanted, fetch, say, confirm)
+            if request.model not in ("", wanted.name):
+                is_changed |= write_config(request, say)
     Paths.of().make()
-    if request.with_model:
-        is_changed |= _get_model(request, fetch, say, confirm)
     is_running = request.with_service and start_service(request, UserManager(), is_changed, say)
     _say_what_next(is_running, request, say)
 
@@ -164,10 +172,13 @@ def _with_known_model(request: SetupRequest) -> SetupRequest:
 
 
 def _get_model(
-    request: SetupRequest, fetch: Callable[[ModelConfig], str], say: Say, confirm: Confirm | None
-) -> bool:
-    """Get the configured model, or offer the one in the box; return whether that was taken."""
-    wanted = load_config(request.file).model
+    request: SetupRequest,
+    wanted: ModelConfig,
+    fetch: Callable[[ModelConfig], str],
+    say: Say,
+    confirm: Confirm | None,
+) -> SetupRequest:
+    """Get a model, or offer the one in the box; return the request, with that one where taken."""
     try:
         say(f"model    {fetch(wanted)}")
     except HubError as error:
@@ -183,10 +194,9 @@ def _get_model(
             raise SetupError("the model is missing; run setup again when there is a network") from (
                 error
             )
-        write_config(replace(request, model=IN_THE_BOX), say)
         say(f"model    {fetch(ModelConfig(name=IN_THE_BOX))}")
-        return True
-    return False
+        return replace(request, model=IN_THE_BOX)
+    return request
 
 
 def _start_or_reload(manager: UserManager, is_unit_changed: bool, is_config_changed: bool) -> str:

@@ -272,6 +272,20 @@ def test_without_a_network_and_nobody_to_ask_the_command_to_type_is_named(home: 
 
 
 @pytest.mark.slow
+def test_a_model_that_cannot_be_fetched_does_not_take_the_place_of_another(home: Home) -> None:
+    photos = home.photos("Pictures")
+    home.whole_setup("--offline", photos)
+    home.calls()
+    before = home.config.read_text()
+
+    failed = home.whole_setup("--model", "ViT-B-32-256", photos, HF_ENDPOINT=NO_NETWORK)
+
+    assert failed.exit_code == 1
+    assert home.config.read_text() == before
+    assert home.calls() == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["y", "n"])
 def test_without_a_network_a_terminal_is_asked(home: Home, answer: str) -> None:
     home.photos("Pictures")

@@ -52,7 +52,9 @@ def test_a_running_daemon_changes_to_the_model_and_back(daemon: Daemon) -> None:
     assert daemon.wait_idle()["model"] | {"fingerprint": ""} == {
         **{"name": IN_THE_BOX, "dim": 128, "fingerprint": "", "photos": 2, "of": 2}
     }
-    assert b"uses it already" in change(IN_THE_BOX).stdout
+    again = change(IN_THE_BOX).stdout.decode()
+    assert "uses it already" in again
+    assert "encoded again" not in again
 
     daemon.file.write_text(before)
     daemon.reload()
@@ -73,6 +75,22 @@ def test_a_daemon_with_another_configuration_is_not_said_to_have_changed(daemon:
     assert f"runs with another configuration: {daemon.file}" in done.stdout.decode()
     assert "encoded again" not in done.stdout.decode()
     assert daemon.wait_idle()["model"]["name"] == "own"
+
+
+def test_a_complaint_about_a_model_that_is_not_there_goes_with_the_change_back(
+    daemon: Daemon,
+) -> None:
+    daemon.start().wait_idle()
+    daemon.clipd("model", "use", IN_THE_BOX, f"--config={daemon.file}")
+    good = daemon.file.read_text()
+    daemon.file.write_text(good.replace(f'"{IN_THE_BOX}"', '"ViT-B-32-256"'))
+    daemon.reload()
+    assert daemon.status()["problems"]
+
+    done = daemon.clipd("model", "use", IN_THE_BOX, f"--config={daemon.file}")
+
+    assert "uses it already" in done.stdout.decode()
+    daemon.wait_until(lambda: not daemon.status()["problems"], what="no problem is left")
 
 
 def test_where_none_runs_the_next_start_uses_it(daemon: Daemon) -> None:
