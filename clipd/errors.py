@@ -6,8 +6,8 @@
     +-- SetupError           `clipd setup` could not finish
     +-- StoreError           the catalog or the index cannot be used
     |   +-- CatalogNewerError    written by a newer clipd
-    |   +-- CatalogCorruptError  damaged; can be set aside and rebuilt
-    |   +-- StoreUnavailableError  cannot be used just now, nothing is damaged: try again later
+    |   +-- StoreUnavailableError  cannot be used just now: try again later
+    |   |   +-- CatalogCorruptError  damaged; is set aside and rebuilt
     |   |   +-- StorageFullError     no room, or the disk gave an error
     |   |   +-- CatalogLockedError   another program holds the catalog
     |   +-- SnapshotError        a saved index that is not to be trusted
@@ -66,15 +66,15 @@ class CatalogNewerError(StoreError):
     """The catalog was written by a newer clipd."""
 
 
-class CatalogCorruptError(StoreError):
-    """The catalog is damaged; it can be set aside and rebuilt."""
-
-
 class StoreUnavailableError(StoreError):
     """The catalog or a file beside it cannot be used just now.
 
-    Nothing is damaged: whoever meets this says so in the status, and tries again later.
+    Whoever meets this says so in the status, and tries again later.
     """
+
+
+class CatalogCorruptError(StoreUnavailableError):
+    """The catalog is damaged; it is opened anew soon, and then set aside and rebuilt."""
 
 
 class StorageFullError(StoreUnavailableError):

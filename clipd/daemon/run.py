@@ -30,7 +30,7 @@ from clipd.daemon.systemd import (
     notify_watchdog,
     watchdog_interval,
 )
-from clipd.errors import ClipdError, StoreUnavailableError
+from clipd.errors import CatalogCorruptError, ClipdError, StoreUnavailableError
 from clipd.logs import write_logs
 from clipd.process.spawner import spawning
 from clipd.serve.listener import listening
@@ -38,6 +38,7 @@ from clipd.serve.listener import listening
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS = 5.0
 _STORE_WAIT_SECONDS = 15.0
+_REBUILD_WAIT_SECONDS = 1.0
 
 
 def run(config_file: Path | None) -> int:
@@ -137,10 +138,15 @@ def _stay_until_told(
 
 
 def _wait_for_store(error: StoreUnavailableError, signals: Signals) -> None:
-    """Let some time pass: a full disk or a locked catalog is for the user to see to."""
-    _log.error("%s; trying again in %.0f s", error, _STORE_WAIT_SECONDS)
+    """Let some time pass: a full disk or a locked catalog is for the user to see to.
+
+    A damaged catalog is set aside by the next try, which so need not wait.
+    """
+    is_damaged = isinstance(error, CatalogCorruptError)
+    seconds = _REBUILD_WAIT_SECONDS if is_damaged else _STORE_WAIT_SECONDS
+    _log.error("%s; trying again in %.0f s", error, seconds)
     notify_status(str(error))
-    signals.wait(_STORE_WAIT_SECONDS)
+    signals.wait(seconds)
 
 
 def _complaint(error: ClipdError) -> str:
@@ -152,8 +158,8 @@ def _complaint(error: ClipdError) -> str:
 def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
     """Feed systemd's watchdog with real checks, and keep its status line true.
 
-    Returns when a signal has come, when the catalog has to be opened anew, or when weights that
-    were not here may have come.
+    Returns when a signal has come, when the catalog has to be opened anew, since it is damaged or
+    can be written by now, or when weights that were not here may have come.
     """
     interval = min(watchdog_interval() or _LOOK_EVERY_SECONDS, _LOOK_EVERY_SECONDS)
     health = Health(paths.socket, daemon.write_path.indexer, daemon.write_path.watcher)

@@ -28,6 +28,8 @@ _SLOWEST_BYTES_PER_SECOND: Final = 4 << 20
 # Decoders take what the encoder leaves: its threads wait for each other, so that one that is
 # pushed off a core stops them all, while a decoder that waits costs only itself.
 _NICE: Final = 10
+# For one that was killed some time ago: a stop has ten seconds in all, and waits for it last.
+_ABORTED_SECONDS: Final = 1.0
 _HASH_HEX: Final = re.compile(r"[0-9a-f]{32}")
 _TIME: Final = re.compile(r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _ENVIRONMENT: Final = {
@@ -58,6 +60,7 @@ class Decoder:
         self._lock = threading.Lock()  # guards _ended
         self._ended = False
         self._expired = threading.Event()
+        self._is_aborted = threading.Event()
         self.served = 0
         try:
             self._child = Child(module, [settings.to_json()], environment=_ENVIRONMENT, nice=_NICE)
@@ -104,13 +107,16 @@ class Decoder:
             with self._deadline(self._timeout_seconds + reading_seconds):
                 return self._ask(self._child.lanes[0], fd, fingerprint, format_, wanted)
         except ChildError as error:
-            raise self._death(self.end(at_once=self._expired.is_set())) from error
+            raise self._death(self.end()) from error
 
     def end(self, *, at_once: bool = False) -> int:
         """End the child and reap it; return its exit status, negative for a signal."""
         with self._lock:
             self._ended = True
-        status = self._child.kill() if at_once else self._child.stop()
+        if self._is_aborted.is_set():
+            status = self._child.kill(_ABORTED_SECONDS)
+        else:
+            status = self._child.kill() if at_once else self._child.stop()
         if self._thread_limit is not None:
             self._thread_limit.join()
         return status
@@ -119,6 +125,7 @@ class Decoder:
         """Kill the child under the hands of the thread that waits for it."""
         with self._lock:
             if not self._ended:
+                self._is_aborted.set()
                 os.kill(self._child.pid, signal.SIGKILL)
                 # One that waits for its disk outlives that, and its end of the lane with it.
                 self._child.lanes[0].shut()

@@ -37,7 +37,7 @@ _DISK_WAIT_SECONDS = 15.0  # after a full disk; photos wait, searches go on
 _IDLE_WAIT_SECONDS = 5.0
 _HELD_WAIT_SECONDS = 0.5
 _BUSY_WAIT_SECONDS = 0.05
-_LAST_BATCH_SECONDS = 5.0  # what a stop grants to work in flight; all of it has to take 10
+_LAST_BATCH_SECONDS = 4.0  # what a stop grants to work in flight; all of it has to take 10
 
 
 @dataclass(frozen=True, slots=True)

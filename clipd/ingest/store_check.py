@@ -57,7 +57,7 @@ class StoreCheck:
     def describe(self, found: StoreFindings) -> list[Difference]:
         """Return what was found, by kind."""
         damage = found.damage
-        advice = "clipctl verify --repair, then restart clipd, which rebuilds what is lost"
+        advice = "clipctl verify --repair has clipd set it aside and rebuild it"
         differences = [Difference("damaged", 1, f"{one}; {advice}") for one in damage.broken]
         differences += [Difference("damaged", 1, sentence) for sentence in damage.indexes]
         differences += [Difference("count", 1, sentence) for sentence in damage.tallies]
@@ -74,7 +74,7 @@ class StoreCheck:
         """Put right what was found.
 
         Vectors are dropped, and their photos encoded again by and by. A file that is not whole
-        cannot be mended while it is in use: the next start looks at every page of it.
+        cannot be mended while it is in use: clipd opens it anew, which looks at every page of it.
         """
         damage = found.damage
         if damage.broken:

@@ -90,12 +90,16 @@ class Child:
         except subprocess.TimeoutExpired:
             return self.kill()
 
-    def kill(self) -> int:
-        """End the process at once, reap it, close the lanes; return the exit status."""
+    def kill(self, dying_seconds: float = _DYING_SECONDS) -> int:
+        """End the process at once, reap it, close the lanes; return the exit status.
+
+        Args:
+            dying_seconds: how long it may take; it is reaped later where its disk holds it.
+        """
         if self.is_alive():
             self._process.send_signal(signal.SIGKILL)
         try:
-            status = self._process.wait(_DYING_SECONDS)
+            status = self._process.wait(dying_seconds)
         except subprocess.TimeoutExpired:
             # It is in a system call that nothing ends, such as reading from a network drive whose
             # server is gone. The signal stays: it ends when the call does, or with clipd.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from clipd.store.pace import Pace
+from clipd.store.rows import folder_range
 from clipd.store.schema import RECOUNT
 from clipd.store.vectors import KeptVector, page_of
 
@@ -113,6 +114,21 @@ def _dangling_rows(connection: sqlite3.Connection, pace: Pace) -> Iterator[Dangl
         for _, row, missing_in, _ in connection.execute(f"PRAGMA foreign_key_check({table})"):
             yield DanglingRow(table, row, missing_in)
         pace.advance(1)
+    yield from _strays(connection)
+
+
+def _strays(connection: sqlite3.Connection) -> Iterator[DanglingRow]:
+    """Find paths outside of their root, which no scan of it would ever come to."""
+    for root, path in connection.execute("SELECT id, path FROM roots").fetchall():
+        for table, alive in (("paths", "gone_at IS NULL"), ("failures", "TRUE")):
+            # What begins with NUL is set aside; see `aside_folder`.
+            sql = (
+                f"SELECT rowid FROM {table} WHERE root_id = ? AND {alive} AND folder <> ?"
+                " AND NOT (folder >= ? AND folder < ?) AND folder >= x'01'"
+            )
+            values = (root, path, *folder_range(path))
+            for (row,) in connection.execute(sql, values).fetchall():
+                yield DanglingRow(table, row, "root of its folder")
 
 
 def _miscounted(connection: sqlite3.Connection, pace: Pace) -> Iterator[int]:

@@ -38,12 +38,12 @@ _BLOCK_BYTES = 1 << 20
 
 
 def suspect_mark(file: Path) -> Path:
-    """Name the empty file whose presence asks the next start to check the catalog in full."""
+    """Name the empty file whose presence asks clipd to open the catalog anew, checked in full."""
     return file.with_name(file.name + ".suspect")
 
 
 def mark_suspect(file: Path) -> None:
-    """Ask the next start to check the catalog in full."""
+    """Ask clipd to open the catalog anew and to check it in full, also after a stop."""
     with contextlib.suppress(OSError):  # a disk that refuses this has worse to tell
         suspect_mark(file).touch(mode=0o600)
 
@@ -62,6 +62,9 @@ def translating(file: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate_sqlite_error(error, file) or error from error
+    except UnicodeDecodeError as error:
+        # Python's sqlite3 cannot pass on what SQLite says of a table whose name is damaged.
+        raise damage_met(file, error) from error
     except OSError as error:
         raise _translate_os_error(error, file) from error
 
@@ -89,11 +92,12 @@ def translate_sqlite_error(error: sqlite3.Error, file: Path) -> StoreError | Non
     return None
 
 
-def damage_met(file: Path, error: sqlite3.Error) -> CatalogCorruptError:
-    """Return what is to be told of damage to the catalog, and ask the next start to see to it."""
-    mark_suspect(file)  # a clean stop would hide the damage from the next start
+def damage_met(file: Path, error: Exception) -> CatalogCorruptError:
+    """Return what is to be told of damage to the catalog, and have clipd open it anew."""
+    mark_suspect(file)
     return CatalogCorruptError(
-        f"the catalog {file} is damaged ({error}); restart clipd to set it aside and rebuild it"
+        f"the catalog {file} is damaged ({error}); clipd sets it aside and rebuilds it, so try "
+        "again in a minute"
     )
 
 

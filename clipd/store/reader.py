@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from clipd.photo import Fingerprint, Ids, Vectors
 from clipd.store.check import Damage, find_damage
+from clipd.store.faults import suspect_mark
 from clipd.store.pace import Pace
 from clipd.store.query_texts import hash_of
 from clipd.store.read_connections import ReadConnections
@@ -110,8 +111,13 @@ class CatalogReader:
         return disk_trouble(self.file, self._access)
 
     def must_reopen(self) -> bool:
-        """Tell whether the catalog was opened for reading only, and can be written by now."""
-        return self._access is Access.FROZEN and takes_files(self.file.parent)
+        """Tell whether the catalog is to be opened anew.
+
+        It is when it was opened for reading only, or damage was met, and its folder can be
+        written by now: before, nothing would be gained.
+        """
+        has_reason = self._access is Access.FROZEN or suspect_mark(self.file).exists()
+        return has_reason and takes_files(self.file.parent)
 
     def folder_rows(self, folder: bytes, after: bytes, limit: int) -> list[KnownFile]:
         """Return live rows and failures of one folder, not below, by name, from behind ``after``.

@@ -53,6 +53,10 @@ def takes_files(folder: Path) -> bool:
         return False
 
 
+def _decode_leniently(text: bytes) -> str:
+    return text.decode(errors="replace")
+
+
 def _free_bytes(folder: Path) -> int:
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
@@ -78,6 +82,8 @@ def connect(
         check_same_thread=False,
         cached_statements=256,
     )
+    # A damaged text is odd, but no error: what is known under it is still to be had.
+    connection.text_factory = _decode_leniently
     # What a damaged file could make SQLite do is bounded by these two.
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")

@@ -48,7 +48,7 @@ class Writer:
         _make_private(file)
         try:
             return cls._open_as(file, Access.SHARED)
-        except CatalogLockedError:
+        except (CatalogLockedError, CatalogCorruptError):
             raise
         except StoreUnavailableError as error:
             # From what writes most to what writes nothing; the first error is the one to tell.

@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 SETTLE_SECONDS = 0.05  # for the catalog to note a volume
 CHECK_SECONDS = 2.0  # between looks at the root, each a few stats
 _TELL_AGAIN_SECONDS = 5.0
-_END_SECONDS = 5.0  # for a scan to come to its next folder when clipd stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +129,9 @@ class RootWatcher:
         """Have the thread end soon; ``join`` waits for it."""
         self._mailbox.stop()
 
-    def join(self) -> None:
-        """Wait for the end of the thread, but not for a disk that does not answer."""
-        self._thread.join(0 if self._roots.is_stalled(self.root) else _END_SECONDS)
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread, but not for a disk that is known not to answer."""
+        self._thread.join(0 if self._roots.is_stalled(self.root) else max(seconds, 0))
         if self._thread.is_alive():
             log.warning("%s: its disk does not answer; not waiting for it", self._path)
 

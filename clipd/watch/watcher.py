@@ -22,6 +22,9 @@ from clipd.watch.root_watcher import RootWatcher
 log = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 2.0  # between two looks at the pulses of the roots
+# For the scans of all roots together to come to their next folder; a stop has ten seconds in all,
+# and photos in work take up to four of them.
+_END_SECONDS = 2.0
 _MAX_PROBLEMS = 100
 
 
@@ -129,8 +132,9 @@ class Watcher:
         self._must_stop.set()
         for each in self._watchers.values():
             each.stop()
+        deadline = time.monotonic() + _END_SECONDS
         for each in self._watchers.values():
-            each.join()
+            each.join(deadline - time.monotonic())
         self._thread.join()
 
     def _listen(self) -> None:

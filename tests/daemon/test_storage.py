@@ -62,6 +62,35 @@ def test_a_corrupt_catalog_is_set_aside_and_everything_is_found_again(
     stopped.verify()
 
 
+def test_damage_that_is_met_at_work_is_mended_without_a_restart(
+    stopped: Daemon, root: Path
+) -> None:
+    catalog = _catalog(stopped)
+    _damage_the_names(catalog)
+    stopped.start()
+    pid = stopped.pid
+
+    stopped.ctl("verify", "--repair", ok=False)
+
+    stopped.wait_until_logged("is kept as")
+    stopped.wait_found(root, album.SEED)
+    stopped.wait_idle()
+    stopped.verify("--disk", "--deep")
+    assert stopped.pid == pid
+    assert "Traceback" not in stopped.log()
+
+
+def _damage_the_names(file: Path) -> None:
+    """Spoil the page of the index of paths by name, which a start need not look at."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        sql = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_paths_1'"
+        ((page,),) = connection.execute(sql).fetchall()
+    with file.open("r+b") as opened:
+        opened.seek((page - 1) * 8192 + 8)
+        opened.write(b"\xff" * 64)
+
+
 def test_a_catalog_that_is_no_database_is_set_aside(stopped: Daemon, root: Path) -> None:
     _catalog(stopped).write_bytes(b"not a database at all" * 1000)
 

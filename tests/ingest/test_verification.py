@@ -274,7 +274,7 @@ def test_an_index_that_cannot_be_mended_is_told_of_and_stops_nothing(checked: Ch
     checked.save_photos(3)
     wrong = "CREATE UNIQUE INDEX paths_by_inode ON paths(device)"  # the same for all
     checked.write(lambda: spoil_an_index(checked.house.catalog.file, "paths_by_inode", wrong))
-    with pytest.raises(CatalogCorruptError, match="restart clipd"):
+    with pytest.raises(CatalogCorruptError, match="sets it aside"):
         checked.check(CheckScope(repair=True))
     assert not checked.check(CheckScope()).ok
 

@@ -180,7 +180,7 @@ def test_damage_met_at_work_is_handled_at_the_next_start_after_a_clean_stop(
     file.write_bytes(data)
     catalog, note = open_catalog(tmp_path, NOW)
     assert note is None  # a clean stop is not doubted: at a million photos a check takes a minute
-    with pytest.raises(CatalogCorruptError, match="restart clipd"):
+    with pytest.raises(CatalogCorruptError, match="sets it aside"):
         [catalog.path(b"/photos/%06d.jpg" % n) for n in range(1000)]
     catalog.close()
     assert (tmp_path / (CATALOG + ".suspect")).exists()
@@ -190,6 +190,44 @@ def test_damage_met_at_work_is_handled_at_the_next_start_after_a_clean_stop(
     assert count == 1000
     assert note is not None
     assert not (tmp_path / (CATALOG + ".suspect")).exists()
+
+
+def test_a_damaged_name_of_a_table_is_damage_like_any_other(tmp_path: Path) -> None:
+    file = stocked(tmp_path)
+    backup(file, tmp_path)
+    content = file.read_bytes()
+    assert b"CREATE TABLE roots" in content
+    file.write_bytes(content.replace(b"CREATE TABLE roots", b"CREATE TABLE r\xefots"))
+
+    count, note = photos_in(tmp_path)
+
+    assert count == 300
+    assert note is not None
+    assert "was damaged" in note
+
+
+def test_a_damaged_text_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    file = stocked(tmp_path)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE models SET name = CAST(x'74e96e79' AS TEXT)")
+        connection.commit()
+    catalog, _ = open_catalog(tmp_path, NOW)
+    reader = CatalogReader(file)
+
+    assert reader.connections.fetch("SELECT name FROM models") == [("t\ufffdny",)]
+    reader.close()
+    catalog.close()
+
+
+def test_a_catalog_with_met_damage_is_to_be_opened_anew_where_its_folder_takes_files(
+    tmp_path: Path,
+) -> None:
+    reader = CatalogReader(stocked(tmp_path))
+    assert not reader.must_reopen()
+    (tmp_path / (CATALOG + ".suspect")).touch()
+
+    assert reader.must_reopen()
+    reader.close()
 
 
 def test_a_suspicion_without_damage_is_dropped(tmp_path: Path) -> None:

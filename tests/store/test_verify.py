@@ -170,6 +170,22 @@ def test_rows_that_refer_to_nothing_are_dropped_and_their_paths_named(
     assert stock.reader.damage().sentences == []
 
 
+def test_a_path_outside_of_its_root_which_no_scan_would_come_to_is_dropped(
+    stock: Stock, follower: IndexFollower
+) -> None:
+    with stock.catalog.writing():
+        sql = "UPDATE paths SET folder = ? WHERE name = ?"
+        stock.catalog.writer.write(sql, b"/qhotos", b"000004.jpg")
+    found = stock.reader.damage()
+    assert [(row.table, row.missing_in) for row in found.dangling] == [
+        ("paths", "root of its folder")
+    ]
+
+    with stock.catalog.writing():
+        assert stock.catalog.repair(found) == [b"/qhotos/000004.jpg"]
+    assert stock.reader.damage().sentences == []
+
+
 def test_wrong_counts_are_counted_anew(stock: Stock, follower: IndexFollower) -> None:
     with stock.catalog.writing():
         stock.catalog.writer.write("UPDATE photos SET live = 5 WHERE id = ?", stock.put_id(2))
@@ -247,7 +263,7 @@ def test_an_index_that_cannot_be_made_anew_is_left_to_the_next_start(stock: Stoc
     spoil_an_index(stock.file, "paths_by_inode", sql)
     found = stock.reader.damage()
 
-    with pytest.raises(CatalogCorruptError, match="restart clipd"), stock.catalog.writing():
+    with pytest.raises(CatalogCorruptError, match="sets it aside"), stock.catalog.writing():
         stock.catalog.repair(found)
 
     assert stock.file.with_name(stock.file.name + ".suspect").exists()
