@@ -18,6 +18,7 @@ PACKAGE = Path(clipd.__file__).parent
 MAP = {
     "torch": ("encode/", "tiny/"),
     "open_clip": ("encode/", "tiny/"),
+    "openvino": ("encode/openvino_library",),
     "torchvision": (),
     "huggingface_hub": (),
     "ftfy": ("encode/tokenizer",),
@@ -51,7 +52,7 @@ FLOORS = (
 MOST_WORDS = 10  # modules that may lie flat in clipd/: more would be rooms
 
 # What the daemon must never load: the libraries that its children are for.
-CHILDREN_ONLY = ("torch", "open_clip", "torchvision", "PIL", "pillow_heif", "rawpy")
+CHILDREN_ONLY = ("torch", "open_clip", "openvino", "torchvision", "PIL", "pillow_heif", "rawpy")
 
 
 def imports(file: Path) -> Iterator[str]:

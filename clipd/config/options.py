@@ -117,6 +117,9 @@ class EncoderConfig:
     device: Literal["auto", "cpu", "cuda"] = _key(
         "auto", "Where the model runs; auto: a CUDA GPU when there is one."
     )
+    runtime: Literal["auto", "torch"] = _key(
+        "auto", "What computes it; auto: OpenVINO on a CPU, where it works, otherwise torch."
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = _key(
         "auto", "How numbers are held; auto: the fastest that agrees with fp32."
     )

@@ -84,9 +84,11 @@ class WaitingLine:
             encoder = Client(seconds=PING_SECONDS).get("/v1/status").get("encoder")
         except ClipdError:
             return  # whoever waits for the answer will find out
-        state = encoder.get("state") if isinstance(encoder, dict) else ""
+        if not isinstance(encoder, dict):
+            return
+        waking = f"{encoder.get('doing') or 'waking the model'}..."
         self._is_drawn = True
-        draw_line("searching..." if state == "ready" else "waking the model...")
+        draw_line("searching..." if encoder.get("state") == "ready" else waking)
 
     def erase(self) -> None:
         """Take the line back before the hits are printed."""

@@ -88,7 +88,8 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
     )
     encoder = state.get("encoder")
     if isinstance(encoder, dict):
-        details = [encoder.get("device"), encoder.get("precision"), encoder.get("reason")]
+        keys = ("doing", "device", "runtime", "precision", "reason")
+        details = [encoder.get(key) for key in keys]
         detail = ", ".join(str(one) for one in details if one)
         yield one_line(
             f"model    {encoder.get('model')}, {encoder.get('state')}, {detail}".rstrip(", ")

@@ -114,6 +114,8 @@ class StatusBoard:
         now = self._children.encoder.status()
         return {
             "state": now.state,
+            "doing": now.doing,
+            "runtime": now.runtime,
             "device": now.device,
             "precision": now.precision,
             "model": now.model,

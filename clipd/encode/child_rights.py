@@ -15,7 +15,7 @@ import resource
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from glob import glob
 from pathlib import Path
@@ -69,18 +69,22 @@ _REFUSED: Final[tuple[str, ...]] = (
 )
 
 
-def seal_model_reader(checkpoint: str, cache: Path) -> Seals:
+def seal_model_reader(
+    checkpoint: str, cache: Path, *, readable: Sequence[str] = (), writable: Sequence[str] = ()
+) -> Seals:
     """Give up the network, other programs and all files but libraries and one model's.
 
     Args:
         checkpoint: the file of the weights; "" for none.
         cache: the folder in which notes may be kept.
+        readable: what else may be read, files and folders.
+        writable: what else may be written.
     """
     devices = [path for pattern in _DEVICES for path in glob(pattern)]
     rights = Rights(
         calls=CallFilter(tuple(_rules()), otherwise=ALLOW),
-        readable=(*_libraries(), *_MACHINE, *_model_files(checkpoint)),
-        writable=(*devices, *_notes(cache), _scratch(cache)),
+        readable=(*_libraries(), *_MACHINE, *_model_files(checkpoint), *readable),
+        writable=(*devices, *_notes(cache), _scratch(cache), *writable),
         limits=((resource.RLIMIT_CORE, 0),),  # a core would hold somebody's photos
     )
     # No program can be run: without this, libraries find a compiler and fail to start it.

@@ -31,7 +31,8 @@ def _serve(images: Channel, queries: Channel) -> None:
     order = message.header
     spec = order["spec"]
     assert isinstance(spec, dict)
-    seals = seal_model_reader(str(spec["checkpoint"]), Path(str(order["cache"])))
+    cache, compiled = Path(str(order["cache"])), str(order.get("compiled", ""))
+    seals = seal_model_reader(str(spec["checkpoint"]), cache, readable=(compiled,))
     # Not before: these libraries start threads, which would stay outside of the seals.
     from clipd.encode.lane_server import LaneServer, load_engine, state_of
 

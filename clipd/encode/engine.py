@@ -1,23 +1,18 @@
-"""The model at work: on the best device that works, in slices that fit its memory. Child only."""
+"""The model at work: in slices that fit its memory, through what works. Child only."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-import torch
 
-from clipd.encode import openclip
-from clipd.encode.precision import calibrated, known, probe_pictures
-from clipd.errors import EncodeError
+from clipd.encode.probe import probe_pictures
+from clipd.encode.shortage import first_line, is_out_of_memory
+from clipd.encode.wish import Wish
+from clipd.errors import EncodeError, ModelError
 from clipd.photo import ModelSpec, Pixels, Vectors
 
 log = logging.getLogger(__name__)
@@ -27,7 +22,6 @@ SLICE_SECONDS = 0.3
 # Every slice reads all weights from memory once; with fewer pictures that is most of the work.
 _LEAST_SLICE = 4
 _TEXTS_PER_PASS = 64
-_GPU_FILES = ("/dev/nvidiactl", "/dev/kfd")  # the drivers of NVIDIA's GPUs, and of AMD's
 _SLICES_BEFORE_GROWTH = 64  # a minute or so: a slice that does not fit costs half a second
 _UNUSABLE = (
     "the vector that the model makes of a {} is zero or not finite: its weights may be "
@@ -37,27 +31,44 @@ _UNUSABLE = (
 Items = TypeVar("Items", Pixels, Sequence[str])
 
 
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What the configuration asks of the encoder."""
+class Model(Protocol):
+    """A loaded model: pixels or text in, unit vectors out, NaN for a row without one."""
 
-    device: str  # "auto", "cpu", "cuda"
-    precision: str  # "auto", "fp32", "bf16", "fp16"
-    batch: int
-    cache: Path
+    @property
+    def runtime(self) -> str:
+        """What computes it: "openvino" or "torch"."""
+
+    @property
+    def device(self) -> str:
+        """Where it is: "cpu" or "cuda"."""
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: "fp32", "bf16" or "fp16"."""
+
+    def images(self, pixels: Pixels) -> Vectors:
+        """Encode one slice of pictures in one forward pass."""
+
+    def texts(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts in one forward pass."""
 
 
 class Engine:
     """A loaded model that keeps going: smaller slices, then the CPU, when memory runs out."""
 
-    def __init__(self, spec: ModelSpec, wish: EngineOptions) -> None:
+    def __init__(self, spec: ModelSpec, wish: Wish) -> None:
         self._spec = spec
         self._wish = wish
-        device, self.reason = choose_device(wish.device)
+        self.reason = wish.reason  # why this device and runtime, where that may surprise
         self._limit = wish.batch  # pictures a slice; halved when memory runs out
         self._fitted = 0  # slices of that size in a row that fitted
         self._seconds_each = 0.0  # of one picture, as measured
-        self._model = self._loaded(device)
+        self._model = self._through_openvino() or self._through_torch(wish.device)
+
+    @property
+    def runtime(self) -> str:
+        """What computes the model: "openvino" or "torch"."""
+        return self._model.runtime
 
     @property
     def device(self) -> str:
@@ -117,23 +128,32 @@ class Engine:
         if np.isnan(self._model.images(good)).any():
             raise EncodeError(_UNUSABLE.format("picture"))
 
-    def _loaded(self, device: str) -> openclip.Model:
+    def _through_openvino(self) -> Model | None:
+        """Return the converted model, or None where there is none that can be used."""
+        if self._wish.compiled is None:
+            return None
         try:
-            return self._prepared(device)
+            # Imported here: only one of the two runtimes is needed, and both are large.
+            from clipd.encode.openvino_model import OpenVinoModel
+
+            return OpenVinoModel(self._wish.compiled, self._spec, self._wish.threads)
+        except (ImportError, RuntimeError, ModelError) as error:
+            self._say(f"OpenVINO failed, so torch is used: {first_line(error)}")
+            return None
+
+    def _through_torch(self, wanted: str) -> Model:
+        from clipd.encode import torch_runtime
+
+        device, reason = torch_runtime.choose_device(wanted)
+        self.reason = reason or self.reason
+        try:
+            return torch_runtime.load(self._spec, self._wish, device)
         except (RuntimeError, MemoryError) as error:
             if device == "cpu":
                 raise EncodeError(f"no room for the model {self._spec.name}: {error}") from error
-            self.reason = f"CUDA failed, so the CPU is used: {_first_line(error)}"
-        _free()
-        return self._prepared("cpu")
-
-    def _prepared(self, device: str) -> openclip.Model:
-        precision: str | None = self._wish.precision
-        if precision == "auto":
-            precision = known(self._spec, device, self._wish.cache)
-        if precision is not None:
-            return openclip.load(self._spec, device, precision)
-        return calibrated(openclip.load(self._spec, device), self._spec, self._wish.cache)
+            self.reason = f"CUDA failed, so the CPU is used: {first_line(error)}"
+        torch_runtime.free()
+        return self._through_torch("cpu")
 
     def _slice(self) -> int:
         """Return how many pictures to encode next: a power of two that takes `SLICE_SECONDS`.
@@ -160,19 +180,17 @@ class Engine:
         while True:
             try:
                 return encode(items)
-            except (RuntimeError, MemoryError) as error:
-                is_memory, reason = openclip.is_out_of_memory(error), _first_line(error)
-                if not is_memory and self.device == "cpu":
+            except (RuntimeError, MemoryError, ModelError) as error:
+                is_memory, reason = is_out_of_memory(error), first_line(error)
+                if not is_memory and not self._has_fallback():
                     raise
             if not is_memory:
-                self._leave_gpu(f"the GPU failed, so the CPU is used: {reason}")
+                self._fall_back(f"failed: {reason}")
             elif len(items) > 1:
                 items = items[: len(items) // 2]
                 self._shrink(len(items), reason)
             elif self.device != "cpu":
-                self._leave_gpu(
-                    f"the GPU has no room for one picture, so the CPU is used: {reason}"
-                )
+                self._fall_back(f"has no room for one picture: {reason}")
             else:
                 raise EncodeError(
                     f"not enough memory to encode one picture or text with {self._spec.name}: "
@@ -180,53 +198,26 @@ class Engine:
                 )
 
     def _shrink(self, size: int, reason: str) -> None:
-        _free()
+        self._free()
         self._limit, self._fitted = min(self._limit, size), 0
         log.warning("memory ran out; now %d at a time (%s)", size, reason)
 
-    def _leave_gpu(self, reason: str) -> None:
+    def _has_fallback(self) -> bool:
+        return self.device != "cpu" or self.runtime != "torch"
+
+    def _fall_back(self, why: str) -> None:
+        """Go on with torch on the CPU, which works everywhere."""
+        what = "the GPU" if self.device != "cpu" else "OpenVINO"
+        self._say(f"{what} {why}; so torch on the CPU is used")
+        self._limit, self._seconds_each = self._wish.batch, 0.0
+        self._model = self._through_torch("cpu")
+
+    def _free(self) -> None:
+        if self.runtime == "torch":
+            from clipd.encode import torch_runtime
+
+            torch_runtime.free()
+
+    def _say(self, reason: str) -> None:
         self.reason = reason
         log.warning("%s", reason)
-        self._limit, self._seconds_each = self._wish.batch, 0.0
-        self._model = self._loaded("cpu")
-
-
-def choose_device(wanted: str) -> tuple[str, str]:
-    """Return "cuda" or "cpu", and why not the other where that may surprise.
-
-    CUDA is tried, not only asked for: a driver that is too old or a GPU that this torch has no
-    kernels for shows only then.
-    """
-    if wanted == "cpu":
-        return "cpu", ""
-    trouble = _cuda_trouble()
-    if not trouble:
-        return "cuda", ""
-    # A machine without a GPU that was not told to use one works as it should: no word of it.
-    is_news = wanted == "cuda" or any(Path(file).exists() for file in _GPU_FILES)
-    return "cpu", f"CUDA is not available: {trouble}" if is_news else ""
-
-
-def _cuda_trouble() -> str:
-    """Return why CUDA cannot be used, "" when it works."""
-    if torch.version.cuda is None and torch.version.hip is None:
-        return "this torch is built without it"
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            if torch.cuda.is_available():
-                torch.ones(1, device="cuda").add(1).item()
-                return ""
-        except RuntimeError as error:
-            return _first_line(error)
-    return _first_line(said[0].message) if said else "no GPU was found"
-
-
-def _free() -> None:
-    gc.collect()
-    with suppress(RuntimeError):  # after some errors, every call of CUDA fails
-        torch.cuda.empty_cache()  # does nothing where CUDA was not used
-
-
-def _first_line(error: object) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0][:200]

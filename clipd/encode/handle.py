@@ -19,6 +19,7 @@ from clipd.encode.encoder_child import EncoderChild, Patience
 from clipd.encode.keeper import EncoderState, Keeper
 from clipd.encode.model_json import as_json
 from clipd.encode.registry import OFFLINE, environment_of
+from clipd.encode.runtime import Runtime
 from clipd.errors import (
     ChildError,
     EncodeError,
@@ -47,10 +48,12 @@ class EncoderStatus:
     """What ``clipctl status`` tells of the encoder."""
 
     state: EncoderState
+    doing: str  # what a start is at, where it takes long; "" otherwise
+    runtime: str  # "openvino" or "torch", "" before the first start
     device: str  # "cpu" or "cuda", "" before the first start
     precision: str  # "fp32", "bf16" or "fp16", "" before the first start
     model: str
-    reason: str  # why this device; "" where there is nothing to explain
+    reason: str  # why this device and runtime; "" where there is nothing to explain
     seals: Seals | None  # what holds the child, None before the first start
     error: str  # what is wrong now, or why the last start or call failed; "" when all is well
 
@@ -77,7 +80,8 @@ class Encoder:
         self._absence = absence
         self._lanes = (threading.Lock(), threading.Lock())  # held during a call, one each
         order = _first_order(spec, config, cache)
-        self._keeper = Keeper(order, _environment(spec, config), config.idle_unload)
+        runtime = Runtime(spec, config, cache)
+        self._keeper = Keeper(order, runtime, _environment(spec, config), config.idle_unload)
 
     @property
     def dim(self) -> int:
@@ -136,9 +140,15 @@ class Encoder:
         state, error = self._keeper.state()
         if self._absence:
             state, error = "absent", self._absence
-        about = {key: self._keeper.about(key) for key in ("device", "precision", "reason")}
-        seals = self._keeper.seals()
-        return EncoderStatus(state=state, model=self._spec.name, error=error, seals=seals, **about)
+        keys = ("runtime", "device", "precision", "reason")
+        return EncoderStatus(
+            state=state,
+            doing=self._keeper.doing(),
+            model=self._spec.name,
+            error=error,
+            seals=self._keeper.seals(),
+            **{key: self._keeper.about(key) for key in keys},
+        )
 
     def close(self, grace_seconds: float = 5.0) -> None:
         """End the child; a call under way has that long to finish, then it fails."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from clipd.encode import openclip
 from clipd.encode.model_json import from_json
-from clipd.encode.precision import probe_pictures
+from clipd.encode.probe import probe_pictures
 from clipd.errors import ModelError
 from clipd.json_types import JsonObject
 from clipd.photo import ModelSpec

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Literal
 
 from clipd.encode.encoder_child import LOOK_SECONDS, EncoderChild, Ending, Patience
+from clipd.encode.runtime import Runtime
 from clipd.errors import ChildError, EncodeError, EncoderClosedError
-from clipd.json_types import JsonValue
+from clipd.json_types import JsonObject, JsonValue
 from clipd.process.channel import Message
 from clipd.process.seals import Seals
 
@@ -34,6 +35,7 @@ class Keeper:
     def __init__(
         self,
         first_order: Mapping[str, JsonValue],
+        runtime: Runtime,
         environment: Mapping[str, str],
         idle_seconds: float,
     ) -> None:
@@ -41,10 +43,12 @@ class Keeper:
 
         Args:
             first_order: what tells a new child its model.
+            runtime: tells a new child what to compute it with.
             environment: of the child, over ours.
             idle_seconds: how long a child stays without a call.
         """
         self._first_order = dict(first_order)
+        self._runtime = runtime  # of the thread that starts children
         self._environment = dict(environment)
         self._idle_seconds = idle_seconds
         # `_changed` guards everything below, and tells of it.
@@ -59,6 +63,9 @@ class Keeper:
         self._about: dict[str, JsonValue] = {}  # what the child said of itself last
         self._seals: Seals | None = None
         self._error = ""
+        self._doing = ""  # what a start is at, where it takes long
+        self._is_proved = False  # the child has encoded something
+        self._suspicion = ""  # why a child may have died of what it computes with
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -98,7 +105,10 @@ class Keeper:
                     self._start_thread()
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if not self._changed.wait_for(self._is_settled, left):
-                    raise EncodeError("the encoder is still starting; ask again in a moment")
+                    doing = f" ({self._doing})" if self._doing else ""
+                    raise EncodeError(
+                        f"the encoder is still starting{doing}; ask again in a moment"
+                    )
 
     def bury(self, child: EncoderChild, *, is_hung: bool) -> Ending:
         """End a child that failed; return how it did.
@@ -109,6 +119,8 @@ class Keeper:
         ending = self._end(child, at_once=is_hung)
         with self._changed:
             self._insist_on_open()
+            if ending.kind == "crash" and not self._is_proved:
+                self._suspicion = f"the encoder {ending.words} before it had encoded anything"
         return ending
 
     def learn(self, answer: Message) -> None:
@@ -116,6 +128,7 @@ class Keeper:
         with self._changed:
             self._about = answer.header
             self._error = ""
+            self._is_proved |= "shape" in answer.header
 
     def complain(self, sentence: str) -> None:
         """Note why a start or a call failed, until one succeeds."""
@@ -135,6 +148,11 @@ class Keeper:
             if child.is_stopped():
                 return "silent", "the encoder is stopped by a signal; a query will start a new one"
             return "starting" if self._is_starting else "ready", self._error
+
+    def doing(self) -> str:
+        """Return what a start is at, where it takes long; "" otherwise."""
+        with self._changed:
+            return self._doing
 
     def about(self, key: str) -> str:
         """Return one of the things that the child said of itself last; "" before it did."""
@@ -196,6 +214,7 @@ class Keeper:
 
     def _start(self) -> EncoderChild:
         started = time.monotonic()
+        self._first_order |= self._runtime_order()
         try:
             child = EncoderChild(self._environment)
         except OSError as error:  # no memory or no process left
@@ -208,10 +227,26 @@ class Keeper:
             raise EncoderClosedError
         self._introduce(child)
         log.info(
-            "encoder ready after %.1f s: on %s, %s",
-            *(time.monotonic() - started, self.about("device"), self.about("precision")),
+            "encoder ready after %.1f s: %s on %s, %s",
+            time.monotonic() - started,
+            *(self.about(key) for key in ("runtime", "device", "precision")),
         )
         return child
+
+    def _runtime_order(self) -> JsonObject:
+        with self._changed:
+            suspicion, self._suspicion, self._is_proved = self._suspicion, "", False
+        if suspicion and self._first_order.get("compiled"):
+            self._runtime.distrust(suspicion)
+        return {"compiled": "", "reason": "", **self._runtime.order(self._is_open, self._say)}
+
+    def _is_open(self) -> bool:
+        with self._changed:
+            return not self._is_closed
+
+    def _say(self, doing: str) -> None:
+        with self._changed:
+            self._doing = doing
 
     def _introduce(self, child: EncoderChild) -> None:
         """Tell the child its model and wait until it is ready."""

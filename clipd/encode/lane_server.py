@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clipd.encode.engine import Engine, EngineOptions
+from clipd.encode.engine import Engine
 from clipd.encode.model_json import from_json
+from clipd.encode.wish import Wish
 from clipd.errors import EncodeError, ModelError
 from clipd.json_types import JsonObject
 from clipd.photo import Vectors
@@ -66,7 +67,12 @@ class LaneServer:
 
 def state_of(engine: Engine) -> JsonObject:
     """Return what the status tells of the engine."""
-    return {"device": engine.device, "precision": engine.precision, "reason": engine.reason}
+    return {
+        "runtime": engine.runtime,
+        "device": engine.device,
+        "precision": engine.precision,
+        "reason": engine.reason,
+    }
 
 
 def load_engine(order: JsonObject) -> Engine:
@@ -76,10 +82,18 @@ def load_engine(order: JsonObject) -> Engine:
         EncodeError: there is no room for it.
         ModelError: it cannot be loaded.
     """
-    spec, batch = order["spec"], order["batch"]
+    spec, batch, threads = order["spec"], order["batch"], order.get("threads", 1)
     assert isinstance(spec, dict)
     assert isinstance(batch, int)
-    options = EngineOptions(
-        str(order["device"]), str(order["precision"]), batch, Path(str(order["cache"]))
+    assert isinstance(threads, int)
+    folder = str(order.get("compiled", ""))
+    wish = Wish(
+        device=str(order["device"]),
+        precision=str(order["precision"]),
+        batch=batch,
+        cache=Path(str(order["cache"])),
+        threads=threads,
+        compiled=Path(folder) if folder else None,
+        reason=str(order.get("reason", "")),
     )
-    return Engine(from_json(spec), options)
+    return Engine(from_json(spec), wish)

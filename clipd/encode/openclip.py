@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 import clipd
 from clipd.encode.model_json import read_json
+from clipd.encode.shortage import is_out_of_memory
 from clipd.errors import ModelError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
@@ -24,33 +25,35 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SAFE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
 
-class Model:
+class TorchModel:
     """A loaded model: pixels or text in, unit vectors out."""
+
+    runtime = "torch"
 
     def __init__(self, spec: ModelSpec, module: torch.nn.Module, device: str) -> None:
         self.device = device
         self.precision = "fp32"
         self._spec = spec
-        self._module = module.eval().to(device)
+        self.module = module.eval().to(device)
         self._tokenize = _tokenizer(spec)
         self._mean, self._std = (
             torch.tensor(values, device=device).view(3, 1, 1)
             for values in (spec.preprocess.mean, spec.preprocess.std)
         )
 
-    def converted(self, precision: str) -> Model:
+    def converted(self, precision: str) -> TorchModel:
         """Return a copy with weights and activations of another precision.
 
         Autocast would keep fp32 weights and convert them on each use: 22-34 images/s where
         converted weights give 89 (2 cores with AVX512-BF16).
         """
-        copy = Model(self._spec, deepcopy(self._module), self.device)
+        copy = TorchModel(self._spec, deepcopy(self.module), self.device)
         copy.convert(precision)
         return copy
 
     def convert(self, precision: str) -> None:
         """Change the precision of this model; what a lower one rounded away stays lost."""
-        self._module.to(DTYPES[precision])
+        self.module.to(DTYPES[precision])
         self.precision = precision
 
     def images(self, pixels: Pixels) -> Vectors:
@@ -64,7 +67,7 @@ class Model:
         """
         with torch.inference_mode():
             batch = self.normalised(pixels).to(DTYPES[self.precision])
-            return _unit(cast(Any, self._module).encode_image(batch))
+            return _unit(cast(Any, self.module).encode_image(batch))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Encode texts in one forward pass; what is over the context length is cut off.
@@ -73,8 +76,11 @@ class Model:
             As `images`.
         """
         with torch.inference_mode():
-            tokens = self._tokenize(list(texts)).to(self.device)
-            return _unit(cast(Any, self._module).encode_text(tokens))
+            return _unit(cast(Any, self.module).encode_text(self.tokens(texts)))
+
+    def tokens(self, texts: Sequence[str]) -> torch.Tensor:
+        """Return the ids of texts as open_clip's tokenizer makes them, one row each."""
+        return self._tokenize(list(texts)).to(self.device)
 
     def normalised(self, pixels: Pixels) -> torch.Tensor:
         """Return pictures as the model wants them: what open_clip's transform makes, exactly.
@@ -86,7 +92,7 @@ class Model:
         return batch.div_(255).sub_(self._mean).div_(self._std)
 
 
-def load(spec: ModelSpec, device: str, precision: str = "fp32") -> Model:
+def load(spec: ModelSpec, device: str, precision: str = "fp32") -> TorchModel:
     """Load a model, converted while it is read: the weights are never in memory twice.
 
     Raises:
@@ -104,7 +110,7 @@ def load(spec: ModelSpec, device: str, precision: str = "fp32") -> Model:
         if is_out_of_memory(error):
             raise
         raise ModelError(_why_not(spec, file, error)) from error
-    model = Model(spec, module, device)
+    model = TorchModel(spec, module, device)
     model.precision = precision
     return model
 
@@ -154,17 +160,6 @@ def offers() -> dict[str, JsonValue]:
                 {"architecture": name, "pretrained": tag, **{key: found[key] for key in keys}}
             )
     return {"architectures": architectures, "offers": rows}
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: of the GPU or of the machine."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error)
-    if text == "could not create a primitive":  # how oneDNN puts it
-        return True
-    words = ("can't allocate memory", "bad_alloc", "not enough memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(word in text for word in words)
 
 
 class _Uninitialised(TorchFunctionMode):

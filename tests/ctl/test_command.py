@@ -197,9 +197,12 @@ def test_a_slow_answer_is_waited_for_while_the_daemon_answers_pings(
     assert ctl("search", "x").code == 0
 
 
+@pytest.mark.parametrize("doing", ["", "preparing tiny for this processor"])
 def test_a_search_says_on_a_terminal_that_the_model_wakes_up(
-    ctl: Ctl, service: GivenService
+    ctl: Ctl, service: GivenService, doing: str
 ) -> None:
+    encoder: JsonValue = {"state": "starting", "doing": doing}
+    service.states[:] = [{**IDLE, "encoder": encoder}]
     status_asked = threading.Event()
 
     def wait_until_status_was_asked() -> None:
@@ -208,8 +211,8 @@ def test_a_search_says_on_a_terminal_that_the_model_wakes_up(
     service.before_status = status_asked.set
     service.before_search = wait_until_status_was_asked
     drawn = _drawn_by(ctl, "search", "x")
-    assert "waking the model..." in drawn
-    assert drawn.index("waking") < drawn.rindex("\x1b[K")
+    said = f"{doing or 'waking the model'}..."
+    assert drawn.index(said) < drawn.rindex("\x1b[K")
 
 
 IN_THE_FOREGROUND: list[str | bytes] = []

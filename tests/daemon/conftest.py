@@ -21,9 +21,10 @@ QUERIES = ("sunset", "a cat", "snowy mountains")
 
 @dataclass(frozen=True, slots=True)
 class FirstCrawl:
-    """What was seen when clipd met the seed pictures, and the state folder that it left."""
+    """What was seen when clipd met the seed pictures, and the folders that it left."""
 
     state: Path
+    cache: Path
     folder: Path
     hits: Mapping[str, list[dict[str, Any]]]
     status: dict[str, Any]
@@ -51,6 +52,9 @@ class Daemons:
         home = self.folder / f"home{len(self.made)}"
         if seed is not None:
             shutil.copytree(seed.state, home / "state")
+            shutil.copytree(
+                seed.cache / "clipd" / "compiled", home / "cache" / "clipd" / "compiled"
+            )
         # not below pytest's folders, whose long names would not fit into a socket's path
         runtime = Path(self._running.enter_context(tempfile.TemporaryDirectory(prefix="clipd-")))
         daemon = Daemon(home, runtime, roots, config, prefix=prefix, environment=environment)
@@ -92,7 +96,7 @@ def seed(package_daemons: Daemons) -> FirstCrawl:
     status = daemon.wait_idle()
     notes = tuple(daemon.notes.drain())
     daemon.stop()
-    return FirstCrawl(daemon.home / "state", folder, hits, status, notes)
+    return FirstCrawl(daemon.home / "state", daemon.home / "cache", folder, hits, status, notes)
 
 
 @pytest.fixture(scope="package")

@@ -88,6 +88,7 @@ def save_model(folder: Path, weights: Weights) -> Path:
 class Faults:
     """Makes the real encoders that start from now on fail over some pictures.
 
+    Those that compute with torch, which lets itself be watched (``encoder.runtime``).
     Claims are Python, of ``pictures``: a normalised tensor of shape (n, 3, side, side).
     """
 

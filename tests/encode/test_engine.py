@@ -38,9 +38,10 @@ def test_pixels_are_normalised_as_the_reference_to_the_last_bit(
 def test_a_batch_is_encoded_in_slices_with_a_moment_for_queries_between(
     spec: ModelSpec, cache: Path, pictures: Pixels
 ) -> None:
-    from clipd.encode.engine import Engine, EngineOptions
+    from clipd.encode.engine import Engine
+    from clipd.encode.wish import Wish
 
-    engine = Engine(spec, EngineOptions("cpu", "fp32", 3, cache))
+    engine = Engine(spec, Wish("cpu", "fp32", 3, cache))
     moments: list[int] = []
 
     sliced = engine.encode_images(pictures, lambda: moments.append(1))
@@ -54,7 +55,8 @@ def test_a_batch_is_encoded_in_slices_with_a_moment_for_queries_between(
 def test_a_precision_that_changes_what_vectors_mean_is_not_chosen(
     spec: ModelSpec, tmp_path: Path, pictures: Pixels
 ) -> None:
-    from clipd.encode.engine import Engine, EngineOptions
+    from clipd.encode.engine import Engine
+    from clipd.encode.wish import Wish
 
     weights = small_weights()
     # A large constant that the projection cancels: what is left drowns in bf16's rounding.
@@ -62,8 +64,8 @@ def test_a_precision_that_changes_what_vectors_mean_is_not_chosen(
     weights["visual.proj"] -= weights["visual.proj"].mean(axis=0)
     fragile = replace(spec, checkpoint=str(save_model(tmp_path, weights)), fingerprint="fragile")
 
-    best = Engine(fragile, EngineOptions("cpu", "auto", 32, tmp_path))
-    rough = Engine(fragile, EngineOptions("cpu", "bf16", 32, tmp_path))
+    best = Engine(fragile, Wish("cpu", "auto", 32, tmp_path))
+    rough = Engine(fragile, Wish("cpu", "bf16", 32, tmp_path))
 
     assert best.precision == "fp32"
     fine, bad = (engine.encode_images(pictures, lambda: None) for engine in (best, rough))
@@ -73,9 +75,10 @@ def test_a_precision_that_changes_what_vectors_mean_is_not_chosen(
 def test_a_precision_is_measured_once_for_a_model_and_a_machine(
     spec: ModelSpec, tmp_path: Path
 ) -> None:
-    from clipd.encode.engine import Engine, EngineOptions
+    from clipd.encode.engine import Engine
+    from clipd.encode.wish import Wish
 
-    wish = EngineOptions("cpu", "auto", 32, tmp_path)
+    wish = Wish("cpu", "auto", 32, tmp_path)
     first = Engine(spec, wish).precision
     (note,) = (tmp_path / "precision").iterdir()
     said = json.loads(note.read_text())
@@ -90,12 +93,13 @@ def test_a_precision_is_measured_once_for_a_model_and_a_machine(
 def test_a_model_that_makes_no_usable_vector_at_all_is_said_to_be_damaged(
     spec: ModelSpec, tmp_path: Path, pictures: Pixels
 ) -> None:
-    from clipd.encode.engine import Engine, EngineOptions
+    from clipd.encode.engine import Engine
+    from clipd.encode.wish import Wish
 
     weights = small_weights()
     weights["visual.proj"][0, 0] = np.inf
     broken = replace(spec, checkpoint=str(save_model(tmp_path, weights)))
-    engine = Engine(broken, EngineOptions("cpu", "fp32", 4, tmp_path))
+    engine = Engine(broken, Wish("cpu", "fp32", 4, tmp_path))
 
     with pytest.raises(EncodeError, match=r"a picture is zero or not finite: .* may be damaged"):
         engine.encode_images(pictures, lambda: None)
@@ -142,9 +146,10 @@ def memory() -> Iterator[Memory]:
 def test_when_memory_runs_out_slices_are_halved_until_they_fit(
     spec: ModelSpec, cache: Path, pictures: Pixels, memory: Memory
 ) -> None:
-    from clipd.encode.engine import Engine, EngineOptions
+    from clipd.encode.engine import Engine
+    from clipd.encode.wish import Wish
 
-    engine = Engine(spec, EngineOptions("cpu", "fp32", 32, cache))
+    engine = Engine(spec, Wish("cpu", "fp32", 32, cache))
     expected = engine.encode_images(pictures, lambda: None)
     memory.most = 2
     slices: list[int] = []
@@ -158,9 +163,10 @@ def test_when_memory_runs_out_slices_are_halved_until_they_fit(
 def test_slices_grow_again_when_memory_is_back(
     spec: ModelSpec, cache: Path, pictures: Pixels, memory: Memory
 ) -> None:
-    from clipd.encode.engine import Engine, EngineOptions
+    from clipd.encode.engine import Engine
+    from clipd.encode.wish import Wish
 
-    engine = Engine(spec, EngineOptions("cpu", "fp32", 8, cache))
+    engine = Engine(spec, Wish("cpu", "fp32", 8, cache))
     memory.most = 1
     engine.encode_images(pictures, lambda: None)
     memory.most = 1000
@@ -175,9 +181,10 @@ def test_slices_grow_again_when_memory_is_back(
 def test_no_memory_for_one_picture_is_said_and_texts_still_work(
     spec: ModelSpec, cache: Path, pictures: Pixels, memory: Memory
 ) -> None:
-    from clipd.encode.engine import Engine, EngineOptions
+    from clipd.encode.engine import Engine
+    from clipd.encode.wish import Wish
 
-    engine = Engine(spec, EngineOptions("cpu", "fp32", 32, cache))
+    engine = Engine(spec, Wish("cpu", "fp32", 32, cache))
     memory.most = 0
 
     with pytest.raises(EncodeError, match="not enough memory to encode one picture"):

@@ -104,6 +104,8 @@ def test_the_status_tells_where_the_model_is(shared: Encoder, pictures: Pixels) 
     assert status.pop("seals") is not None
     assert status == {
         "state": "ready",
+        "doing": "",
+        "runtime": "openvino",
         "device": "cpu",
         "model": "mine",
         "reason": "",
@@ -187,7 +189,7 @@ def test_a_picture_without_a_usable_vector_is_a_row_of_nan_in_a_batch_and_an_err
     faults.blind_to("pictures.amin((1, 2, 3)) > 1")  # white all over
     batch = pictures.copy()
     batch[3] = 255
-    config = EncoderConfig(device="cpu", precision="fp32")
+    config = EncoderConfig(device="cpu", precision="fp32", runtime="torch")
     with Encoder(spec, config, cache) as encoder:
         is_usable = np.isfinite(encoder.encode_images(batch)).all(axis=1)
 

@@ -18,7 +18,7 @@ from tests.encode.conftest import Faults
 
 pytestmark = pytest.mark.slow
 
-CONFIG = EncoderConfig(device="cpu", precision="fp32")
+CONFIG = EncoderConfig(device="cpu", precision="fp32", runtime="torch")
 
 
 def joined(portions: list[Portion]) -> Vectors:

@@ -61,7 +61,9 @@ def test_a_picture_without_a_usable_vector_harms_no_other_of_its_batch(
     batch[3] = 255
     answers: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     with (
-        Encoder(spec, EncoderConfig(device="cpu", precision="fp32"), cache) as encoder,
+        Encoder(
+            spec, EncoderConfig(device="cpu", precision="fp32", runtime="torch"), cache
+        ) as encoder,
         Batches(encoder, len(batch), answers.put) as batches,
     ):
         for number, picture in enumerate(batch):

@@ -68,7 +68,15 @@ DOCUMENTED_STATUS: dict[str, JsonValue] = {
     "backlog": 1,
     "decoded": 1,
     "encoded": 1,
-    "encoder": {"state": "ready", "device": "cpu", "precision": "bf16", "model": "tiny"},
+    "encoder": {
+        "state": "ready",
+        "doing": "",
+        "model": "tiny",
+        "runtime": "openvino",
+        "device": "cpu",
+        "precision": "bf16",
+        "reason": "",
+    },
     "roots": [{"path": "/photos", "state": "online"}],
 }
 

@@ -1,0 +1,58 @@
+"""The child that converts a model for this processor: ``python -m clipd.encode.convert_worker FD``.
+
+It is asked once and answers once. It reads one model, and writes into one folder.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from clipd.encode.child_rights import seal_model_reader
+from clipd.encode.shortage import first_line
+from clipd.errors import ChildError, ClipdError
+from clipd.json_types import JsonObject
+from clipd.logs import write_logs
+from clipd.process.channel import Channel
+
+
+def main() -> None:
+    """Convert the model that the first message names."""
+    write_logs()
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    message = channel.receive(0)
+    if message is None:
+        return
+    with suppress(ChildError):  # clipd is gone, or wants it no more
+        channel.send(_answer(message.header))
+    os._exit(0)  # tearing torch down takes a second and gives nothing
+
+
+def _answer(order: JsonObject) -> JsonObject:
+    spec, threads, folder = order["spec"], order["threads"], Path(str(order["folder"]))
+    assert isinstance(spec, dict)
+    assert isinstance(threads, int)
+    cache = Path(str(order["cache"]))
+    seal_model_reader(str(spec["checkpoint"]), cache, writable=(str(folder),))
+    # Not before: these libraries start threads, which would stay outside of the seals.
+    try:
+        from clipd.encode import converter
+        from clipd.encode.model_json import from_json
+
+        converter.convert(from_json(spec), str(order["precision"]), threads, folder)
+    except ImportError as error:
+        return {"error": f"OpenVINO cannot be imported: {error}"}
+    except OSError as error:
+        return {"error": f"cannot write into {folder}: {error.strerror}"}
+    except (RuntimeError, MemoryError) as error:  # how torch and OpenVINO put all of theirs
+        return {"error": f"OpenVINO failed to compile it: {first_line(error)}"}
+    except ClipdError as error:
+        return {"error": str(error)}
+    return {"ok": True}
+
+
+if __name__ == "__main__":
+    main()
