@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.encoder import encoder
 from bench.inputs import (
     ARCHITECTURE,
     fill_catalog,
@@ -34,6 +35,7 @@ def main() -> int:
     """Run every measurement and print a line for each."""
     with tempfile.TemporaryDirectory(prefix="clipd-bench-") as name:
         folder = Path(name)
+        encoder(folder / "encoder")
         throughput(folder / "throughput")
         latency(folder / "latency")
         everyday(folder / "everyday")
