@@ -176,9 +176,20 @@ def assert_each_leads_by_its_vector(daemon: Daemon, expected: Disk) -> None:
 
 
 def like(daemon: Daemon, content: bytes, limit: int = 3) -> list[dict[str, Any]]:
-    """Return the hits of a picture that is sent whole, so that no stored vector answers."""
+    """Return the hits of a picture that is sent whole, so that no stored vector answers.
+
+    "Try again" is no wrong answer: a catalog that is found to be damaged is opened anew.
+    """
     path = f"/v1/search?limit={limit}"
-    code, answer = daemon.request("POST", path, content, "application/octet-stream")
+    answers: list[tuple[int, Any]] = []
+
+    def is_answered() -> bool:
+        answers.append(daemon.request("POST", path, content, "application/octet-stream"))
+        code, answer = answers[-1]
+        return code != 503 or answer["error"]["code"] not in ("stopping", "catalog_corrupt")
+
+    daemon.wait_until(is_answered, what="an answer")
+    code, answer = answers[-1]
     assert code == 200, answer
     hits = answer["hits"]
     assert isinstance(hits, list)
