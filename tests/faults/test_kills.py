@@ -42,12 +42,13 @@ def wild(root: Path, tmp_path: Path, dice: random.Random) -> Wild:
     return made
 
 
+@pytest.mark.parametrize("half", ["first", "second"])  # so that two cores share the rounds
 def test_killed_at_random_moments_it_ends_with_what_the_disk_holds(
-    daemons: Daemons, wild: Wild, dice: random.Random
+    daemons: Daemons, wild: Wild, dice: random.Random, half: str
 ) -> None:
     daemon = daemons.new([wild.root], prefix=obedient()).start()
 
-    for number in range(rounds(100)):
+    for number in range(rounds(50)):
         _live(wild, dice.uniform(0, _LONGEST_LIFE_SECONDS))
         daemon.kill()
         wild.change(dice.randrange(20))
