@@ -120,7 +120,7 @@ class EncoderConfig:
     runtime: Literal["auto", "torch"] = _key(
         "auto", "What computes it; auto: OpenVINO on a CPU, where it works, otherwise torch."
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = _key(
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = _key(
         "auto", "How numbers are held; auto: the fastest that agrees with fp32."
     )
     batch: int = _key(

@@ -119,6 +119,7 @@ class StatusBoard:
             "device": now.device,
             "precision": now.precision,
             "model": now.model,
+            "measured": now.measured,
             "reason": now.reason,
             "error": now.error,
             "seals": now.seals.to_json() if now.seals else None,

@@ -25,8 +25,10 @@ from clipd.photo import ModelSpec
 log = logging.getLogger(__name__)
 
 IMAGE, TEXT = "image", "text"  # the towers
+INT8 = "int8"
 _FORMAT = 1  # to be raised when what is written or how it is made changes
 _MANIFEST = "compiled.json"
+_REFUSAL = "refused.json"
 _KEPT = 4  # folders: somebody who compares models shall not wait at each change
 # What the conversion runs through: another version may convert otherwise, or not read the result.
 _LIBRARIES = ("openvino", "torch", "open_clip_torch", "timm")
@@ -37,7 +39,7 @@ class Compiled:
     """A model that is ready to run: a file for each tower, and what it was proved to compute."""
 
     folder: Path
-    precision: str  # "fp32", "bf16" or "fp16"
+    precision: str  # "fp32", "bf16", "fp16" or "int8"
     context: int  # tokens in a row of the text tower
     measured: Mapping[str, JsonValue]  # of each precision that was tried: speed and cosine
 
@@ -111,6 +113,16 @@ def record(found: Compiled, digests: Mapping[str, str]) -> None:
         **digests,
     }
     write_json(found.folder / _MANIFEST, said)
+
+
+def refuse(home: Path, measured: Mapping[str, JsonValue]) -> None:
+    """Note that a precision was tried and is not good enough, so that it is not tried again."""
+    write_json(home / _REFUSAL, measured)
+
+
+def is_refused(home: Path) -> bool:
+    """Whether `refuse` was called for this folder."""
+    return (home / _REFUSAL).is_file()
 
 
 def forget(home: Path) -> None:

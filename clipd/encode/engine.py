@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from clipd.encode.probe import probe_pictures
 from clipd.encode.shortage import first_line, is_out_of_memory
 from clipd.encode.wish import Wish
 from clipd.errors import EncodeError, ModelError
+from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,10 @@ class Model(Protocol):
     def precision(self) -> str:
         """What it computes in: "fp32", "bf16" or "fp16"."""
 
+    @property
+    def measured(self) -> Mapping[str, JsonValue]:
+        """What the choice of its precision rests on, by precision."""
+
     def images(self, pixels: Pixels) -> Vectors:
         """Encode one slice of pictures in one forward pass."""
 
@@ -69,6 +74,11 @@ class Engine:
     def runtime(self) -> str:
         """What computes the model: "openvino" or "torch"."""
         return self._model.runtime
+
+    @property
+    def measured(self) -> Mapping[str, JsonValue]:
+        """What the choice of the precision rests on, by precision."""
+        return self._model.measured
 
     @property
     def device(self) -> str:

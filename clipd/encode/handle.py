@@ -27,7 +27,7 @@ from clipd.errors import (
     EncoderDiedError,
     ModelMissingError,
 )
-from clipd.json_types import JsonValue
+from clipd.json_types import JsonObject, JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
 from clipd.process.seals import Seals
 
@@ -51,8 +51,9 @@ class EncoderStatus:
     doing: str  # what a start is at, where it takes long; "" otherwise
     runtime: str  # "openvino" or "torch", "" before the first start
     device: str  # "cpu" or "cuda", "" before the first start
-    precision: str  # "fp32", "bf16" or "fp16", "" before the first start
+    precision: str  # "fp32", "bf16", "fp16" or "int8", "" before the first start
     model: str
+    measured: JsonObject  # speed and cosine of each precision that was tried, where known
     reason: str  # why this device and runtime; "" where there is nothing to explain
     seals: Seals | None  # what holds the child, None before the first start
     error: str  # what is wrong now, or why the last start or call failed; "" when all is well
@@ -80,8 +81,8 @@ class Encoder:
         self._absence = absence
         self._lanes = (threading.Lock(), threading.Lock())  # held during a call, one each
         order = _first_order(spec, config, cache)
-        runtime = Runtime(spec, config, cache)
-        self._keeper = Keeper(order, runtime, _environment(spec, config), config.idle_unload)
+        self._runtime = Runtime(spec, config, cache)
+        self._keeper = Keeper(order, self._runtime, _environment(spec, config), config.idle_unload)
 
     @property
     def dim(self) -> int:
@@ -108,7 +109,9 @@ class Encoder:
             raise EncodeError(self._absence)
         order, body = self._images_order(pixels)
         with self._lanes[_IMAGES], self._keeper.calling():
-            return self._ask(self._keeper.awake(), _IMAGES, order, body)
+            vectors = self._ask(self._keeper.awake(), _IMAGES, order, body)
+        self._runtime.offer(pixels)
+        return vectors
 
     def encode_query_image(self, pixels: Pixels) -> Vectors:
         """Encode pictures as unit vectors, on the lane of queries.
@@ -147,6 +150,7 @@ class Encoder:
             model=self._spec.name,
             error=error,
             seals=self._keeper.seals(),
+            measured=self._keeper.measured(),
             **{key: self._keeper.about(key) for key in keys},
         )
 

@@ -123,6 +123,12 @@ class Keeper:
                 self._suspicion = f"the encoder {ending.words} before it had encoded anything"
         return ending
 
+    def measured(self) -> JsonObject:
+        """Return what the choice of the precision rests on, as the child said last."""
+        with self._changed:
+            said = self._about.get("measured")
+        return said if isinstance(said, dict) else {}
+
     def learn(self, answer: Message) -> None:
         """Note what the child says of itself in an answer."""
         with self._changed:
@@ -287,6 +293,12 @@ class Keeper:
         if is_over:  # whoever still asks it learns so from its closed lanes
             self._end(child, at_once=is_hung)
             log.info("encoder ended: %s", "it did not answer" if is_hung else "it is not needed")
+            if not is_hung:
+                self._runtime.refine(self._is_idle)
+
+    def _is_idle(self) -> bool:
+        with self._changed:
+            return not self._calls and not self._is_closed
 
     def _end(self, child: EncoderChild, *, at_once: bool) -> Ending:
         with self._changed:

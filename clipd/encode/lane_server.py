@@ -72,6 +72,7 @@ def state_of(engine: Engine) -> JsonObject:
         "device": engine.device,
         "precision": engine.precision,
         "reason": engine.reason,
+        "measured": dict(engine.measured),
     }
 
 

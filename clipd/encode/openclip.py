@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +29,7 @@ class TorchModel:
     """A loaded model: pixels or text in, unit vectors out."""
 
     runtime = "torch"
+    measured: Mapping[str, JsonValue] = {}  # `precision` notes the choice, not the figures
 
     def __init__(self, spec: ModelSpec, module: torch.nn.Module, device: str) -> None:
         self.device = device

@@ -12,6 +12,7 @@ import sys
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # an import of it fails
 
 import openvino  # noqa: E402
+from openvino import opset13 as opset  # noqa: E402
 from openvino.preprocess import PrePostProcessor  # noqa: E402
 
-__all__ = ["PrePostProcessor", "openvino"]
+__all__ = ["PrePostProcessor", "openvino", "opset"]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipd.encode.compiled import IMAGE, TEXT, read
+from clipd.encode.compiled import IMAGE, INT8, TEXT, read
 from clipd.encode.openvino_library import openvino
 from clipd.encode.probe import PROBE_TEXTS, probe_pictures
 from clipd.encode.tokenizer import Tokenizer
@@ -24,7 +24,7 @@ from clipd.photo import ModelSpec, Pixels, Vectors
 
 log = logging.getLogger(__name__)
 
-HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}  # the best last
 _SAME = 0.9999  # least cosine to the vectors that the same file made when it was written
 
 
@@ -48,6 +48,8 @@ class OpenVinoModel:
         self._compiled = compiled = read(folder)
         self._side = spec.preprocess.side
         self.precision = compiled.precision
+        self.measured = compiled.measured
+        self.context = compiled.context
         self._options = options_for(compiled.precision, threads)
         self._tokenize = Tokenizer(compiled.context)
         self._towers: dict[str, Tower] = {}
@@ -128,7 +130,7 @@ def compile_tower(model: openvino.Model, precision: str, threads: int) -> openvi
 
 
 def precisions() -> list[str]:
-    """Return the precisions that this processor computes in by itself, fp32 first."""
+    """Return the precisions that this processor computes in by itself, but int8; fp32 first."""
     said = _core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return [name for name in HINTS if name.upper() in said]
 
@@ -136,7 +138,8 @@ def precisions() -> list[str]:
 def options_for(precision: str, threads: int) -> dict[str, object]:
     """Return how OpenVINO is to compute."""
     return {
-        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        # What is not in int8 then (attention, norms) is computed in the next best.
+        "INFERENCE_PRECISION_HINT": HINTS[precisions()[-1] if precision == INT8 else precision],
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
         # A thread that may not leave its core waits there behind a busy decoder.

@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from clipd.config.options import EncoderConfig
-from clipd.encode.compiled import find, forget, forget_oldest, home_of
+from clipd.encode.compiled import INT8, find, forget, forget_oldest, home_of, is_refused
 from clipd.encode.cores import threads_for
 from clipd.encode.gpu import has_gpu_driver
 from clipd.encode.model_json import as_json
 from clipd.encode.registry import OFFLINE, environment_of
+from clipd.encode.sample import Sample
 from clipd.errors import ChildError, EncoderClosedError, ModelError
 from clipd.json_types import JsonObject
-from clipd.photo import ModelSpec
+from clipd.photo import ModelSpec, Pixels
 from clipd.process.child import Child
 
 log = logging.getLogger(__name__)
@@ -24,16 +27,19 @@ log = logging.getLogger(__name__)
 _LOOK_MS = 250  # between two looks whether the conversion is still wanted
 _CONVERSION_SECONDS = 900.0  # the largest preset on one slow core takes less
 _NICE = 5
+_VERY_NICE = 19  # for what nobody waits for
 
 
 class Runtime:
-    """Has a model converted for this processor when it is first needed. For one thread."""
+    """Has a model converted for this processor when it is first needed. For the keeper's thread."""
 
     def __init__(self, spec: ModelSpec, config: EncoderConfig, cache: Path) -> None:
         self._spec = spec
         self._config = config
         self._cache = cache
         self._why_not = ""  # OpenVINO was tried in vain, and is not tried again
+        self._sample = Sample()
+        self._wants_sample = False  # read by any thread
 
     def order(self, is_wanted: Callable[[], bool], say: Callable[[str], None]) -> JsonObject:
         """Return what an encoder process has to know of its runtime.
@@ -52,10 +58,40 @@ class Runtime:
             return {"threads": threads}
         if not self._why_not:
             try:
-                return {"threads": threads, "compiled": str(self._converted(is_wanted, say))}
+                home = self._refined() or self._converted(is_wanted, say)
+                return {"threads": threads, "compiled": str(home)}
             except ModelError as error:
                 self.distrust(str(error))
         return {"threads": threads, "reason": self._why_not}
+
+    def offer(self, pixels: Pixels) -> None:
+        """Show pictures that were encoded, some of which `refine` needs. For any thread."""
+        if self._wants_sample:
+            self._sample.offer(pixels)
+
+    def refine(self, is_wanted: Callable[[], bool]) -> None:
+        """Try int8, if enough pictures were seen; from the next start on it is used, if good.
+
+        Args:
+            is_wanted: as in `order`; broken off, it is tried another time.
+        """
+        sample = self._sample.whole() if self._wants_sample else None
+        if sample is None:
+            return
+        base = home_of(self._spec, self._base_precision(), self._cache)
+        home = home_of(self._spec, self._refined_name(), self._cache)
+        log.info("trying int8 on %d photos", len(sample))
+        try:
+            forget(home)
+            home.mkdir(parents=True)
+            self._convert(home, is_wanted, base, sample)
+        except EncoderClosedError:
+            log.info("int8 is tried another time: there is work to do")
+            return
+        except (ModelError, OSError) as error:
+            log.warning("int8 could not be tried: %s", error)
+        self._wants_sample = False
+        self._sample.clear()
 
     def distrust(self, why: str) -> None:
         """Leave OpenVINO alone from now on; torch does the work."""
@@ -67,8 +103,23 @@ class Runtime:
         may_use_gpu = config.device == "cuda" or (config.device == "auto" and has_gpu_driver())
         return config.runtime == "torch" or may_use_gpu
 
+    def _base_precision(self) -> str:
+        return "auto" if self._config.precision == INT8 else self._config.precision
+
+    def _refined_name(self) -> str:
+        return f"{self._config.precision} with int8"
+
+    def _refined(self) -> Path | None:
+        """Return where the model lies in int8, if that was found good enough."""
+        if self._config.precision not in ("auto", INT8):
+            return None
+        home = home_of(self._spec, self._refined_name(), self._cache)
+        is_there = find(home, self._cache) is not None
+        self._wants_sample = not is_there and not is_refused(home)
+        return home if is_there else None
+
     def _converted(self, is_wanted: Callable[[], bool], say: Callable[[str], None]) -> Path:
-        home = home_of(self._spec, self._config.precision, self._cache)
+        home = home_of(self._spec, self._base_precision(), self._cache)
         if find(home, self._cache) is not None:
             return home
         sentence = f"preparing {self._spec.name} for this processor"
@@ -89,20 +140,29 @@ class Runtime:
         log.info("%s is prepared after %.1f s", self._spec.name, time.monotonic() - started)
         return home
 
-    def _convert(self, home: Path, is_wanted: Callable[[], bool]) -> None:
+    def _convert(
+        self,
+        home: Path,
+        is_wanted: Callable[[], bool],
+        base: Path | None = None,
+        sample: Pixels | None = None,
+    ) -> None:
         threads = threads_for(self._config.threads)
         order: JsonObject = {
             "spec": as_json(self._spec),
             "cache": str(self._cache),
             "folder": str(home),
-            "precision": self._config.precision,
+            "precision": self._base_precision() if base is None else self._config.precision,
             "threads": threads,
+            "base": "" if base is None else str(base),
         }
+        body = b"" if sample is None else np.ascontiguousarray(sample).data
+        nice = _NICE if sample is None else _VERY_NICE
         environment = {"OMP_NUM_THREADS": str(threads), **OFFLINE, **environment_of(self._spec)}
-        with Child("clipd.encode.convert_worker", environment=environment, nice=_NICE) as child:
+        with Child("clipd.encode.convert_worker", environment=environment, nice=nice) as child:
             channel = child.lanes[0]
             try:
-                channel.send(order)
+                channel.send(order, body)
                 _wait(child, is_wanted)
                 answer = channel.receive(0)
             except ChildError as error:

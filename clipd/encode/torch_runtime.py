@@ -40,7 +40,7 @@ def load(spec: ModelSpec, wish: Wish, device: str) -> openclip.TorchModel:
         RuntimeError, MemoryError: memory ran out, or the GPU failed.
     """
     precision: str | None = wish.precision
-    if precision == "auto":
+    if precision in ("auto", "int8"):  # torch's own int8 is slower than its bf16
         precision = known(spec, device, wish.cache)
     if precision is not None:
         return openclip.load(spec, device, precision)

@@ -102,6 +102,7 @@ def test_the_status_tells_where_the_model_is(shared: Encoder, pictures: Pixels) 
 
     assert status.pop("precision") in ("fp32", "bf16")
     assert status.pop("seals") is not None
+    assert status.pop("measured")["fp32"]["cosine"] > 0.9999
     assert status == {
         "state": "ready",
         "doing": "",

@@ -16,6 +16,7 @@ from clipd.config.options import EncoderConfig, ModelConfig
 from clipd.encode.compiled import home_of
 from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
+from clipd.encode.sample import SIZE
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Pixels
 from tests import processes
@@ -178,3 +179,33 @@ def test_a_model_with_a_tokenizer_of_its_own_is_left_to_torch(
 
     assert status.runtime == "torch"
     assert "its tokenizer is not CLIP's own" in status.reason
+
+
+def test_int8_is_tried_on_photos_at_idle_and_used_from_then_on(
+    spec: ModelSpec, tmp_path: Path
+) -> None:
+    photos = np.random.default_rng(4).integers(0, 256, (SIZE, *(spec.preprocess.side,) * 2, 3))
+    pixels = photos.astype(np.uint8)
+    exact = replace(CONFIG, precision="int8", idle_unload=0.1)
+    with Encoder(spec, exact, tmp_path) as encoder:
+        batches = [pixels[start : start + 4] for start in range(0, SIZE, 4)]
+        before = np.concatenate([encoder.encode_images(batch) for batch in batches])
+        assert encoder.status().precision != "int8"
+        # A query goes first: what was begun at idle is broken off, and done another time.
+        wait_for(is_converting)
+        assert encoder.encode_texts(["a cat"]).shape == (1, spec.dim)
+        wait_for(lambda: len(list(tmp_path.glob("compiled/*/compiled.json"))) == 2)
+        wait_for(lambda: not is_converting())
+
+        after = encoder.encode_images(pixels)
+        status = encoder.status()
+
+    assert (status.runtime, status.precision) == ("openvino", "int8")
+    figures = status.measured["int8"]
+    assert isinstance(figures, dict)
+    assert set(figures) == {"gain", "cosine", "hits"}
+    assert float((before * after).sum(axis=1).min()) > 0.98
+
+
+def is_converting() -> bool:
+    return any("convert_worker" in one.command for one in processes.children(os.getpid()))
