@@ -110,7 +110,7 @@ class Events:
         Raises:
             WatchError: the system has no inotify instance left.
         """
-        # An ordinary copy floods stderr with these (watchdog 7.1).
+        # That a folder was let go of already does no harm (watchdog 7.1).
         warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         try:
             self._observer = InotifyObserver()

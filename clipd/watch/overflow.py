@@ -23,7 +23,7 @@ class LostEvents:
         self._root = os.fsdecode(root)
         self.is_waiting = False
         self._last = float("-inf")
-        self._not_before = 0.0
+        self._scanned = float("-inf")
         self._scan_seconds = 0.0
 
     def happened(self) -> None:
@@ -42,12 +42,12 @@ class LostEvents:
     def is_due(self) -> bool:
         """Whether to scan for a loss now; if so, it is taken care of."""
         now = time.monotonic()
-        if not self.is_waiting or now < self._not_before:
+        if not self.is_waiting or now < self._scanned + _SHARE * self._scan_seconds:
             return False
         self.is_waiting = False
-        self._not_before = now + _SHARE * self._scan_seconds
+        self._scanned = now
         return True
 
     def scan_took(self, seconds: float) -> None:
-        """Note how long the scan took."""
-        self._scan_seconds = max(self._scan_seconds, seconds)
+        """Note how long the last scan took; the first of a library takes longer than all later."""
+        self._scan_seconds = seconds
