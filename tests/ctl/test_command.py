@@ -187,13 +187,13 @@ def fill_the_queue(held: ExitStack, path: Path) -> None:
 def test_a_slow_answer_is_waited_for_while_the_daemon_answers_pings(
     ctl: Ctl, service: GivenService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer_wait, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(answer_wait, "PING_SECONDS", 0.5)
     slow = threading.Event()
 
-    def take_half_a_second() -> None:
-        slow.wait(0.5)
+    def take_a_second_and_a_half() -> None:
+        slow.wait(1.5)
 
-    service.before_search = take_half_a_second
+    service.before_search = take_a_second_and_a_half
     assert ctl("search", "x").code == 0
 
 
