@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import resource
 import socket
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from clipd.config.options import Config
 from clipd.daemon.assembly import Running, assembled, needs_restart
 from clipd.daemon.health import Health
 from clipd.daemon.instance import single_instance
+from clipd.daemon.reopening import Reopening
 from clipd.daemon.signals import Signals, listening_to_signals
 from clipd.daemon.systemd import (
     notify_ready,
@@ -77,6 +79,7 @@ def _run_and_reload(config: Config, paths: Paths, sock: socket.socket, signals: 
     """Run with one configuration after the other; one that cannot be used changes nothing."""
     before: Config | None = None  # to go back to, while another one is tried
     complaint, is_paused, needs_model = "", False, False
+    reopening = Reopening()
     while not signals.must_end:
         with ExitStack() as running:
             try:
@@ -100,7 +103,7 @@ def _run_and_reload(config: Config, paths: Paths, sock: socket.socket, signals: 
                 config, before = before, None
                 continue
             _log.info("clipd answers on %s", paths.socket)
-            config, fresh = _stay_until_told(daemon, config, paths, signals)
+            config, fresh = _stay_until_told(daemon, config, paths, signals, reopening)
             is_paused = daemon.write_path.pause.is_paused
             needs_model = daemon.arrival is None  # searches work: no reload may end that
         if fresh is not None:
@@ -108,7 +111,7 @@ def _run_and_reload(config: Config, paths: Paths, sock: socket.socket, signals: 
 
 
 def _stay_until_told(
-    daemon: Running, config: Config, paths: Paths, signals: Signals
+    daemon: Running, config: Config, paths: Paths, signals: Signals, reopening: Reopening
 ) -> tuple[Config, Config | None]:
     """Look after the daemon until it has to stop, or to start anew.
 
@@ -117,7 +120,7 @@ def _stay_until_told(
     """
     while True:
         notify_ready(daemon.board.line())
-        _stay(daemon, paths, signals)
+        _stay(daemon, paths, signals, reopening)
         if signals.must_end:
             notify_stopping()
             return config, None
@@ -155,7 +158,7 @@ def _complaint(error: ClipdError) -> str:
     return complaint
 
 
-def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
+def _stay(daemon: Running, paths: Paths, signals: Signals, reopening: Reopening) -> None:
     """Feed systemd's watchdog with real checks, and keep its status line true.
 
     Returns when a signal has come, when the catalog has to be opened anew, since it is damaged or
@@ -166,7 +169,7 @@ def _stay(daemon: Running, paths: Paths, signals: Signals) -> None:
     said = ""
     while not (signals.must_end or signals.must_reload):
         signals.wait(interval)
-        if daemon.reader.must_reopen():
+        if daemon.reader.must_reopen() and reopening.is_due(time.monotonic()):
             return
         if daemon.arrival is not None and daemon.arrival.has_happened():
             return
