@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast faults check lint bench fmt run tiny tiny-report clean
+.PHONY: demo test test-fast faults check lint bench fmt run pocket pocket-report clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
@@ -37,12 +37,12 @@ fmt: .venv/ready
 run: .venv/ready           ## a daemon on a throw-away folder, left running to play with
 	$(BIN)/clipd demo --keep
 
-tiny: .venv/ready          ## train the embedded model again, and report on it
-	$(BIN)/python -m clipd.tiny.train
-	$(BIN)/python -m clipd.tiny.report
+pocket: .venv/ready        ## teach the model in the box again, and report on it
+	$(BIN)/python -m clipd.pocket.teaching.teach
+	$(BIN)/python -m clipd.pocket.report
 
-tiny-report: .venv/ready
-	$(BIN)/python -m clipd.tiny.report
+pocket-report: .venv/ready ## examine it on scenes and photographs that it was not taught on
+	$(BIN)/python -m clipd.pocket.report
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -21,7 +21,7 @@ from bench.inputs import (
 )
 from clipd.config.options import ModelConfig
 from clipd.encode.models import resolve
-from clipd.tiny.scenes import draw
+from clipd.pocket.scenes import draw
 from tests.daemon.harness import Daemon
 
 _LARGE = 320  # photos of 12 megapixels
@@ -75,7 +75,7 @@ def throughput(folder: Path) -> None:
 def latency(folder: Path) -> None:
     """A warm `clipctl search` among 100k photos, over an empty Python."""
     home = folder / "home"
-    spec = resolve(ModelConfig(name="tiny"), folder / "models", folder / "cache")
+    spec = resolve(ModelConfig(name="pocket"), folder / "models", folder / "cache")
     (home / "state" / "clipd").mkdir(parents=True)
     fill_catalog(home / "state" / "clipd" / "catalog.sqlite", spec, folder / "gone", _MANY)
     daemon = _daemon(folder, [folder / "gone"])
@@ -99,11 +99,11 @@ def everyday(folder: Path) -> None:
     """Index, save, rename and rest with 10,000 photos."""
     photos = folder / "photos"
     small_photos(photos / "year", _SMALL)
-    daemon = _daemon(folder, [photos], '[model]\nname = "tiny"\n[encoder]\nidle_unload = "20s"\n')
+    daemon = _daemon(folder, [photos], '[model]\nname = "pocket"\n[encoder]\nidle_unload = "20s"\n')
     began = time.perf_counter()
     daemon.start()
     daemon.wait_until(lambda: daemon.status()["photos"] >= _SMALL, 900)
-    _say(f"{_SMALL} small photos indexed (tiny)", f"{time.perf_counter() - began:.0f} s")
+    _say(f"{_SMALL} small photos indexed (pocket)", f"{time.perf_counter() - began:.0f} s")
     daemon.wait_idle()
     waits = sorted(_fresh(daemon, photos, number) for number in range(_FRESH))
     p95 = waits[int(0.95 * len(waits)) - 1]
@@ -140,7 +140,7 @@ def _lies_in(daemon: Daemon, folder: str) -> bool:
     )
 
 
-def _daemon(folder: Path, roots: list[Path], model: str = '[model]\nname = "tiny"\n') -> Daemon:
+def _daemon(folder: Path, roots: list[Path], model: str = '[model]\nname = "pocket"\n') -> Daemon:
     runtime = Path(tempfile.mkdtemp(prefix="clipd-", dir=folder.parent))
     daemon = Daemon(folder / "home", runtime, roots)
     lines = [f"[[roots]]\npath = {json.dumps(str(root))}" for root in roots]

@@ -16,14 +16,14 @@ PACKAGE = Path(clipd.__file__).parent
 
 # library -> the modules that may name it, as prefixes below clipd/
 MAP = {
-    "torch": ("encode/", "tiny/"),
-    "open_clip": ("encode/", "tiny/"),
-    "openvino": ("encode/openvino_library",),
+    "torch": ("encode/", "pocket/"),
+    "open_clip": ("encode/", "pocket/"),
+    "openvino": ("encode/openvino_library", "pocket/teaching/"),
     "torchvision": (),
     "huggingface_hub": (),
     "ftfy": ("encode/tokenizer",),
     "regex": ("encode/tokenizer",),
-    "PIL": ("decode/", "tiny/"),
+    "PIL": ("decode/", "pocket/"),
     "pillow_heif": ("decode/",),
     "rawpy": ("decode/",),
     "pyseccomp": ("process/call_filter",),
@@ -42,7 +42,7 @@ MAP = {
 FLOORS = (
     (".",),
     ("config", "process"),
-    ("tiny", "decode", "store"),
+    ("pocket", "decode", "store"),
     ("encode", "watch"),
     ("ingest", "search"),
     ("serve", "ctl"),

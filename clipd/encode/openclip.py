@@ -14,12 +14,12 @@ import open_clip
 import torch
 from torch.overrides import TorchFunctionMode
 
-import clipd
 from clipd.encode.model_json import read_json
 from clipd.encode.shortage import is_out_of_memory
 from clipd.errors import ModelError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Pixels, Vectors
+from clipd.pocket.weights import CONFIG
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SAFE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
@@ -130,10 +130,9 @@ def _without_weights(architecture: str) -> torch.nn.Module:
 
 
 def register(checkpoint: Path | None = None) -> None:
-    """Make our own architectures known: the embedded one, and one beside a checkpoint."""
-    ours = Path(clipd.__file__).parent / "tiny" / "tiny.json"
-    beside = checkpoint.with_suffix(".json") if checkpoint else ours
-    for file in {ours, beside}:
+    """Make our own architectures known: the one in the box, and one beside a checkpoint."""
+    beside = checkpoint.with_suffix(".json") if checkpoint else CONFIG
+    for file in {CONFIG, beside}:
         if "vision_cfg" in (read_json(file) or {}):
             open_clip.add_model_config(file)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TINY = "tiny"
-IN_THE_BOX = TINY  # the preset that comes with clipd and needs no network
+IN_THE_BOX = "pocket"  # the preset that comes with clipd and needs no network
 QUICK = "-quickgelu"
 
 
@@ -24,7 +23,7 @@ class Preset:
 # OpenAI trained with QuickGELU: with the plain architecture the same weights load without a
 # complaint and the best hit changes silently, so its presets name the quickgelu twins.
 PRESETS: tuple[Preset, ...] = (
-    Preset(TINY, TINY, "", 0, 0, "embedded; for trying out and for tests"),
+    Preset(IN_THE_BOX, IN_THE_BOX, "", 512, 0, "in the box: needs no download; for a first look"),
     Preset("ViT-B-32-256", "ViT-B-32-256", "datacomp_s34b_b86k", 512, 605, "the default"),
     Preset("clip-vit-base-patch32", "ViT-B-32-quickgelu", "openai", 512, 605, "the classic"),
     Preset("clip-vit-base-patch16", "ViT-B-16-quickgelu", "openai", 512, 599, "finer, 4x the work"),
@@ -35,6 +34,8 @@ PRESETS: tuple[Preset, ...] = (
 def preset_named(name: str) -> Preset | None:
     """Return the preset of that name, ``openai/`` in front of it or not."""
     wanted = name.removeprefix("openai/").lower()
+    if wanted == "tiny":  # what stood in its place in 0.1, and may stand in a configuration
+        wanted = IN_THE_BOX
     return next((preset for preset in PRESETS if preset.name.lower() == wanted), None)
 
 

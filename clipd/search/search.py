@@ -7,6 +7,7 @@ import time
 
 from clipd.config.options import SearchConfig
 from clipd.photo import Hit
+from clipd.search.known_words import Understanding, understand
 from clipd.search.query import Answer, Query
 from clipd.search.query_vectors import QueryVectors, Vector
 from clipd.store.rows import Located
@@ -57,6 +58,9 @@ class Search:
         defaults = self.defaults
         limit = defaults.limit if query.limit is None else query.limit
         least = defaults.min_score if query.min_score is None else query.min_score
+        understood = understand(query, self._stored.spec.name)
+        if understood.is_nothing:
+            limit = 0
         ids, scores = self._stored.follower.index.search(vector, limit)
         located = self._stored.reader.locate([int(i) for i in ids])
         hits = tuple(
@@ -66,17 +70,17 @@ class Search:
         )
         took_ms = round(1000 * (time.perf_counter() - began), 3)
         _log.debug("%d hits in %.1f ms", len(hits), took_ms)  # never the words of the query
-        return Answer(str(query), self._stored.spec.name, hits, took_ms, self._note())
+        return Answer(str(query), self._stored.spec.name, hits, took_ms, self._note(understood))
 
-    def _note(self) -> str:
+    def _note(self, understood: Understanding) -> str:
         """Say what keeps the answer from being complete, such as a change of model under way."""
         counts = self._stored.reader.counts(self._stored.model)
-        if not counts.without_vector:
-            return ""
-        return (
+        waiting = (
             f"{counts.without_vector} of {counts.photos} photos still wait for their vector of "
             f"{self._stored.spec.name} and cannot be found yet"
         )
+        notes = (understood.note, waiting if counts.without_vector else "")
+        return "; ".join(note for note in notes if note)
 
     def _hit(self, photo: int, score: float, places: tuple[Located, ...]) -> Hit:
         """Make a hit of the places of a photo: those that can be opened now come first."""

@@ -189,10 +189,12 @@ def test_the_models_are_listed_with_what_is_here(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line for line in done.stdout.splitlines()}
-    assert {"tiny", "ViT-B-32-256", "clip-vit-base-patch32", "clip-vit-large-patch14"} <= set(rows)
+    assert {"pocket", "ViT-B-32-256", "clip-vit-base-patch32", "clip-vit-large-patch14"} <= set(
+        rows
+    )
     assert "768 dimensions" in rows["clip-vit-large-patch14"]
     assert "not here" in rows["ViT-B-32-256"]
-    assert "not here" not in rows["tiny"]
+    assert "not here" not in rows["pocket"]
 
 
 @pytest.mark.slow

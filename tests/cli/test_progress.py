@@ -23,14 +23,14 @@ def colourful(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_terminal_shows_how_far_it_is() -> None:
     terminal = Terminal()
 
-    with showing_progress("fetching tiny", terminal) as show:
+    with showing_progress("fetching pocket", terminal) as show:
         show(0, 200_000_000)
         show(100_000_000, 200_000_000)
         show(200_000_000, 200_000_000)
 
     lines = "\n".join(terminal.lines())
-    assert f"fetching tiny  [{'#' * 15}{'-' * 15}]  100 of 200 MB" in lines
-    assert f"fetching tiny  [{'#' * 30}]  200 of 200 MB" in lines
+    assert f"fetching pocket  [{'#' * 15}{'-' * 15}]  100 of 200 MB" in lines
+    assert f"fetching pocket  [{'#' * 30}]  200 of 200 MB" in lines
 
 
 def test_what_an_earlier_run_fetched_does_not_flatter_the_bar() -> None:

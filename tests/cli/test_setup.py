@@ -103,11 +103,11 @@ def home(tmp_path: Path) -> Home:
 def test_the_first_setup_writes_a_commented_config_and_starts_the_service(home: Home) -> None:
     photos = home.photos("My Photos")
 
-    done = home.setup("My Photos", "--model", "tiny")
+    done = home.setup("My Photos", "--model", "pocket")
 
     assert done.exit_code == 0, done.stderr
     assert home.roots() == [photos]
-    assert tomllib.loads(home.config.read_text())["model"] == {"name": "tiny"}
+    assert tomllib.loads(home.config.read_text())["model"] == {"name": "pocket"}
     assert '#settle = "300ms"' in home.config.read_text()
     assert home.config.stat().st_mode & 0o777 == 0o600
     assert home.calls() == [
@@ -174,11 +174,11 @@ def test_the_model_is_changed_in_its_place(home: Home) -> None:
     home.setup(photos)
     fresh = home.config.read_text()
 
-    home.setup("--model", "tiny")
+    home.setup("--model", "pocket")
 
     tiny = home.config.read_text()
-    assert tiny == fresh.replace('#name = "ViT-B-32-256"', 'name = "tiny"')
-    home.config.write_text(tiny.replace('name = "tiny"', 'name = "tiny"  # for now'))
+    assert tiny == fresh.replace('#name = "ViT-B-32-256"', 'name = "pocket"')
+    home.config.write_text(tiny.replace('name = "pocket"', 'name = "pocket"  # for now'))
     home.setup("--model", "clip-vit-base-patch32")
     assert 'name = "clip-vit-base-patch32"  # for now' in home.config.read_text()
 
@@ -187,9 +187,9 @@ def test_a_config_without_the_table_gets_it(home: Home) -> None:
     home.config.parent.mkdir(parents=True)
     home.config.write_text(f'[[roots]]\npath = "{home.photos("Pictures")}"')
 
-    assert home.setup("--model", "tiny").exit_code == 0
+    assert home.setup("--model", "pocket").exit_code == 0
 
-    assert load_config(home.config).model.name == "tiny"
+    assert load_config(home.config).model.name == "pocket"
     assert len(home.roots()) == 1
 
 
@@ -200,11 +200,11 @@ def test_a_layout_of_the_users_own_is_kept(home: Home) -> None:
         f"model = {{ name = 'x' }} # mine\nroots = [\n    {{ path = '{first}' }}, # good\n]\n"
     )
 
-    done = home.setup(second, "--model", "tiny")
+    done = home.setup(second, "--model", "pocket")
 
     assert done.exit_code == 0, done.stderr
     assert home.config.read_text() == (
-        f"model = {{ name = \"tiny\" }} # mine\nroots = [\n    {{ path = '{first}' }}, # good\n"
+        f"model = {{ name = \"pocket\" }} # mine\nroots = [\n    {{ path = '{first}' }}, # good\n"
         f'    {{path = "{second}"}},\n]\n'
     )
     assert home.roots() == [first, second]
@@ -215,9 +215,9 @@ def test_the_keys_of_the_former_model_go_with_it(home: Home) -> None:
     rest = f'[[roots]]\npath = "{home.photos("Pictures")}"\n'
     home.config.write_text(f'[model]\nname = "ViT-B-32"\npretrained = "openai"\n{rest}')
 
-    assert home.setup("--model", "tiny").exit_code == 0
+    assert home.setup("--model", "pocket").exit_code == 0
 
-    assert home.config.read_text() == f'[model]\nname = "tiny"\n{rest}'
+    assert home.config.read_text() == f'[model]\nname = "pocket"\n{rest}'
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def parsed(text: str) -> Config:
         f'# mine\n{ROOT}\n[watch] # why\nsettle = "1s"\n# the end',
         'roots = [{ path = "/photos" }]\n[watch]\nsettle = "1s"\n',
         'roots = [\n    { path = "/photos" },  # the good ones\n]\n',
-        f'model.name = "tiny"\n{ROOT}',
+        f'model.name = "pocket"\n{ROOT}',
         f'watch = {{ settle = "1s" }}\n{ROOT}',
         fresh_text(Config(roots=(RootConfig(path=Path("/photos")),))),
     ],
@@ -51,21 +51,24 @@ def test_a_root_in_a_list_is_written_like_its_neighbours() -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ('[model]\nname = "x"  # for now\n', '[model]\nname = "tiny"  # for now\n'),
-        ('[model]\nname = """\nx""" # y\n', '[model]\nname = "tiny" # y\n'),
-        ("[model]\n'name' = 'x'\n", "[model]\n'name' = \"tiny\"\n"),
-        ("model = { name = 'x' } # y\n", 'model = { name = "tiny" } # y\n'),
-        ("model = {}\n", 'model = {name = "tiny"}\n'),
-        ('model . name = "x" # y\n', 'model . name = "tiny" # y\n'),
-        ('[model]\n#name = "x"\n#pretrained = ""\n', '[model]\nname = "tiny"\n#pretrained = ""\n'),
-        ("[model] # y\n", '[model] # y\nname = "tiny"\n'),
-        ('[model]\nname = "x"\r\n', '[model]\nname = "tiny"\r\n'),
-        ('name_of_mine = "x"\n', 'name_of_mine = "x"\n\n[model]\nname = "tiny"\n'),
-        ("", '[model]\nname = "tiny"\n'),
+        ('[model]\nname = "x"  # for now\n', '[model]\nname = "pocket"  # for now\n'),
+        ('[model]\nname = """\nx""" # y\n', '[model]\nname = "pocket" # y\n'),
+        ("[model]\n'name' = 'x'\n", "[model]\n'name' = \"pocket\"\n"),
+        ("model = { name = 'x' } # y\n", 'model = { name = "pocket" } # y\n'),
+        ("model = {}\n", 'model = {name = "pocket"}\n'),
+        ('model . name = "x" # y\n', 'model . name = "pocket" # y\n'),
+        (
+            '[model]\n#name = "x"\n#pretrained = ""\n',
+            '[model]\nname = "pocket"\n#pretrained = ""\n',
+        ),
+        ("[model] # y\n", '[model] # y\nname = "pocket"\n'),
+        ('[model]\nname = "x"\r\n', '[model]\nname = "pocket"\r\n'),
+        ('name_of_mine = "x"\n', 'name_of_mine = "x"\n\n[model]\nname = "pocket"\n'),
+        ("", '[model]\nname = "pocket"\n'),
     ],
 )
 def test_a_text_is_set_in_its_place(before: str, after: str) -> None:
-    assert with_text(before, "model", "name", "tiny") == after
+    assert with_text(before, "model", "name", "pocket") == after
 
 
 @pytest.mark.parametrize(
@@ -73,22 +76,22 @@ def test_a_text_is_set_in_its_place(before: str, after: str) -> None:
     [
         (
             '[model]\nname = "x"  # mine\n# whose\npretrained = "openai"\n[watch]\nsettle = "1s"\n',
-            '[model]\nname = "tiny"  # mine\n# whose\n[watch]\nsettle = "1s"\n',
+            '[model]\nname = "pocket"  # mine\n# whose\n[watch]\nsettle = "1s"\n',
         ),
         (
             "model = { name = 'x', checkpoint = '/x.pt' } # y\n",
-            'model = { name = "tiny"  } # y\n',
+            'model = { name = "pocket"  } # y\n',
         ),
         (
             'model.name = "x"\nmodel.pretrained = "openai"\n[watch]\n',
-            'model.name = "tiny"\n[watch]\n',
+            'model.name = "pocket"\n[watch]\n',
         ),
-        ('[model]\ncheckpoint = "/x.pt"\n', '[model]\nname = "tiny"\n'),
-        ("", '[model]\nname = "tiny"\n'),
+        ('[model]\ncheckpoint = "/x.pt"\n', '[model]\nname = "pocket"\n'),
+        ("", '[model]\nname = "pocket"\n'),
     ],
 )
 def test_what_belonged_to_the_former_model_goes_with_it(before: str, after: str) -> None:
-    assert with_model(before, "tiny") == after
+    assert with_model(before, "pocket") == after
 
 
 def test_weights_of_an_architecture_are_set_beside_its_name() -> None:
@@ -103,10 +106,10 @@ def test_weights_of_an_architecture_are_set_beside_its_name() -> None:
 def test_the_model_of_a_fresh_configuration_takes_the_place_of_its_default() -> None:
     fresh = fresh_text(Config(roots=(RootConfig(path=Path("/photos")),)))
 
-    chosen = with_text(fresh, "model", "name", "tiny")
+    chosen = with_text(fresh, "model", "name", "pocket")
 
-    assert chosen == fresh.replace('#name = "ViT-B-32-256"', 'name = "tiny"')
-    assert parsed(chosen).model == ModelConfig(name="tiny")
+    assert chosen == fresh.replace('#name = "ViT-B-32-256"', 'name = "pocket"')
+    assert parsed(chosen).model == ModelConfig(name="pocket")
 
 
 def test_a_value_with_quotes_reads_back_as_itself() -> None:

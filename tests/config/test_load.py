@@ -33,11 +33,11 @@ def test_the_smallest_configuration_is_a_model_and_a_root(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     file = tmp_path / "config.toml"
-    file.write_text('[model]\nname = "tiny"\n[[roots]]\npath = "~/Pictures"\n')
+    file.write_text('[model]\nname = "pocket"\n[[roots]]\npath = "~/Pictures"\n')
 
     config = load_config(file)
 
-    assert config.model.name == "tiny"
+    assert config.model.name == "pocket"
     assert [root.path for root in config.roots] == [tmp_path / "Pictures"]
     assert config.watch == WatchConfig()
 
@@ -81,7 +81,7 @@ def test_every_value_that_is_written_is_what_is_read() -> None:
     [
         ('[watch]\nsetle = "1s"', ["line 2", "watch.setle", "did you mean settle?", "poll_every"]),
         ('[wacth]\nsettle = "1s"', ["wacth", "did you mean watch?"]),
-        ('name = "tiny"', ["line 1", "name", "belongs in [model]"]),
+        ('name = "pocket"', ["line 1", "name", "belongs in [model]"]),
         ('[encoder]\nkind = "flat"', ["encoder.kind", "belongs in [index]"]),
         ('[watch]\n\nsettle = "5 parsecs"', ["line 3", "watch.settle", "5 parsecs", '"250ms"']),
         ("[watch]\nsettle = 5", ["watch.settle = 5", "with its unit"]),
@@ -237,14 +237,14 @@ def test_the_effective_configuration_reads_back_as_itself() -> None:
 
 
 def test_a_fresh_configuration_sets_only_what_differs() -> None:
-    config = Config(roots=(RootConfig(path=Path("/photos")),), model=ModelConfig(name="tiny"))
+    config = Config(roots=(RootConfig(path=Path("/photos")),), model=ModelConfig(name="pocket"))
 
     text = fresh_text(config)
 
     assert parse_config(text, FILE) == config
     document = tomllib.loads(text)
     assert document.pop("roots") == [{"path": "/photos"}]
-    assert document.pop("model") == {"name": "tiny"}
+    assert document.pop("model") == {"name": "pocket"}
     assert not any(document.values())
     assert '#settle = "300ms"' in text.splitlines()
 

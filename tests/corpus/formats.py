@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from clipd.tiny.scenes import draw
+from clipd.pocket.scenes import draw
 from tests.corpus.dng import RAW_SIZE, dng
 from tests.corpus.pieces import Piece, saved
 from tests.corpus.png import coarse_grey, deep

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from clipd.tiny.scenes import draw
+from clipd.pocket.scenes import draw
 from tests.corpus.pieces import Piece, saved
 
 SIZE = (320, 240)

@@ -66,7 +66,7 @@ def test_status_as_json_is_what_the_daemon_says(ctl: Ctl) -> None:
 
 def test_status_names_what_a_person_wants_to_know(ctl: Ctl) -> None:
     text = ctl("status").out.decode()
-    for word in ("idle", "3 photos", "tiny", "asleep", "/usb: offline (it is not mounted)"):
+    for word in ("idle", "3 photos", "pocket", "asleep", "/usb: offline (it is not mounted)"):
         assert word in text
     assert "clipctl errors" in text
 
@@ -197,7 +197,7 @@ def test_a_slow_answer_is_waited_for_while_the_daemon_answers_pings(
     assert ctl("search", "x").code == 0
 
 
-@pytest.mark.parametrize("doing", ["", "preparing tiny for this processor"])
+@pytest.mark.parametrize("doing", ["", "preparing pocket for this processor"])
 def test_a_search_says_on_a_terminal_that_the_model_wakes_up(
     ctl: Ctl, service: GivenService, doing: str
 ) -> None:

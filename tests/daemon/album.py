@@ -10,7 +10,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from clipd.tiny.scenes import draw
+from clipd.pocket.scenes import draw
 
 SIZE = (320, 240)
 # What every seeded daemon has already encoded, so that copies of it need no encoder.

@@ -67,7 +67,7 @@ class Daemon:
 
     def configure(self, roots: Sequence[Path], config: str = "") -> None:
         """Write the config file anew."""
-        parts = ['[model]\nname = "tiny"', config]
+        parts = ['[model]\nname = "pocket"', config]
         parts += [f"[[roots]]\npath = {json.dumps(str(root))}" for root in roots]
         self.file.write_text("\n".join(parts) + "\n")
 

@@ -85,7 +85,7 @@ def test_search_json_has_the_keys_of_the_contract(shared: Daemon, photos: Path) 
 
     assert answer.keys() >= {"query", "model", "hits", "took_ms"}
     assert answer["query"] == "sunset"
-    assert answer["model"] == "tiny"
+    assert answer["model"] == "pocket"
     assert len(answer["hits"]) == 2
     assert answer["hits"][0].keys() >= {"photo", "path", "score", "offline"}
     assert answer["hits"][0]["offline"] is False

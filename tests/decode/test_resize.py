@@ -8,7 +8,7 @@ from PIL import Image
 from clipd.decode.resize import scaled_size, to_square
 from clipd.decode.settings import Target
 from clipd.photo import Preprocess
-from clipd.tiny.scenes import draw
+from clipd.pocket.scenes import draw
 from tests.corpus.folder import CORPORA, FOREIGN
 from tests.decode.conftest import two_colours
 

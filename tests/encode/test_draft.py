@@ -15,14 +15,14 @@ from clipd.decode.resize import to_square
 from clipd.decode.settings import Target
 from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
-from clipd.tiny.scenes import draw
+from clipd.pocket.scenes import draw
 
 SCENES = ("sunset", "snowy mountains", "a red car", "a cat", "city skyline", "field of flowers")
 
 
 @pytest.mark.slow
 def test_a_photo_decoded_small_has_the_vector_of_the_whole_one(tmp_path: Path) -> None:
-    spec = resolve(ModelConfig(name="tiny"), tmp_path, tmp_path)
+    spec = resolve(ModelConfig(name="pocket"), tmp_path, tmp_path)
     side = spec.preprocess.side
     target = Target(side, "shortest", "bicubic", 0)
     drafted, exact = [], []

@@ -15,7 +15,7 @@ from clipd.config.options import ModelConfig
 from clipd.encode.fetch import fetch
 from clipd.encode.models import info, listing, resolve, slug
 from clipd.encode.pins import insist_on_bytes, known_pin
-from clipd.encode.presets import IN_THE_BOX, PRESETS, TINY, architectures_for, preset_named
+from clipd.encode.presets import IN_THE_BOX, PRESETS, architectures_for, preset_named
 from clipd.errors import FetchError, ModelError, ModelMissingError
 from clipd.photo import ModelSpec
 from tests.encode.conftest import SIDE, SMALL
@@ -92,7 +92,7 @@ def test_everything_that_open_clip_offers_is_listed(tmp_path: Path, cache: Path)
     quick = [row for row in rows if (row.name, row.pretrained) == ("ViT-B-32-quickgelu", "openai")]
     assert [row.dim for row in quick] == [512]
     assert len(rows) > 100
-    assert [row.name for row in rows if row.is_here] == ["tiny"]
+    assert [row.name for row in rows if row.is_here] == ["pocket"]
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def test_the_weights_of_a_preset_are_known_to_the_last_bit_before_they_are_fetch
 def test_every_preset_that_is_fetched_is_pinned() -> None:
     for preset in PRESETS:
         pin = known_pin(preset.architecture, preset.pretrained)
-        assert (pin is None) == (preset.name == TINY)
+        assert (pin is None) == (preset.name == IN_THE_BOX)
         assert pin is None or (len(pin.sha256), len(pin.revision)) == (64, 40)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from clipd.tiny.scenes import draw
+from clipd.pocket.scenes import draw
 from tests.daemon.harness import Daemon
 from tests.faults.dice import rounds
 from tests.faults.oracle import assert_each_leads, catalog, disk, verify

@@ -78,7 +78,7 @@ class GivenService(Service):
             raise RequestError("no_such_file", f"there is no file {os.fsdecode(path)}", 404)
         low = -1.0 if query.min_score is None else query.min_score
         hits = tuple(hit for hit in self.hits if hit.score >= low)[: query.limit]
-        return Answer(str(query), "tiny", hits, 1.5)
+        return Answer(str(query), "pocket", hits, 1.5)
 
     def status(self) -> Mapping[str, JsonValue]:
         self.asked.append("status")
@@ -99,8 +99,8 @@ class GivenService(Service):
         self.asked.append("resume")
 
     def forget(self, model: str | None) -> Sequence[Forgotten]:
-        if model == "tiny":
-            raise RequestError("model_in_use", "tiny is the model in use", 409)
+        if model == "pocket":
+            raise RequestError("model_in_use", "pocket is the model in use", 409)
         return [Forgotten(model or "old", 7)]
 
     def verify(self, scope: CheckScope) -> GivenCheck:
@@ -129,7 +129,7 @@ IDLE: Mapping[str, JsonValue] = {
         "state": "asleep",
         "device": "cpu",
         "precision": "bf16",
-        "model": "tiny",
+        "model": "pocket",
         "reason": "CUDA is not available",
     },
     "roots": [

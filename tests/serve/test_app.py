@@ -62,7 +62,7 @@ def test_a_search_answers_with_the_keys_that_scripts_rely_on(socket: Path) -> No
     assert took == 1.5
     assert reply.value == {
         "query": "sunset",
-        "model": "tiny",
+        "model": "pocket",
         "note": "",
         "hits": [
             {
@@ -208,7 +208,7 @@ def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenServ
         ("POST", "/v1/forget", {"model": "a", "others": True}, 400, "bad_request", "not both"),
         ("POST", "/v1/forget", {"others": False}, 400, "bad_value", "must be true"),
         ("POST", "/v1/forget", {"model": 7}, 400, "bad_type", "a string"),
-        ("POST", "/v1/forget", {"model": "tiny"}, 409, "model_in_use", "in use"),
+        ("POST", "/v1/forget", {"model": "pocket"}, 409, "model_in_use", "in use"),
         ("POST", "/v1/verify", {"repair": "yes"}, 400, "bad_type", "true or false"),
         ("GET", "/v1/errors?after=*", None, 400, "bad_base64", "after"),
         ("GET", "/v1/errors?limit=0", None, 400, "bad_value", "10,000"),

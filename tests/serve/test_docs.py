@@ -71,7 +71,7 @@ DOCUMENTED_STATUS: dict[str, JsonValue] = {
     "encoder": {
         "state": "ready",
         "doing": "",
-        "model": "tiny",
+        "model": "pocket",
         "runtime": "openvino",
         "device": "cpu",
         "precision": "bf16",

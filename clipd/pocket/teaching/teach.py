@@ -1,0 +1,334 @@
+"""Teach the model in the box: `python -m clipd.pocket.teaching.teach`.
+
+Two lessons at once. Made sentences: the text tower has to find what their words look like,
+by the classifier's rows. Painted scenes with captions: what has no rows, such as colours and
+weather, is learned by telling captions apart; a part of the projection that photographs leave
+quiet is free for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from clipd.pocket import captions, model
+from clipd.pocket.model import Network
+from clipd.pocket.teaching.image_tower import Features, ImageTower, load
+from clipd.pocket.teaching.packing import pack
+from clipd.pocket.teaching.painted import Lesson, Pool, fill_pool, lessons
+from clipd.pocket.teaching.prototypes import EVERYDAY, Classes, Look, directions, looks
+from clipd.pocket.teaching.sentences import SentenceWriter
+from clipd.pocket.teaching.tokens import Tokens
+from clipd.pocket.teaching.wordnet import Nouns, fetch
+from clipd.pocket.vocabulary import SILENT, plural
+from clipd.pocket.weights import HERE
+
+FIRST_SEED = 1_000_000  # the report draws its scenes from seeds below this
+PHOTO_DIM = 264  # of the vector's numbers, those that come from the classifier's rows
+UNSAID = 1  # the last of them: no picture has it, only texts that say nothing known
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much to teach; the defaults make the shipped weights."""
+
+    seed: int = 1
+    scenes: int = 16_000
+    steps: int = 2_400
+    sentences: int = 208
+    captions: int = 144
+    peak_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    averaging: float = 0.995
+
+
+class Course:
+    """All that the lessons draw on, made once."""
+
+    def __init__(self, tower: ImageTower, nouns: Nouns, pool: Pool, written: str) -> None:
+        self.tower, self.pool = tower, pool
+        self.looks = looks(nouns, Classes(nouns), written)
+        _, _, axes = np.linalg.svd(tower.rows, full_matrices=False)
+        self.axes: Features = axes[:PHOTO_DIM]  # (264, 1280)
+        rows = tower.rows @ self.axes.T
+        self.rows: Features = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        self.favourites = _favourites(written)
+        strangers = _strangers(nouns, self.looks)
+        self.writer = SentenceWriter(self.looks, directions(self.looks, rows), strangers)
+        self.painted_words = set(" ".join(captions.vocabulary()).split()) - SILENT
+        spoken = [*self.looks, *map(plural, self.looks), *SILENT, *captions.vocabulary()]
+        self.tokens = Tokens(spoken)
+
+
+def _favourites(written: str) -> list[str]:
+    """Give the words that people search for, as far as can be told: those written down."""
+    names = set()
+    for line in written.splitlines():
+        words, equals, _ = line.partition("#")[0].partition(" = ")
+        names |= set(words.split(", ")) if equals else set()
+    return sorted(names)
+
+
+def _strangers(nouns: Nouns, found: dict[str, Look]) -> list[str]:
+    """Give words that look like nothing known, a sentence may hold them all the same."""
+    words = sorted(w for w in nouns.meanings if w.isalpha() and w not in found and len(w) < 12)
+    return Random(0).sample(words, min(len(words), 4_000))
+
+
+def read_texts(network: Network, tokens: NDArray[np.int64]) -> torch.Tensor:
+    """Encode rows of compact tokens, the short ones apart from the long ones.
+
+    Returns:
+        float32, (n, dim), not normalised, in the order of the rows.
+    """
+    order = np.argsort((tokens > 0).cumsum(1).argmax(1), kind="stable")
+    half = len(order) // 2
+    short, rest = tokens[order[:half]], tokens[order[half:]]
+    used = int(np.flatnonzero((short > 0).any(axis=0)).max()) + 1 if half else 0
+    parts = [_read(network, torch.from_numpy(part)) for part in (short[:, :used], rest)]
+    back = torch.from_numpy(np.argsort(order))
+    return torch.cat(parts)[back].float()
+
+
+def _read(network: Network, tokens: torch.Tensor) -> torch.Tensor:
+    """Encode texts as open_clip does, but the last block at their ends only.
+
+    What it would make of the other places is never read, and costs as much as all the rest.
+    """
+    length, rows = tokens.shape[1], torch.arange(len(tokens))
+    *blocks, final = network.transformer.resblocks
+    state = network.token_embedding(tokens) + network.positional_embedding[:length]
+    for block in blocks:
+        state = block(state, attn_mask=network.attn_mask[:length, :length])
+    ends = tokens.argmax(dim=1)
+    last = state[rows, ends]
+    last = last + _attend(final, state, last, ends)
+    last = last + final.mlp(final.ln_2(last))
+    return network.ln_final(last) @ network.text_projection  # type: ignore[no-any-return]
+
+
+def _attend(
+    block: Any, state: torch.Tensor, last: torch.Tensor, ends: torch.Tensor
+) -> torch.Tensor:
+    """Let one place of each text look at those before it."""
+    attention = block.attn
+    width, heads = attention.embed_dim, attention.num_heads
+    weight, bias = attention.in_proj_weight, attention.in_proj_bias
+    asks = functional.linear(block.ln_1(last), weight[:width], bias[:width])[:, None]
+    seen = functional.linear(block.ln_1(state), weight[width:], bias[width:])
+    keys, values = seen.chunk(2, dim=2)
+    split = [
+        part.reshape(len(part), -1, heads, width // heads).transpose(1, 2)
+        for part in (asks, keys, values)
+    ]
+    until = (torch.arange(state.shape[1]) <= ends[:, None])[:, None, None]
+    found = functional.scaled_dot_product_attention(split[0], split[1], split[2], until)
+    return attention.out_proj(found.transpose(1, 2).flatten(1))  # type: ignore[no-any-return]
+
+
+def _pupil(course: Course) -> Network:
+    """Build an untrained network with the projection of the rows, and a compact table."""
+    network = model.create()
+    table = torch.nn.Embedding(len(course.tokens.ids) + 1, network.token_embedding.embedding_dim)
+    torch.nn.init.normal_(table.weight, std=0.05)
+    table.weight.data[0] = 0
+    network.token_embedding = table
+    proj = network.visual.head.proj
+    with torch.no_grad():
+        proj.weight.zero_()
+        proj.bias.zero_()
+        proj.weight[:PHOTO_DIM] = torch.from_numpy(course.axes)
+        proj.bias[:PHOTO_DIM] = torch.from_numpy(-course.axes @ course.tower.mean)
+        proj.weight[PHOTO_DIM:-UNSAID].normal_(std=0.01)
+    return network
+
+
+class Projection(torch.nn.Module):
+    """The image side: what the rows see stays as it is, what is painted is learned."""
+
+    photo: torch.Tensor
+    mean: torch.Tensor
+
+    def __init__(self, network: Network, mean: Features) -> None:
+        super().__init__()
+        proj = network.visual.head.proj
+        self.register_buffer("photo", proj.weight[:PHOTO_DIM].detach().clone())
+        self.painted = torch.nn.Parameter(proj.weight[PHOTO_DIM:-UNSAID].detach().clone())
+        self.bias = torch.nn.Parameter(torch.zeros(len(self.painted)))
+        self.register_buffer("mean", torch.from_numpy(mean))
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the two parts of the vectors, not normalised."""
+        centred = features - self.mean
+        return centred @ self.photo.T, centred @ self.painted.T + self.bias
+
+    def vectors(self, features: torch.Tensor) -> torch.Tensor:
+        """Give unit vectors, the unsaid part of which is nothing."""
+        unsaid = torch.zeros(len(features), UNSAID)
+        return functional.normalize(torch.cat([*self(features), unsaid], dim=1), dim=1)
+
+    def write_to(self, network: Network) -> None:
+        """Put what was learned into the network's own projection."""
+        proj = network.visual.head.proj
+        with torch.no_grad():
+            proj.weight[PHOTO_DIM:-UNSAID] = self.painted
+            proj.bias[PHOTO_DIM:-UNSAID] = self.bias - self.painted @ self.mean
+
+
+def _spread(logits: torch.Tensor, fitting: torch.Tensor) -> torch.Tensor:
+    """Give the cross entropy of rows whose target is shared among all that fit."""
+    target = fitting.float()
+    weight = target.sum(1)
+    losses = -(target * logits.log_softmax(1)).sum(1) / weight.clamp(min=1)
+    return losses[weight > 0].mean()
+
+
+def _rate(step: int, plan: Plan) -> float:
+    """Give the learning rate: a short rise, then half a cosine down."""
+    rise = min(1.0, (step + 1) / 100)
+    return plan.peak_rate * rise * (0.5 + 0.5 * math.cos(math.pi * step / plan.steps))
+
+
+def _unlikeness(
+    vectors: torch.Tensor, targets: torch.Tensor, painted: torch.Tensor
+) -> torch.Tensor:
+    """Give how far texts are from what they should look like.
+
+    Args:
+        vectors: (n, dim), not normalised.
+        targets: (n, PHOTO_DIM + UNSAID), unit.
+        painted: (n,), which texts hold words that are painted too: those may say more besides.
+    """
+    photo = torch.cat([vectors[:, :PHOTO_DIM], vectors[:, -UNSAID:]], dim=1)
+    likeness = (functional.normalize(photo, dim=1) * targets).sum(1)
+    besides = vectors[:, PHOTO_DIM:-UNSAID].norm(dim=1) / photo.norm(dim=1).clamp(min=1e-3)
+    quiet = torch.where(painted, (besides - 0.8).clamp(min=0), besides)
+    return (1 - likeness).mean() + 0.2 * quiet.square().mean()
+
+
+class Teacher:
+    """One step after another: makes up the texts, takes the loss, moves the weights."""
+
+    def __init__(self, course: Course, plan: Plan) -> None:
+        torch.manual_seed(plan.seed)
+        self.course, self.plan = course, plan
+        self.network = _pupil(course).train()
+        self.projection = Projection(self.network, course.tower.mean)
+        self.scale = torch.nn.Parameter(torch.tensor(math.log(1 / 0.05)))
+        self._rng = Random(plan.seed)
+        self._dice = torch.Generator().manual_seed(plan.seed)
+        self._lessons: Iterator[Lesson] = lessons(course.pool, plan.seed, plan.captions)
+        taught = [p for n, p in self.network.named_parameters() if not n.startswith("visual")]
+        taught += [self.projection.painted, self.projection.bias, self.scale]
+        groups = [
+            {"params": [p for p in taught if p.ndim > 1], "weight_decay": plan.weight_decay},
+            {"params": [p for p in taught if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+
+    def step(self, rate: float) -> tuple[float, float]:
+        """Take one step and give the losses before it, of sentences and of scenes."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        course, lesson = self.course, next(self._lessons)
+        made = [
+            course.writer.write(self._rng, course.favourites) for _ in range(self.plan.sentences)
+        ]
+        texts = made + lesson.texts
+        with torch.autocast("cpu", torch.bfloat16):
+            vectors = read_texts(self.network, course.tokens.read(texts))
+        targets = torch.from_numpy(np.stack([course.writer.target(text) for text in texts]))
+        painted = torch.tensor([not course.painted_words.isdisjoint(t.split()) for t in texts])
+        told = _unlikeness(vectors, targets, painted)
+        shown = self._of_scenes(lesson, vectors[len(made) :])
+        loss = 4 * told + shown + 0.25 * self._loudness()
+        self._optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self._optimizer.step()
+        self.scale.data.clamp_(0, math.log(100))
+        return told.item(), shown.item()
+
+    def _of_scenes(self, lesson: Lesson, vectors: torch.Tensor) -> torch.Tensor:
+        images = self.projection.vectors(lesson.features)
+        logits = self.scale.exp() * images @ functional.normalize(vectors, dim=1).T
+        return (_spread(logits, lesson.fitting) + _spread(logits.T, lesson.fitting.T)) / 2
+
+    def _loudness(self) -> torch.Tensor:
+        """Give how much of a photograph's vector the painted part takes.
+
+        Photographs are stood in for by the mean and a few classes' rows, with noise: none takes
+        part in teaching.
+        """
+        rows = torch.from_numpy(self.course.tower.rows)
+        chosen = torch.randint(0, len(rows), (128, 3), generator=self._dice)
+        seen = functional.normalize(rows[chosen].sum(1), dim=1) * 9
+        noise = torch.randn(seen.shape, generator=self._dice) * 9 / math.sqrt(seen.shape[1])
+        photo, painted = self.projection(torch.from_numpy(self.course.tower.mean) + seen + noise)
+        share: torch.Tensor = (painted.norm(dim=1) / photo.norm(dim=1)).square().mean()
+        return share
+
+
+def teach(course: Course, plan: Plan, folder: Path) -> list[tuple[float, float]]:
+    """Teach, and write the running mean of the weights of the last steps to a folder.
+
+    Returns:
+        The two losses of each step.
+    """
+    teacher = Teacher(course, plan)
+    mean = _state(teacher)
+    losses, started = [], time.monotonic()
+    for step in range(plan.steps):
+        losses.append(teacher.step(_rate(step, plan)))
+        keep = min(plan.averaging, (step + 1) / (step + 10))
+        for name, value in _state(teacher).items():
+            mean[name].lerp_(value, 1 - keep)
+        if step % 50 == 0:
+            told, shown = losses[-1]
+            spent = time.monotonic() - started
+            print(f"step {step}/{plan.steps}  {told:.3f} {shown:.3f}  {spent:.0f} s", flush=True)
+    pack(mean, course.tokens.ids, course.looks.keys() | course.painted_words, folder)
+    return losses
+
+
+def _state(teacher: Teacher) -> dict[str, torch.Tensor]:
+    """Copy the weights of everything but the image tower."""
+    teacher.projection.write_to(teacher.network)
+    state = {
+        name: value.detach().clone()
+        for name, value in teacher.network.state_dict().items()
+        if not name.startswith("visual.trunk.")
+    }
+    state["logit_scale"] = teacher.scale.detach().clone()
+    return state
+
+
+def main() -> None:
+    """Fetch WordNet, draw the pool, teach, write the weights."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    usual = Plan()
+    parser.add_argument("--seed", type=int, default=usual.seed)
+    parser.add_argument("--steps", type=int, default=usual.steps)
+    parser.add_argument("--scenes", type=int, default=usual.scenes)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/pocket"))
+    chosen = parser.parse_args()
+    plan = Plan(seed=chosen.seed, steps=chosen.steps, scenes=chosen.scenes)
+    tower, nouns = load(), fetch(chosen.cache)
+    started = time.monotonic()
+    pool = fill_pool(tower, range(FIRST_SEED, FIRST_SEED + plan.scenes))
+    print(f"{plan.scenes} scenes drawn in {time.monotonic() - started:.0f} s", flush=True)
+    teach(Course(tower, nouns, pool, EVERYDAY.read_text()), plan, HERE)
+
+
+if __name__ == "__main__":
+    main()
