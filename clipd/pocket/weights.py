@@ -133,7 +133,7 @@ def _tensor(tower: bytes, dtype: str, shape: list[int], axes: list[int], first: 
     """
     stored = [shape[axis] for axis in axes]
     flat = np.frombuffer(tower, _DTYPES[dtype], count=math.prod(shape), offset=first)
-    return np.ascontiguousarray(flat.reshape(stored).transpose(np.argsort(axes)))
+    return flat.reshape(stored).transpose(np.argsort(axes)).copy(order="C")
 
 
 def _read_tower() -> bytes:
