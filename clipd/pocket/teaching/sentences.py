@@ -52,7 +52,7 @@ class SentenceWriter:
         parts = [self._part(rng, favourites)]
         for _ in range(count - 1):
             parts += [rng.choice(_JOINTS), self._part(rng, favourites)]
-        for _ in range(rng.choice((0, 0, 0, 1, 2))):
+        for _ in range(rng.choice((0, 0, 0, 1, 2)) if self._strangers else 0):
             parts.insert(rng.randrange(len(parts) + 1), rng.choice(self._strangers))
         frame = rng.choice(_FRAMES) if rng.random() < 0.6 else "{}"
         return frame.format(" ".join(parts))
