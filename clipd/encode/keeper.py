@@ -14,6 +14,7 @@ from clipd.encode.runtime import Runtime
 from clipd.errors import ChildError, EncodeError, EncoderClosedError
 from clipd.json_types import JsonObject, JsonValue
 from clipd.process.channel import Message
+from clipd.process.memory import give_back
 from clipd.process.seals import Seals
 
 log = logging.getLogger(__name__)
@@ -295,6 +296,7 @@ class Keeper:
             log.info("encoder ended: %s", "it did not answer" if is_hung else "it is not needed")
             if not is_hung:
                 self._runtime.refine(self._is_idle)
+            give_back()
 
     def _is_idle(self) -> bool:
         with self._changed:

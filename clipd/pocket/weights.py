@@ -7,7 +7,6 @@ was taught here, the text tower and the projection, is packed beside this module
 
 from __future__ import annotations
 
-import ctypes
 import gzip
 import hashlib
 import importlib.util
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipd.durable import replacing, write_durably
+from clipd.process.memory import give_back
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "pocket.json"
@@ -76,7 +76,7 @@ def checkpoint(folder: Path) -> Path:
     if not _is_whole(target, seal):
         folder.mkdir(parents=True, exist_ok=True)
         _assemble(PACKED.read_bytes(), target, seal)
-        _give_back_memory()
+        give_back()
     return target
 
 
@@ -88,13 +88,6 @@ def _key() -> str:
             while piece := content.read(1 << 16):
                 digest.update(piece)
     return digest.hexdigest()[:16]
-
-
-def _give_back_memory() -> None:
-    """Return what was freed to the system: glibc would keep 40 MiB of it, though nobody uses it."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _is_whole(target: Path, seal: Path) -> bool:
