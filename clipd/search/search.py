@@ -32,12 +32,18 @@ class Search:
         self.defaults = defaults
 
     def answer_known(self, query: Query) -> Answer | None:
-        """Answer a query whose vector the catalog knows; None where it takes a child.
+        """Answer a query that takes no child: its vector is known, or its words say nothing.
+
+        Returns:
+            None where it takes a child.
 
         Raises:
             RequestError: the terms cancel each other.
         """
         began = time.perf_counter()
+        understood = understand(query, self._stored.spec.name)
+        if understood.is_nothing:
+            return self._found(query, (), began, understood)
         vector = self._vectors.known(query.terms)
         return None if vector is None else self._answer(query, vector, began)
 
@@ -52,15 +58,13 @@ class Search:
             EncodeError: the model cannot be run.
         """
         began = time.perf_counter()
-        return self._answer(query, self._vectors.made(query.terms), began)
+        known = self.answer_known(query)
+        return known or self._answer(query, self._vectors.made(query.terms), began)
 
     def _answer(self, query: Query, vector: Vector, began: float) -> Answer:
         defaults = self.defaults
         limit = defaults.limit if query.limit is None else query.limit
         least = defaults.min_score if query.min_score is None else query.min_score
-        understood = understand(query, self._stored.spec.name)
-        if understood.is_nothing:
-            limit = 0
         ids, scores = self._stored.follower.index.search(vector, limit)
         located = self._stored.reader.locate([int(i) for i in ids])
         hits = tuple(
@@ -68,6 +72,11 @@ class Search:
             for photo, score in zip(ids, scores, strict=True)
             if score >= least and int(photo) in located
         )
+        return self._found(query, hits, began, understand(query, self._stored.spec.name))
+
+    def _found(
+        self, query: Query, hits: tuple[Hit, ...], began: float, understood: Understanding
+    ) -> Answer:
         took_ms = round(1000 * (time.perf_counter() - began), 3)
         _log.debug("%d hits in %.1f ms", len(hits), took_ms)  # never the words of the query
         return Answer(str(query), self._stored.spec.name, hits, took_ms, self._note(understood))

@@ -111,6 +111,16 @@ def test_only_what_the_catalog_knows_is_answered_without_waiting(desk: Desk) -> 
         assert desk.search.answer_known(Query((*known, unknown))) is None
 
 
+def test_words_that_say_nothing_to_the_model_in_the_box_wake_no_child(desk: Desk) -> None:
+    stored = desk.search._stored
+    desk.search._stored = replace(stored, spec=replace(stored.spec, name="pocket"))
+    answer = desk.search.answer(Query((Term(text="zorblax"),)))
+    assert answer.hits == ()
+    assert 'knows nothing of "zorblax"' in answer.note
+    with pytest.raises(EncodeError):  # the encoder of this desk is closed
+        desk.hits(Term(text="a zorblax on a mountain"))
+
+
 def test_the_words_of_another_model_are_not_taken_for_ours(desk: Desk) -> None:
     with desk.house.catalog.writing():
         other = desk.house.catalog.model(a_model("two"))
