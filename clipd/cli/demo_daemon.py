@@ -79,15 +79,14 @@ class DemoDaemon:
     @contextmanager
     def running(self, keep: bool) -> Iterator[None]:
         """Run the daemon for the length of the block; leave it running only if all went well."""
+        is_well = False
         try:
             with step("started clipd"):
                 self._start(keep)
             yield
-        except BaseException:
-            keep = False
-            raise
+            is_well = True
         finally:
-            if not keep:
+            if not (keep and is_well):
                 with step("stopped clipd"):
                     self._stop()
 

@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from clipd.config.folders import Paths
+from clipd.durable import write_durably
 
 _NAMES = (
     *("acanthus-mollis", "airplane-from-above", "allium-oreophilum", "black-canyon"),
@@ -28,11 +30,10 @@ def sample_photos() -> list[Path]:
     folder = Paths.of().cache / "demo-photos"
     wanted = [folder / f"{name}.jpg" for name in _NAMES]
     if not all(file.exists() for file in wanted) and shutil.which("npm"):
-        try:
+        # Without an index there are those that were fetched before, if any.
+        with suppress(OSError, subprocess.SubprocessError, tarfile.TarError, KeyError):
             folder.mkdir(parents=True, exist_ok=True)
             _fetch(folder)
-        except (OSError, subprocess.SubprocessError, tarfile.TarError, KeyError):
-            return []
     return [file for file in wanted if file.exists()]
 
 
@@ -52,4 +53,4 @@ def _fetch(folder: Path) -> None:
             with tarfile.open(archive) as tar:
                 picture = tar.extractfile("package/data/image.jpg")
                 assert picture is not None
-                (folder / f"{name}.jpg").write_bytes(picture.read())
+                write_durably(folder / f"{name}.jpg", picture.read())

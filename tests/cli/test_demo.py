@@ -43,3 +43,29 @@ def test_what_a_demo_that_goes_on_tells_to_type_works_in_a_fresh_shell(tmp_path:
     assert typed.returncode == 0, typed.stderr
     assert "cat.jpg" in typed.stdout
     assert list(tmp_path.glob("clipd-demo-*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_demo_without_room_says_so_in_one_line(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", small], check=False)
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        shown = subprocess.run(
+            [sys.executable, "-m", "clipd", "demo"],
+            env={**os.environ, "HOME": str(tmp_path), "TMPDIR": str(small)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        left = list(small.iterdir())
+    finally:
+        subprocess.run(["umount", small], check=True)
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("clipd demo: ")
+    assert "No space left on device" in shown.stderr
+    assert shown.stderr.count("\n") == 1
+    assert left == []
