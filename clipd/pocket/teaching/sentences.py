@@ -72,16 +72,13 @@ class SentenceWriter:
             (dim + 1,), unit: the sum of its words' directions, and last, what is left over when
             its surest word is a guess, or no word is known.
         """
-        known = [self._looks[w] for w in split(text, self._phrases) if w in self._looks]
-        names = [w for w in split(text, self._phrases) if w in self._looks]
+        names = [name for name in split(text, self._phrases) if name in self._looks]
         target = np.zeros(self._dim + 1, np.float32)
         if not names:
             target[-1] = 1
             return target
-        total = sum(
-            look.trust * self._directions[name] for look, name in zip(known, names, strict=True)
-        )
-        trust = max(look.trust for look in known)
+        total = sum(self._looks[name].trust * self._directions[name] for name in names)
+        trust = max(self._looks[name].trust for name in names)
         target[:-1] = trust * total / np.linalg.norm(total)
         target[-1] = np.sqrt(1 - trust**2)
         return target
