@@ -83,9 +83,8 @@ class _Painted:
 
     def show(self, keep: bool) -> None:
         """Paint, run the daemon, and check what it answers."""
-        with step(f"painted {_PHOTOS} photos into {self._photos}"):
-            with _writing(self._photos):
-                self._paint()
+        with step(f"painted {_PHOTOS} photos into {self._photos}"), _writing(self._photos):
+            self._paint()
         real = self._add_real_ones()
         self._demo.configure(self._photos)
         with self._demo.running(keep):
