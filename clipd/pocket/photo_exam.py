@@ -38,8 +38,8 @@ class PhotoFigures:
     Attributes:
         photos: how many there are.
         first, first_five, first_ten: captions whose own photo is among so many.
-        precision: mean average precision over the names of things.
-        first_hit: names whose first hit shows the thing.
+        precision: mean average precision over the names of things asked for.
+        first_hit: those of them whose first hit shows the thing.
         presence: how well the best hit's score tells words of things that are in the library
             from words of things that are not: area under the ROC curve.
     """
@@ -76,20 +76,24 @@ def encode_photos(encoder: PocketEncoder, photos: Sequence[Photo]) -> Vectors:
 
 
 def examine_photos(
-    encoder: PocketEncoder, photos: Sequence[Photo], images: Vectors, strangers: Sequence[str]
+    encoder: PocketEncoder,
+    photos: Sequence[Photo],
+    images: Vectors,
+    things: Sequence[str],
+    strangers: Sequence[str],
 ) -> PhotoFigures:
-    """Ask for every caption and every thing.
+    """Ask for every caption and for things.
 
     Args:
         encoder: the model.
         photos: what there is to find.
         images: their vectors.
+        things: names of what some photo shows.
         strangers: words of things; those that some photo shows or tells of are left out.
     """
     ranks = _caption_ranks(encoder, photos, images)
-    names = sorted({name for photo in photos for name in photo.objects})
-    shown = np.array([[name in photo.objects for photo in photos] for name in names])
-    scores = encoder.encode_texts(names) @ images.T
+    shown = np.array([[name in photo.objects for photo in photos] for name in things])
+    scores = encoder.encode_texts(things) @ images.T
     absent = encoder.encode_texts(_absent(strangers, photos)) @ images.T
     best = scores.argmax(axis=1)
     return PhotoFigures(
@@ -98,7 +102,7 @@ def examine_photos(
         first_five=float((ranks <= 5).mean()),
         first_ten=float((ranks <= 10).mean()),
         precision=float(np.mean([_precision(s, y) for s, y in zip(scores, shown, strict=True)])),
-        first_hit=float(shown[np.arange(len(names)), best].mean()),
+        first_hit=float(shown[np.arange(len(things)), best].mean()),
         presence=area_under_curve(scores.max(axis=1), absent.max(axis=1)),
     )
 

@@ -31,10 +31,18 @@ PHOTO_BARS = {
     "first": 0.45,
     "first_five": 0.80,
     "first_ten": 0.88,
-    "precision": 0.60,
-    "first_hit": 0.70,
+    "precision": 0.65,
+    "first_hit": 0.79,
     "presence": 0.90,
 }
+# What the photographs show and WordNet has classes for: 38 of their 60 kinds of things.
+THINGS = (
+    *("airplane", "backpack", "bear", "bed", "bench", "bicycle", "bird", "boat", "bottle", "bowl"),
+    *("broccoli", "bus", "car", "cat", "chair", "clock", "cup", "dining table", "dog", "elephant"),
+    *("horse", "keyboard", "knife", "laptop", "microwave", "motorcycle", "mouse", "oven"),
+    *("person", "pizza", "sandwich", "spoon", "tie", "toaster", "traffic light", "truck"),
+    *("umbrella", "vase"),
+)
 # Things that a library may lack; those that one of its captions names are left out.
 STRANGERS = (
     *("accordion", "ambulance", "banjo", "barn", "binoculars", "butterfly", "cactus", "camel"),
@@ -101,8 +109,8 @@ _PHOTO_ROWS = {
     "first": "photographs: a caption's own photo comes first",
     "first_five": "photographs: is among the first five",
     "first_ten": "photographs: is among the first ten",
-    "precision": "photographs: mean average precision of names of things",
-    "first_hit": "photographs: the first hit for a name shows the thing",
+    "precision": "photographs: mean average precision of the names of 38 things",
+    "first_hit": "photographs: the first hit for such a name shows the thing",
     "presence": "photographs: a name's best score tells whether it is there (AUC)",
 }
 
@@ -141,7 +149,7 @@ def measure_photos(encoder: PocketEncoder, corpus: Path) -> PhotoFigures | None:
     if not photos:
         return None
     images = photo_exam.encode_photos(encoder, photos)
-    return photo_exam.examine_photos(encoder, photos, images, STRANGERS)
+    return photo_exam.examine_photos(encoder, photos, images, THINGS, STRANGERS)
 
 
 def as_table(figures: exam.Figures, photos: PhotoFigures | None) -> str:

@@ -18,21 +18,10 @@ from clipd.pocket.weights import checkpoint
 if TYPE_CHECKING:  # imported by the fixtures, so that collecting the tests loads no torch
     from clipd.pocket.model import Network, PocketEncoder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 SIZE = (320, 240)
 FIRST_SEED = 500_000  # neither training nor the report draws from here
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    import torch
-
-    # Threads that wait for each other on a busy machine take ten times as long as one.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

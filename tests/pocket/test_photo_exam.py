@@ -23,13 +23,13 @@ WORDS = {"a cat": [1.0, 0.0], "a dog": [0.0, 1.0], "cat": [1, 0.5], "dog": [0, 1
 
 
 def test_a_model_that_knows_everything_gets_full_marks() -> None:
-    figures = examine_photos(Oracle(WORDS), PHOTOS, IMAGES, ["zebra", "dog"])  # type: ignore[arg-type]
+    figures = examine_photos(Oracle(WORDS), PHOTOS, IMAGES, ["cat", "dog"], ["zebra", "dog"])  # type: ignore[arg-type]
     assert (figures.first, figures.precision, figures.first_hit, figures.presence) == (1, 1, 1, 1)
 
 
 def test_ties_count_as_guessing_would() -> None:
     blind = Oracle({word: [0.5, 0.5] for word in WORDS})
-    figures = examine_photos(blind, PHOTOS, IMAGES, ["zebra"])  # type: ignore[arg-type]
+    figures = examine_photos(blind, PHOTOS, IMAGES, ["cat", "dog"], ["zebra"])  # type: ignore[arg-type]
     assert figures.first == 0
     assert figures.first_five == 1
     assert figures.presence == 0.5

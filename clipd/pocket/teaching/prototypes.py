@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,18 +124,23 @@ def everyday(text: str, classes: Classes, known: dict[str, Look]) -> dict[str, W
         ValueError: a line names what is neither a class nor a noun with classes.
     """
     found: dict[str, Weights] = {}
-    for line in text.splitlines():
-        words, equals, members = line.partition("#")[0].partition(" = ")
-        if not equals:
-            continue
+    for words, members in entries(text):
         weights = np.zeros(CLASSES, np.float32)
-        for member in members.split(", "):
-            match = _MEMBER.fullmatch(member.strip())
+        for member in members:
+            match = _MEMBER.fullmatch(member)
             assert match is not None
             weights += float(match[2] or 1) * _member(match[1].lower(), classes, known)
-        for word in words.split(", "):
+        for word in words:
             found[word] = found.get(word, 0) + weights
     return found
+
+
+def entries(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the words of each line, and the members after its equals sign with their weights."""
+    for line in text.splitlines():
+        words, equals, members = line.partition("#")[0].strip().partition(" = ")
+        if equals:
+            yield words.split(", "), members.split(", ")
 
 
 def _member(name: str, classes: Classes, known: dict[str, Look]) -> Weights:

@@ -15,28 +15,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
-from clipd.pocket import captions, model
+from clipd.pocket import model
 from clipd.pocket.model import Network
-from clipd.pocket.teaching.image_tower import Features, ImageTower, load
+from clipd.pocket.teaching.course import PHOTO_DIM, UNSAID, Course
+from clipd.pocket.teaching.image_tower import Features, load
 from clipd.pocket.teaching.packing import pack
-from clipd.pocket.teaching.painted import Lesson, Pool, fill_pool, lessons
-from clipd.pocket.teaching.prototypes import EVERYDAY, Classes, Look, directions, looks
-from clipd.pocket.teaching.sentences import SentenceWriter
-from clipd.pocket.teaching.tokens import Tokens
-from clipd.pocket.teaching.wordnet import Nouns, fetch
-from clipd.pocket.vocabulary import SILENT, plural
+from clipd.pocket.teaching.painted import Lesson, fill_pool, lessons
+from clipd.pocket.teaching.prototypes import EVERYDAY
+from clipd.pocket.teaching.text_reading import read_texts
+from clipd.pocket.teaching.wordnet import fetch
 from clipd.pocket.weights import HERE
 
 FIRST_SEED = 1_000_000  # the report draws its scenes from seeds below this
-PHOTO_DIM = 264  # of the vector's numbers, those that come from the classifier's rows
-UNSAID = 1  # the last of them: no picture has it, only texts that say nothing known
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,90 +46,6 @@ class Plan:
     peak_rate: float = 1.5e-3
     weight_decay: float = 0.02
     averaging: float = 0.995
-
-
-class Course:
-    """All that the lessons draw on, made once."""
-
-    def __init__(self, tower: ImageTower, nouns: Nouns, pool: Pool, written: str) -> None:
-        self.tower, self.pool = tower, pool
-        self.looks = looks(nouns, Classes(nouns), written)
-        _, _, axes = np.linalg.svd(tower.rows, full_matrices=False)
-        self.axes: Features = axes[:PHOTO_DIM]  # (264, 1280)
-        rows = tower.rows @ self.axes.T
-        self.rows: Features = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        self.favourites = _favourites(written)
-        strangers = _strangers(nouns, self.looks)
-        self.writer = SentenceWriter(self.looks, directions(self.looks, rows), strangers)
-        self.painted_words = set(" ".join(captions.vocabulary()).split()) - SILENT
-        spoken = [*self.looks, *map(plural, self.looks), *SILENT, *captions.vocabulary()]
-        self.tokens = Tokens(spoken)
-
-
-def _favourites(written: str) -> list[str]:
-    """Give the words that people search for, as far as can be told: those written down."""
-    names = set()
-    for line in written.splitlines():
-        words, equals, _ = line.partition("#")[0].partition(" = ")
-        names |= set(words.split(", ")) if equals else set()
-    return sorted(names)
-
-
-def _strangers(nouns: Nouns, found: dict[str, Look]) -> list[str]:
-    """Give words that look like nothing known, a sentence may hold them all the same."""
-    words = sorted(w for w in nouns.meanings if w.isalpha() and w not in found and len(w) < 12)
-    return Random(0).sample(words, min(len(words), 4_000))
-
-
-def read_texts(network: Network, tokens: NDArray[np.int64]) -> torch.Tensor:
-    """Encode rows of compact tokens, the short ones apart from the long ones.
-
-    Returns:
-        float32, (n, dim), not normalised, in the order of the rows.
-    """
-    order = np.argsort((tokens > 0).cumsum(1).argmax(1), kind="stable")
-    half = len(order) // 2
-    short, rest = tokens[order[:half]], tokens[order[half:]]
-    used = int(np.flatnonzero((short > 0).any(axis=0)).max()) + 1 if half else 0
-    parts = [_read(network, torch.from_numpy(part)) for part in (short[:, :used], rest)]
-    back = torch.from_numpy(np.argsort(order))
-    return torch.cat(parts)[back].float()
-
-
-def _read(network: Network, tokens: torch.Tensor) -> torch.Tensor:
-    """Encode texts as open_clip does, but the last block at their ends only.
-
-    What it would make of the other places is never read, and costs as much as all the rest.
-    """
-    length, rows = tokens.shape[1], torch.arange(len(tokens))
-    *blocks, final = network.transformer.resblocks
-    state = network.token_embedding(tokens) + network.positional_embedding[:length]
-    for block in blocks:
-        state = block(state, attn_mask=network.attn_mask[:length, :length])
-    ends = tokens.argmax(dim=1)
-    last = state[rows, ends]
-    last = last + _attend(final, state, last, ends)
-    last = last + final.mlp(final.ln_2(last))
-    return network.ln_final(last) @ network.text_projection  # type: ignore[no-any-return]
-
-
-def _attend(
-    block: Any, state: torch.Tensor, last: torch.Tensor, ends: torch.Tensor
-) -> torch.Tensor:
-    """Let one place of each text look at those before it."""
-    attention = block.attn
-    width, heads = attention.embed_dim, attention.num_heads
-    weight, bias = attention.in_proj_weight, attention.in_proj_bias
-    asks = functional.linear(block.ln_1(last), weight[:width], bias[:width])[:, None]
-    seen = functional.linear(block.ln_1(state), weight[width:], bias[width:])
-    keys, values = seen.chunk(2, dim=2)
-    split = [
-        part.reshape(len(part), -1, heads, width // heads).transpose(1, 2)
-        for part in (asks, keys, values)
-    ]
-    until = (torch.arange(state.shape[1]) <= ends[:, None])[:, None, None]
-    found = functional.scaled_dot_product_attention(split[0], split[1], split[2], until)
-    return attention.out_proj(found.transpose(1, 2).flatten(1))  # type: ignore[no-any-return]
 
 
 def _pupil(course: Course) -> Network:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +13,19 @@ from clipd.pocket.scenes import random_scene
 from clipd.pocket.teaching.wordnet import Nouns
 
 if TYPE_CHECKING:
-    from clipd.pocket.teaching.teach import Course
+    from clipd.pocket.teaching.course import Course
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 WRITTEN = "beach, shore = seashore, sandbar .9\n"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    import torch
-
-    # Threads that wait for each other on a busy machine take ten times as long as one.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
 def course(nouns: Nouns) -> Course:
     from clipd.pocket.scene_codes import as_seen, encode_scenes
     from clipd.pocket.teaching import image_tower
+    from clipd.pocket.teaching.course import Course
     from clipd.pocket.teaching.painted import Pool
-    from clipd.pocket.teaching.teach import Course
 
     tower = image_tower.load()
     scenes = tuple(random_scene(seed) for seed in range(48))
@@ -67,7 +55,7 @@ def test_the_last_block_is_spared_without_changing_a_vector(course: Course) -> N
     import torch
 
     from clipd.pocket import model
-    from clipd.pocket.teaching.teach import read_texts
+    from clipd.pocket.teaching.text_reading import read_texts
 
     network = model.create()
     dice = np.random.default_rng(0)
@@ -84,7 +72,8 @@ def test_a_short_course_lowers_the_loss_and_open_clip_loads_what_it_wrote(
     course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from clipd.pocket import model
-    from clipd.pocket.teaching.teach import PHOTO_DIM, UNSAID, Plan, teach
+    from clipd.pocket.teaching.course import PHOTO_DIM, UNSAID
+    from clipd.pocket.teaching.teach import Plan, teach
 
     plan = Plan(seed=3, steps=12, sentences=24, captions=24)
     losses = teach(course, plan, tmp_path)
