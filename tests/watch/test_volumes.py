@@ -127,11 +127,15 @@ def test_a_card_is_swapped_while_it_is_watched(library: Library, mounting: Mount
     mount = library.photos / "card"
     mounting(mount)
     save_card(library, "card", "first card", 4)
-    with library.watched():
+    with library.watched() as watcher:
         library.work_until(lambda: len(library.live_photos()) == 4)
-        known = library.live_photos()
+        library.work_until_idle()
+        known, scanned_at = library.live_photos(), watcher.state().scanned_at
         unmount(mount)
         library.work_until(lambda: library.offline_photos() == known)
+        # Nobody swaps a card faster than clipd, which looks every two seconds, sees it gone.
+        library.work_until(lambda: watcher.state().scanned_at != scanned_at)
+        library.work_until_idle()
         mounting(mount)
         save_card(library, "card", "the second card", 2)
         library.work_until(lambda: len(library.live_photos()) == 6)
