@@ -23,7 +23,7 @@ _VECTORS = (
     "SELECT photo_id, model_id, vector, checksum, dim FROM vectors"
     " JOIN models ON models.id = model_id"
 )
-_TABLES = ("paths", "vectors", "text_vectors", "failures")  # those that refer to others
+_TABLES = ("paths", "vectors", "text_vectors", "failures", "meta")  # those that refer to others
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 
-SCHEMA = 2  # PRAGMA user_version of a catalog that this code writes
+SCHEMA = 3  # PRAGMA user_version of a catalog that this code writes
 
 # Numbers of a file that may not fit in SQLite's signed 64 bits (inodes of some file systems,
 # times after 2262) are stored as text in a BLOB, which an INTEGER column leaves alone.
@@ -228,6 +228,50 @@ _SECOND = (
     "CREATE UNIQUE INDEX volumes_here ON volumes(folder) WHERE is_here",
 )
 
+_THIRD = (
+    # What a photo says of itself besides its pixels. A photo without a row here has not been asked
+    # yet; until then `photos.taken_at` is all that is known.
+    """CREATE TABLE meta (
+        photo_id INTEGER PRIMARY KEY REFERENCES photos(id),
+        taken TEXT,
+        taken_from TEXT,
+        utc_offset_min INTEGER,
+        camera TEXT,
+        lens TEXT,
+        focal_mm REAL,
+        lat REAL,
+        lon REAL,
+        country TEXT,
+        region TEXT,
+        city TEXT,
+        rating INTEGER,
+        caption TEXT,
+        sharpness REAL,
+        has_exif INTEGER,
+        read_by INTEGER NOT NULL
+    )""",
+    "CREATE INDEX meta_by_taken ON meta(taken)",
+    # Of most photos some of this is not known: such rows need no place in an index.
+    "CREATE INDEX meta_by_camera ON meta(camera) WHERE camera IS NOT NULL",
+    "CREATE INDEX meta_by_lens ON meta(lens) WHERE lens IS NOT NULL",
+    "CREATE INDEX meta_by_position ON meta(lat, lon) WHERE lat IS NOT NULL",
+    "CREATE INDEX meta_by_place ON meta(country, region, city) WHERE country IS NOT NULL",
+    "CREATE INDEX meta_by_city ON meta(city) WHERE city IS NOT NULL",
+    "CREATE INDEX meta_by_rating ON meta(rating) WHERE rating IS NOT NULL",
+    """CREATE TABLE tags (
+        photo_id INTEGER NOT NULL,
+        tag TEXT NOT NULL,
+        PRIMARY KEY (photo_id, tag)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX tags_by_tag ON tags(tag)",
+    # A trigger, so that whatever drops a photo drops what it said of itself; before, since the
+    # row refers to the photo.
+    """CREATE TRIGGER photo_dropped BEFORE DELETE ON photos BEGIN
+        DELETE FROM meta WHERE photo_id = OLD.id;
+        DELETE FROM tags WHERE photo_id = OLD.id;
+    END""",
+)
+
 # What the triggers must have arrived at: (what, id, value). Used to verify and to repair.
 RECOUNT = """
     SELECT 'photos', 0, count(*) FROM photos WHERE live > 0
@@ -275,5 +319,11 @@ def _migrations() -> Migrations:
             db.execute(statement)
         hide_texts(db.conn)
         db.execute("PRAGMA user_version = 2")
+
+    @migrations()
+    def third(db: Database) -> None:
+        for statement in _THIRD:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 3")
 
     return migrations

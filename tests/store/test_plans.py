@@ -13,7 +13,7 @@ import pytest
 from clipd.photo import Fingerprint
 from tests.store.stock import ROOT, Stock, a_hash, a_print, a_vector
 
-LARGE = re.compile(r"SCAN (paths|photos|vectors|failures|journal)\b(?!.*json_each)")
+LARGE = re.compile(r"SCAN (paths|photos|vectors|failures|journal|meta|tags)\b(?!.*json_each)")
 SORT = re.compile(r"USE TEMP B-TREE FOR (LAST TERM OF |RIGHT PART OF )?ORDER BY")
 SORTED_AT_MOST = "json_each"  # such a statement sorts no more rows than it was asked for
 PATH = b"/photos/000001.jpg"

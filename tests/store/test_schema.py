@@ -37,6 +37,25 @@ def test_a_catalog_of_0_1_keeps_its_photos_and_vectors(old_folder: Path) -> None
         assert follower.start() == "index: 2 photos, built from the catalog"
 
 
+def test_a_photo_that_is_dropped_takes_what_it_said_of_itself_along(tmp_path: Path) -> None:
+    with Stock(tmp_path) as stock:
+        kept, dropped = stock.fill(2)
+        with stock.catalog.writing():
+            for photo in (kept, dropped):
+                stock.catalog.writer.write(
+                    "INSERT INTO meta (photo_id, read_by) VALUES (?, 1)", photo
+                )
+                stock.catalog.writer.write("INSERT INTO tags VALUES (?, 'beach')", photo)
+            stock.catalog.forget_path(b"/photos/000001.jpg", 5)
+        for _ in range(2):
+            with stock.catalog.writing():
+                stock.catalog.purge(10**11)
+
+        for table in ("meta", "tags"):
+            assert stock.catalog.writer.fetch(f"SELECT photo_id FROM {table}") == [(kept,)]
+        assert stock.reader.damage().sentences == []
+
+
 def test_vectors_of_0_1_get_their_checksums_little_by_little(old_folder: Path) -> None:
     with Stock(old_folder) as stock:
         done = []
