@@ -17,7 +17,7 @@ def socket_path(environment: Mapping[str, str] = os.environ) -> Path:
     """
     if chosen := environment.get("CLIPD_SOCKET"):
         return Path(os.path.abspath(os.path.expanduser(chosen)))
-    return _folder(environment) / "clipd" / "clipd.sock"
+    return runtime_folder(environment) / "clipd" / "clipd.sock"
 
 
 def is_too_long(path: Path) -> bool:
@@ -25,7 +25,8 @@ def is_too_long(path: Path) -> bool:
     return len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES
 
 
-def _folder(environment: Mapping[str, str]) -> Path:
+def runtime_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder for what lasts as long as the session, else that for what stays."""
     if runtime := _absolute(environment.get("XDG_RUNTIME_DIR")):
         return runtime
     of_user = Path("/run/user") / str(os.getuid())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from clipd.ctl.client import Client
+from clipd.ctl.last_list import chosen_photos
 from clipd.ctl.output import emit, path_value, say
 
 
@@ -18,8 +17,11 @@ def rescan(path: bytes | None) -> None:
     \b
       clipctl rescan                    every watched folder
       clipctl rescan ~/Pictures/2024    one folder, or one photo
+      clipctl rescan @3                 the third of the last list
     """
-    Client().post("/v1/rescan", path_value(os.path.abspath(path)) if path else {})
+    client = Client()
+    for photo in chosen_photos([path]) if path else [None]:
+        client.post("/v1/rescan", path_value(photo.path) if photo else {})
     say("scanning; follow it with: clipctl status --wait")
 
 

@@ -14,7 +14,6 @@ from typing import NoReturn
 import click
 
 import clipd
-from clipd.ctl import acting, checking, finding, state
 from clipd.ctl.command_group import CommandGroup
 from clipd.ctl.output import say
 from clipd.errors import ClipdError, NotRunningError, RequestError
@@ -29,7 +28,28 @@ _NEXT = {
 }
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+# Each is imported when it is asked for: `clipctl search` does not pay for the others.
+_COMMANDS = {
+    "search": "clipd.ctl.finding:search",
+    "similar": "clipd.ctl.finding:similar",
+    "open": "clipd.ctl.desktop:open_photos",
+    "show": "clipd.ctl.desktop:show",
+    "status": "clipd.ctl.state:status",
+    "errors": "clipd.ctl.state:errors",
+    "ping": "clipd.ctl.state:ping",
+    "rescan": "clipd.ctl.acting:rescan",
+    "pause": "clipd.ctl.acting:pause",
+    "resume": "clipd.ctl.acting:resume",
+    "completion": "clipd.ctl.acting:completion",
+    "verify": "clipd.ctl.checking:verify",
+}
+
+
+@click.group(
+    cls=CommandGroup,
+    later=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(clipd.__version__, prog_name="clipctl")
 def cli() -> None:
     """Search your photos by what they show.
@@ -41,21 +61,6 @@ def cli() -> None:
 
     CLIPD_SOCKET points to the socket of another clipd.
     """
-
-
-for _command in (
-    finding.search,
-    finding.similar,
-    state.status,
-    state.errors,
-    acting.rescan,
-    acting.pause,
-    acting.resume,
-    checking.verify,
-    state.ping,
-    acting.completion,
-):
-    cli.add_command(_command)
 
 
 def main() -> NoReturn:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO
 
 import click
 
 from clipd.ctl.answer_wait import MODEL_SECONDS, PING_SECONDS
 from clipd.ctl.client import Client
+from clipd.ctl.hit_list import print_hits
+from clipd.ctl.last_list import chosen_photos
 from clipd.ctl.output import (
-    columns,
-    dimmed,
     draw_line,
     emit,
     emit_json,
-    emit_lines,
     erase_line,
     is_lively,
     objects,
@@ -135,40 +135,61 @@ def search(
 
 @_limits
 @click.command()
-@click.argument("picture", type=click.Path(path_type=bytes))
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=bytes))
 def similar(
-    picture: bytes, limit: int | None, min_score: float | None, as_json: bool, null: bool
+    pictures: tuple[bytes, ...],
+    limit: int | None,
+    min_score: float | None,
+    as_json: bool,
+    null: bool,
 ) -> int:
     """Find photos that look like a picture, which may lie anywhere.
 
     \b
+      clipctl similar @3                        the third of the last list
       clipctl similar ~/Pictures/beach.jpg
       clipctl similar /tmp/download.png -n 5 --json
     """
-    path = os.path.abspath(picture)
+    chosen = chosen_photos(pictures)
     limits = _limit_values(limit, min_score)
     try:
-        asked: JsonObject = {"terms": [path_value(path)]}
+        asked: JsonObject = {"terms": [path_value(photo.path) for photo in chosen]}
         with searching() as client:
             answer = client.post("/v1/search", asked | limits)
     except RequestError as error:
         if error.status not in UPLOADABLE:
             raise
-        answer = _upload(path, limits)
+        answer = _upload([photo.path for photo in chosen], limits)
     return _print(answer, as_json, null)
 
 
-def _upload(path: bytes, limits: JsonObject) -> JsonObject:
+def _upload(paths: Sequence[bytes], limits: JsonObject) -> JsonObject:
+    """Ask with the bytes of the pictures, which clipd cannot open by itself."""
+    with ExitStack() as opened:
+        files = [opened.enter_context(_picture(path)) for path in paths]
+        with searching() as client:
+            if len(files) == 1:
+                return client.upload("/v1/search", files[0], limits)
+            asked: JsonObject = {"terms": [_picture_term(file) for file in files]}
+            return client.post("/v1/search", asked | limits)
+
+
+def _picture(path: bytes) -> BinaryIO:
     try:
-        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  closed below
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  the caller closes it
     except OSError as error:
         message = f"cannot read {shown(path)}: {error.strerror}"
-        raise RequestError("unreadable", message) from error
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise RequestError("unreadable", f"{shown(path)} is not a file")
-        with searching() as client:
-            return client.upload("/v1/search", file, limits)
+        raise RequestError("unreadable", message, 422) from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise RequestError("unreadable", f"{shown(path)} is not a file", 422)
+    return file
+
+
+def _picture_term(file: BinaryIO) -> JsonObject:
+    import base64  # here, because it is rare to look for several pictures of elsewhere
+
+    return {"picture_b64": base64.b64encode(file.read()).decode("ascii")}
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -201,13 +222,8 @@ def _print(answer: JsonObject, as_json: bool, null: bool) -> int:
         emit_json(answer)
     elif null:
         emit(b"".join(path_bytes(hit) + b"\0" for hit in hits))
+    elif hits:
+        print_hits(hits)
     else:
-        emit_lines(_line(hit) for hit in hits)
-        if not hits:
-            say(f"nothing found for {answer['query']}; what is indexed: clipctl status")
+        say(f"nothing found for {answer['query']}; what is indexed: clipctl status")
     return 0 if hits else 1
-
-
-def _line(hit: JsonObject) -> str:
-    line = columns(f"{float(str(hit['score'])):.3f}", hit["path"])
-    return dimmed(line + "\toffline") if hit["offline"] else line

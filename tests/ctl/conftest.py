@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from clipd.ctl.command import run
+from clipd.ctl.last_list import ListedPhoto, keep_list
 from tests.serve.answering import IDLE, GivenService, running
 from tests.serve.http_client import warm_up
 
@@ -43,7 +45,11 @@ class Ctl:
 
     def environment(self) -> dict[str, str]:
         kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-        return kept | {"CLIPD_SOCKET": str(self.socket), "PYTHONPATH": str(ROOT)}
+        return kept | {
+            "CLIPD_SOCKET": str(self.socket),
+            "PYTHONPATH": str(ROOT),
+            "XDG_RUNTIME_DIR": str(self.socket.parent),
+        }
 
     def __call__(self, *arguments: str | bytes) -> Said:
         out, err = io.BytesIO(), io.StringIO()
@@ -53,9 +59,16 @@ class Ctl:
             redirect_stderr(err),
         ):
             patch.setenv("CLIPD_SOCKET", str(self.socket))
+            patch.setenv("XDG_RUNTIME_DIR", str(self.socket.parent))
             code = run([os.fsdecode(argument) for argument in arguments])
             wrapped.flush()
             return Said(code, out.getvalue(), err.getvalue())
+
+    def lists(self, *photos: ListedPhoto) -> None:
+        """Have these be the last list of this terminal, as far as ``ctl`` itself goes."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", str(self.socket.parent))
+            keep_list(photos)
 
     def process(self, *arguments: str | bytes) -> Said:
         ended = subprocess.run(
@@ -85,6 +98,7 @@ def service(_server: tuple[GivenService, Path]) -> GivenService:
     given, _ = _server
     given.__init__()  # type: ignore[misc]  # as new, for every test
     given.states = [IDLE]
+    shutil.rmtree(_server[1].parent / "clipd", ignore_errors=True)  # the lists of former tests
     return given
 
 

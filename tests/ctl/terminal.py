@@ -1,4 +1,4 @@
-"""clipctl with its standard error on a terminal, and what it draws there."""
+"""clipctl on a terminal, and what it draws there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.ctl.conftest import PATIENCE_SECONDS, Ctl
+
+_SHELL = """
+python=$1 start=$4
+clipctl() { "$python" -P -c "$start" "$@"; }
+"""
 
 
 class Terminal:
@@ -28,7 +33,7 @@ class Terminal:
         """Return all that was drawn until clipctl ended."""
         while data := self._read():
             self._drawn += data
-        return self._drawn.decode()
+        return self._drawn.decode(errors="replace")
 
     def exit_code(self) -> int:
         """Wait for its end."""
@@ -39,6 +44,31 @@ class Terminal:
             return os.read(self._descriptor, 4096)
         except OSError:
             return b""  # how Linux says that the other end of a terminal is closed
+
+
+def typed(ctl: Ctl, lines: str, **environment: str) -> str:
+    """Run lines of a shell in which ``clipctl`` is ours, on a terminal of their own.
+
+    Returns:
+        all that was drawn.
+    """
+    here, there = pty.openpty()
+    # A session with this terminal: what a window of a terminal emulator is.
+    command = ["setsid", "--ctty", "--wait", "sh", "-c", _SHELL + lines, "sh", *ctl.command()]
+    process = subprocess.Popen(
+        command,
+        env=ctl.environment() | {"TERM": "xterm", "COLUMNS": "100"} | environment,
+        stdin=there,
+        stdout=there,
+        stderr=there,
+    )
+    os.close(there)
+    try:
+        return Terminal(process, here).read_to_end().replace("\r\n", "\n")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(here)
 
 
 @contextmanager

@@ -1,0 +1,156 @@
+"""``clipctl open`` and ``show``: photos in the programs of the desktop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+import click
+
+from clipd.ctl.file_address import file_address
+from clipd.ctl.last_list import ListedPhoto, chosen_photos
+from clipd.ctl.output import say
+from clipd.errors import RequestError
+from clipd.pathtext import shown
+
+# So many windows at once are a slip, not a wish.
+MOST_WINDOWS = 20
+# A starter of programs that fails does so at once; some wait for the program that they started.
+_FAILURE_SECONDS = 1.0
+_MANAGER_SECONDS = 10.0
+_FILE_MANAGER = "org.freedesktop.FileManager1"
+
+
+@click.command("open")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
+def open_photos(photos: tuple[bytes, ...]) -> int:
+    """Open photos in the program that the desktop has for them.
+
+    \b
+      clipctl open @3              the third of the last list
+      clipctl open @1-5
+      clipctl open ~/Pictures/beach.jpg
+    """
+    chosen = _few(present(chosen_photos(photos)))
+    for photo in chosen:
+        _xdg_open(photo.path)
+    return 0
+
+
+@click.command()
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
+def show(photos: tuple[bytes, ...]) -> int:
+    """Show photos in the file manager, selected in their folder.
+
+    \b
+      clipctl show @3              the third of the last list
+      clipctl show ~/Pictures/beach.jpg
+    """
+    chosen = _few(present(chosen_photos(photos)))
+    if not _shown_by_file_manager([file_address(photo.path) for photo in chosen]):
+        for folder in dict.fromkeys(os.path.dirname(photo.path) for photo in chosen):
+            _xdg_open(folder)
+    return 0
+
+
+def present(photos: Sequence[ListedPhoto]) -> list[ListedPhoto]:
+    """Return the photos that are there now; say which are not.
+
+    Raises:
+        RequestError: none is there.
+    """
+    there = []
+    for photo in photos:
+        if os.path.exists(photo.path):
+            there.append(photo)
+            continue
+        reason = absence(photo)
+        if len(photos) == 1:
+            raise RequestError("no_such_file", reason, 404)
+        say(reason)
+    if not there:
+        raise RequestError("no_such_file", "none of these photos is there now", 404)
+    return there
+
+
+def absence(photo: ListedPhoto) -> str:
+    """Say that a photo is not there."""
+    if photo.offline:
+        return f"{shown(photo.path)} is on a drive that is not there; connect it and try again"
+    return f"there is no file {shown(photo.path)}"
+
+
+def _few(photos: Sequence[ListedPhoto]) -> Sequence[ListedPhoto]:
+    if len(photos) > MOST_WINDOWS:
+        raise RequestError(
+            "too_many",
+            f"that would open {len(photos):,} windows; name at most {MOST_WINDOWS}, "
+            "or have them in one folder: clipctl copy --link @all DIR",
+        )
+    return photos
+
+
+def _xdg_open(path: bytes) -> None:
+    """Have the desktop open a file or folder, by a process that outlives this one.
+
+    Raises:
+        RequestError: there is no xdg-open, or it fails at once.
+    """
+    if shutil.which("xdg-open") is None:
+        raise RequestError(
+            "no_desktop",
+            f"xdg-open is not installed, so that nothing can open {shown(path)}; "
+            "it comes with the package xdg-utils",
+            501,
+        )
+    nothing = subprocess.DEVNULL
+    process = subprocess.Popen(
+        ["xdg-open", path], stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+    )
+    try:
+        code = process.wait(_FAILURE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.returncode = 0  # it goes on, and is nobody's child once this process has ended
+        return
+    if code:
+        raise RequestError(
+            "no_desktop",
+            f"xdg-open cannot open {shown(path)} (exit status {code}); choose a program for it "
+            "in the settings of your desktop, or with: xdg-mime default",
+            501,
+        )
+
+
+def _shown_by_file_manager(addresses: Sequence[str]) -> bool:
+    """Ask the desktop's file manager to show files; return whether it does."""
+    for command in (_gdbus(addresses), _dbus_send(addresses)):
+        if shutil.which(command[0]) is None:
+            continue
+        try:
+            done = subprocess.run(
+                command, capture_output=True, timeout=_MANAGER_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            continue
+        if done.returncode == 0:
+            return True
+    return False
+
+
+def _gdbus(addresses: Sequence[str]) -> list[str]:
+    listed = ", ".join(f"'{address}'" for address in addresses)
+    return [
+        *("gdbus", "call", "--session", "--dest", _FILE_MANAGER),
+        *("--object-path", "/org/freedesktop/FileManager1"),
+        *("--method", f"{_FILE_MANAGER}.ShowItems", f"[{listed}]", ""),
+    ]
+
+
+def _dbus_send(addresses: Sequence[str]) -> list[str]:
+    return [
+        *("dbus-send", "--session", "--print-reply", f"--dest={_FILE_MANAGER}"),
+        *("/org/freedesktop/FileManager1", f"{_FILE_MANAGER}.ShowItems"),
+        *(f"array:string:{','.join(addresses)}", "string:"),
+    ]
