@@ -34,6 +34,7 @@ _COMMANDS = {
     "similar": "clipd.ctl.finding:similar",
     "open": "clipd.ctl.desktop:open_photos",
     "show": "clipd.ctl.desktop:show",
+    "copy": "clipd.ctl.copying:copy",
     "status": "clipd.ctl.state:status",
     "errors": "clipd.ctl.state:errors",
     "ping": "clipd.ctl.state:ping",
