@@ -214,7 +214,7 @@ class QueryError(RequestError):
     """
 
     def __init__(self, message: str, span: tuple[int, int]) -> None:
-        super().__init__("bad_query", message)
+        super().__init__("query", message)
         self.span = span
 
 

@@ -129,10 +129,25 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One photo that answers a query."""
+    """One photo that answers a query.
+
+    Attributes:
+        score: confidence, 0..1; None where nothing was looked for.
+        also: the other paths of the same photo.
+        raw: the cosine, -1..1; None where nothing was looked for.
+        taken: local time, ISO 8601; "" where it is not known.
+        taken_from: what says so: exif, xmp, name, folder or file.
+        stands_for: photos that this one was chosen from, itself among them.
+    """
 
     photo: int
     path: bytes
-    score: float  # cosine, -1..1
+    score: float | None
     offline: bool
-    also: tuple[bytes, ...] = ()  # the other paths of the same photo
+    also: tuple[bytes, ...] = ()
+    raw: float | None = None
+    taken: str = ""
+    taken_from: str = ""
+    place: str = ""
+    tags: tuple[str, ...] = ()
+    stands_for: int = 1

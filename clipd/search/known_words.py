@@ -33,7 +33,7 @@ def understand(query: Query, model: str) -> Understanding:
     texts = [term.text for term in query.terms if term.text is not None]
     strange = tuple(dict.fromkeys(word for text in texts for word in unknown_words(text)))
     wanted = [term for term in query.terms if term.weight > 0]
-    if all(term.text is not None and not says_something(term.text) for term in wanted):
+    if wanted and all(term.text is not None and not says_something(term.text) for term in wanted):
         what = f"knows nothing of {_listed(strange)}" if strange else "sees nothing in these words"
         return Understanding(
             f"the model {model} {what}: name a thing or a place, "

@@ -3,42 +3,77 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from clipd.pathtext import shown
 from clipd.photo import Hit
+from clipd.search.number_ranges import NumberRange
+from clipd.store.conditions import Condition
 
 MAX_TEXT_CHARACTERS = 1000
 MAX_TERMS = 32
 MAX_LIMIT = 10_000
 MAX_WEIGHT = 100.0
 
+Sort: TypeAlias = Literal["score", "date", "-date", "name", "size", "random"]
+Unique: TypeAlias = Literal["copy", "burst", "look", "off"]
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One part of a query: exactly one of text, path and picture is set."""
+    """One part of a query: exactly one of text, path, picture and photo is set."""
 
     weight: float = 1.0  # negative: less of this
     text: str | None = None
     path: bytes | None = None  # absolute, of a photo
     picture: bytes | None = field(default=None, repr=False)  # the bytes of a picture file
+    photo: int | None = None
 
     def __str__(self) -> str:
         """Return the term as a person would write it, without its weight."""
         if self.text is not None:
             return self.text
+        if self.photo is not None:
+            return f"photo {self.photo}"
         return shown(self.path) if self.path is not None else "(a picture)"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search: weighted terms, at most ``limit`` hits of at least ``min_score``."""
+    """A search: weighted terms among the photos that meet all conditions.
+
+    Attributes:
+        limit: at most so many hits; None: as the configuration says.
+        min_score: only hits of at least this cosine; None: as the configuration says.
+        sort: None: by score where there are terms, else the newest first.
+        confidence, cosine: only hits within this.
+        without: texts; what is confidently one of these is no hit.
+        after: the ``following`` of the page before; "" for the first page.
+        anyway: also hits below the bar of the model.
+        explain: count what passes each condition by itself.
+        text: as a person wrote it; "" when it came in parts.
+        tips: how it could be written better.
+    """
 
     terms: tuple[Term, ...]
-    limit: int | None = None  # None: as the configuration says
+    limit: int | None = None
     min_score: float | None = None
+    conditions: tuple[Condition, ...] = ()
+    sort: Sort | None = None
+    unique: Unique = "copy"
+    confidence: NumberRange | None = None
+    cosine: NumberRange | None = None
+    without: tuple[str, ...] = ()
+    after: str = ""
+    anyway: bool = False
+    explain: bool = False
+    text: str = field(default="", compare=False)
+    tips: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         """Return the query in one line: ``sunset + 0.5 beach - people``."""
+        if self.text:
+            return self.text
         line = ""
         for term in self.terms:
             sign = "- " if term.weight < 0 else "+ "
@@ -50,10 +85,24 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The hits of a query, best first."""
+    """The hits of a query, best first.
+
+    Attributes:
+        note: what a person should know, such as that photos still wait for their vectors.
+        reading: how the query was read.
+        tips: how it could be written better.
+        nothing: why there is no hit, as a sentence; "" where there is one.
+        following: asks for the next page; "" on the last.
+        matching: photos that meet the conditions.
+    """
 
     query: str
     model: str
     hits: tuple[Hit, ...]
     took_ms: float
-    note: str = ""  # what a person should know, such as that photos still wait for their vectors
+    note: str = ""
+    reading: str = ""
+    tips: tuple[str, ...] = ()
+    nothing: str = ""
+    following: str = ""
+    matching: int = 0

@@ -69,7 +69,9 @@ class QueryVectors:
         stored = self._stored
         if term.text is not None:
             return stored.reader.text_vector(stored.model, text_key(term.text))
-        photo = stored.reader.photo_at(term.path) if term.path is not None else None
+        photo = term.photo
+        if term.path is not None:
+            photo = stored.reader.photo_at(term.path)
         return None if photo is None else stored.reader.vector(stored.model, photo)
 
     def _term(self, term: Term) -> Vector:
@@ -80,6 +82,10 @@ class QueryVectors:
             return self._text(text_key(term.text))
         if term.picture is not None:
             return self._picture(term.picture)
+        if term.photo is not None:
+            raise RequestError(
+                "no_such_photo", f"there is no photo {term.photo} any more; search again", 404
+            )
         assert term.path is not None
         return self._file(term.path)
 

@@ -1,16 +1,21 @@
-"""THE READ PATH: query -> vector -> index -> catalog -> hits. Any thread; writes nothing."""
+"""THE READ PATH: query -> vector, conditions -> index, catalog -> hits. Any thread; no writes."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 
 from clipd.config.options import SearchConfig
-from clipd.photo import Hit
+from clipd.photo import Hit, Ids
+from clipd.search.explanation import explain
 from clipd.search.known_words import Understanding, understand
 from clipd.search.query import Answer, Query
 from clipd.search.query_vectors import QueryVectors, Vector
+from clipd.search.ranking import Page, Ranked, Ranking, Scores
+from clipd.store.conditions import Whereabouts
 from clipd.store.rows import Located
+from clipd.store.selection import Facts, PhotoSelection
 from clipd.store.view import StoreView
 from clipd.watch.roots import Roots
 
@@ -29,6 +34,8 @@ class Search:
         self._stored = stored
         self._vectors = vectors
         self._roots = roots
+        self._selection = PhotoSelection(stored.reader.connections)
+        self._ranking = Ranking(stored.follower.index, self._selection)
         self.defaults = defaults
 
     def answer_known(self, query: Query) -> Answer | None:
@@ -42,10 +49,10 @@ class Search:
         """
         began = time.perf_counter()
         understood = understand(query, self._stored.spec.name)
-        if understood.is_nothing:
-            return self._found(query, (), began, understood)
+        if not query.terms or understood.is_nothing:
+            return self._answer(query, None, began, understood)
         vector = self._vectors.known(query.terms)
-        return None if vector is None else self._answer(query, vector, began)
+        return None if vector is None else self._answer(query, vector, began, understood)
 
     def answer(self, query: Query) -> Answer:
         """Find the photos nearest to a query; wait for the model where it takes one.
@@ -59,27 +66,51 @@ class Search:
         """
         began = time.perf_counter()
         known = self.answer_known(query)
-        return known or self._answer(query, self._vectors.made(query.terms), began)
+        if known is not None:
+            return known
+        vector = self._vectors.made(query.terms)
+        return self._answer(query, vector, began, understand(query, self._stored.spec.name))
 
-    def _answer(self, query: Query, vector: Vector, began: float) -> Answer:
-        defaults = self.defaults
-        limit = defaults.limit if query.limit is None else query.limit
-        least = defaults.min_score if query.min_score is None else query.min_score
-        ids, scores = self._stored.follower.index.search(vector, limit)
-        located = self._stored.reader.locate([int(i) for i in ids])
-        hits = tuple(
-            self._hit(int(photo), float(score), located[int(photo)])
-            for photo, score in zip(ids, scores, strict=True)
-            if score >= least and int(photo) in located
-        )
-        return self._found(query, hits, began, understand(query, self._stored.spec.name))
-
-    def _found(
-        self, query: Query, hits: tuple[Hit, ...], began: float, understood: Understanding
+    def _answer(
+        self, query: Query, vector: Vector | None, began: float, understood: Understanding
     ) -> Answer:
+        there = self._roots.whereabouts(self._selection.aside_volumes())
+        within = self._selection.ids(query.conditions, there) if query.conditions else None
+        page = Page(())
+        if not understood.is_nothing:
+            page = self._page(query, vector, within, there)
+        counts = self._stored.reader.counts(self._stored.model)
+        counted = None
+        if query.explain:
+            counted = [self._selection.count([each], there) for each in query.conditions]
         took_ms = round(1000 * (time.perf_counter() - began), 3)
-        _log.debug("%d hits in %.1f ms", len(hits), took_ms)  # never the words of the query
-        return Answer(str(query), self._stored.spec.name, hits, took_ms, self._note(understood))
+        _log.debug("%d hits in %.1f ms", len(page.rows), took_ms)  # never the words of the query
+        return Answer(
+            query=str(query),
+            model=self._stored.spec.name,
+            hits=self._hits(query, page, there),
+            took_ms=took_ms,
+            note=self._note(understood),
+            reading=explain(query, counted, counts.photos),
+            tips=query.tips,
+            nothing=understood.note if understood.is_nothing else "",
+            following=page.following,
+            matching=counts.photos if within is None else len(within),
+        )
+
+    def _page(
+        self, query: Query, vector: Vector | None, within: Ids | None, there: Whereabouts
+    ) -> Page:
+        limit = self.defaults.limit if query.limit is None else query.limit
+        if vector is None:
+            return self._ranking.listed(query, there, limit, within)
+        least = self.defaults.min_score if query.min_score is None else query.min_score
+
+        def sieve(ids: Ids, scores: Scores) -> tuple[Ids, Scores]:
+            kept = scores >= least
+            return ids[kept], scores[kept]
+
+        return self._ranking.matched(query, vector, within, limit, sieve)
 
     def _note(self, understood: Understanding) -> str:
         """Say what keeps the answer from being complete, such as a change of model under way."""
@@ -91,16 +122,48 @@ class Search:
         notes = (understood.note, waiting if counts.without_vector else "")
         return "; ".join(note for note in notes if note)
 
-    def _hit(self, photo: int, score: float, places: tuple[Located, ...]) -> Hit:
-        """Make a hit of the places of a photo: those that can be opened now come first."""
+    def _hits(self, query: Query, page: Page, there: Whereabouts) -> tuple[Hit, ...]:
+        """Make hits of a page; photos whose last path has just gone are left out."""
+        photos = [row.photo for row in page.rows]
+        located = self._stored.reader.locate(photos)
+        facts = self._selection.facts(photos)
+        passing = None
+        if query.conditions:
+            passing = self._selection.paths(query.conditions, there, photos)
+        return tuple(
+            self._hit(row, located[row.photo], passing, facts)
+            for row in page.rows
+            if row.photo in located
+        )
+
+    def _hit(
+        self,
+        row: Ranked,
+        places: tuple[Located, ...],
+        passing: frozenset[bytes] | None,
+        facts: Mapping[int, Facts],
+    ) -> Hit:
+        """Make a hit of the places of a photo: those that were asked for come first.
+
+        Of these, first those that can be opened now.
+        """
         ordered = sorted(places, key=self._is_offline)
+        if passing is not None:
+            ordered.sort(key=lambda place: place.path not in passing)
         first, *others = ordered
+        known = facts.get(row.photo, Facts())
         return Hit(
-            photo=photo,
+            photo=row.photo,
             path=first.path,
-            score=score,
+            score=row.raw,
             offline=self._is_offline(first),
             also=tuple(place.path for place in others),
+            raw=row.raw,
+            taken=known.taken,
+            taken_from=known.taken_from,
+            place=known.place,
+            tags=known.tags,
+            stands_for=row.stands_for,
         )
 
     def _is_offline(self, place: Located) -> bool:

@@ -16,6 +16,7 @@ from clipd.errors import (
     EncodeError,
     EncoderClosedError,
     ModelError,
+    QueryError,
     RequestError,
     StoppingError,
     StorageFullError,
@@ -62,7 +63,12 @@ def refused_by(error: ClipdError) -> Response:
     """Make the response of an error that was raised on purpose."""
     if isinstance(error, EncoderClosedError):
         error = StoppingError()  # to a client it is one thing, whichever part ended first
-    return refused(code_of(error), str(error), _status_of(error))
+    body = error_json(code_of(error), str(error), _span_of(error))
+    return answered(body, _status_of(error))
+
+
+def _span_of(error: ClipdError) -> tuple[int, int] | None:
+    return error.span if isinstance(error, QueryError) else None
 
 
 def _status_of(error: ClipdError) -> int:
@@ -81,9 +87,16 @@ def code_of(error: ClipdError) -> str:
     return re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower()
 
 
-def error_json(code: str, message: str) -> JsonValue:
-    """Return the body of every refusal."""
-    return {"error": {"code": code, "message": message}}
+def error_json(code: str, message: str, span: tuple[int, int] | None = None) -> JsonValue:
+    """Return the body of every refusal.
+
+    Args:
+        span: the characters of a query that are meant: the first, and the one behind the last.
+    """
+    error: dict[str, JsonValue] = {"code": code, "message": message}
+    if span is not None:
+        error["span"] = list(span)
+    return {"error": error}
 
 
 def answer_json(answer: Answer) -> JsonValue:
@@ -92,6 +105,11 @@ def answer_json(answer: Answer) -> JsonValue:
         "query": answer.query,
         "model": answer.model,
         "hits": [_hit_json(hit) for hit in answer.hits],
+        "reading": answer.reading,
+        "tips": list(answer.tips),
+        "nothing": answer.nothing or None,
+        "next": answer.following or None,
+        "matching": answer.matching,
         "took_ms": round(answer.took_ms, 3),
         "note": answer.note,
     }
@@ -150,9 +168,15 @@ def _hit_json(hit: Hit) -> JsonValue:
     return {
         "photo": hit.photo,
         **path_fields(hit.path),
-        "score": round(hit.score, 6),
+        "score": None if hit.score is None else round(hit.score, 6),
+        "raw": None if hit.raw is None else round(hit.raw, 6),
         "offline": hit.offline,
         "also": [dict(path_fields(path)) for path in hit.also],
+        "taken": hit.taken,
+        "taken_from": hit.taken_from,
+        "place": hit.place,
+        "tags": list(hit.tags),
+        "stands_for": hit.stands_for,
     }
 
 

@@ -113,6 +113,14 @@ def path_of(values: Mapping[str, JsonValue], *, exact: bool) -> bytes | None:
         raise RequestError("bad_path", message) from error
 
 
+def folder_of(values: Mapping[str, JsonValue], key: str) -> bytes | None:
+    """Take a value as the absolute path of a folder; None when it is not there."""
+    if key not in values:
+        return None
+    # Bytes that are not UTF-8 come as surrogates, from an address and from JSON alike.
+    return _absolute(_string(values[key], key).encode("utf-8", "surrogateescape"))
+
+
 def model_of(values: Mapping[str, JsonValue]) -> str | None:
     """Take ``model`` as the name of a model, or ``others`` as all that are not in use: None."""
     if ("model" in values) == ("others" in values):

@@ -61,24 +61,31 @@ class VectorIndex:
             self._remove(stale)
             self._add(ids, vectors)
 
-    def search(self, query: Vectors, k: int) -> tuple[Ids, NDArray[np.float32]]:
+    def search(
+        self, query: Vectors, k: int, within: Ids | None = None
+    ) -> tuple[Ids, NDArray[np.float32]]:
         """Return at most ``k`` ids and their scores, best first.
 
         Args:
             query: shape (dim,) or (1, dim), unit.
+            within: only these ids are looked at; None: all.
 
         Returns:
             Ids (n,) and inner products (n,), with n <= k; nothing when the index is empty.
         """
         row = np.ascontiguousarray(query, dtype=np.float32).reshape(1, self.dim)
-        _faiss()  # sets this thread's count of threads
+        faiss = _faiss()  # sets this thread's count of threads
+        options = None
+        if within is not None:
+            options = faiss.SearchParameters(sel=faiss.IDSelectorBatch(within))
         with self._lock:
             k = min(k, int(self._index.ntotal))
             if k < 1:
                 return np.empty(0, np.int64), np.empty(0, np.float32)
-            scores, ids = self._index.search(row, k)
+            scores, ids = self._index.search(row, k, params=options)
         found = ids[0] >= 0  # FAISS fills up with -1
-        return ids[0][found], scores[0][found]
+        # Half precision lengthens some vectors by a thousandth.
+        return ids[0][found], scores[0][found].clip(-1, 1)
 
     def write(self, write: Callable[[bytes], int]) -> None:
         """Hand the index over in FAISS's format, piece by piece.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clipd.store.condition_sql import FOLDED, folded
 from clipd.store.faults import translating
 from clipd.store.sqlite import Access, connect
 
@@ -65,6 +66,7 @@ class ReadConnections:
             if self._idle:
                 return self._idle.pop()
         connection = connect(self._file, "ro", self._access)
+        connection.create_function(FOLDED, 1, folded, deterministic=True)
         connection.execute("PRAGMA query_only = ON")  # "ro" is not to be had with ALONE
         return connection
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from clipd.store.conditions import Whereabouts
 from clipd.watch.disk_thread import DiskPulse, DiskThread, has_stalled
 from clipd.watch.root import Root, RootChange, RootState, is_within
 from clipd.watch.root_record import Identity, RootRecord, is_known
@@ -83,6 +84,18 @@ class Roots:
         if record is None or self.state(root_id).is_away:
             return True
         return record.volumes.is_away(path, device)
+
+    def whereabouts(self, aside: Sequence[int]) -> Whereabouts:
+        """Return which files can be opened now, for all at once: see :meth:`is_offline`.
+
+        Args:
+            aside: ids of the volumes that the catalog says are set aside.
+        """
+        with self._lock:
+            records = list(self._records.values())
+        online = [record for record in records if not self.state(record.root.id).is_away]
+        away = [each for record in online for each in record.volumes.away()]
+        return Whereabouts(tuple(record.root.id for record in online), tuple(away), tuple(aside))
 
     def reload(self, root: Root) -> None:
         """Take over which folder the catalog says that a root is: another volume was noted."""

@@ -87,6 +87,13 @@ class Volumes:
         """
         return device != self._root_device and _is_below(path, self._away)
 
+    def away(self) -> list[tuple[bytes, int]]:
+        """Return the folders of volumes that are not mounted now. Any thread.
+
+        Each with the device of the root: a file that was last seen on it lies there all the same.
+        """
+        return [(folder, self._root_device) for folder in sorted(self._away)]
+
     def give_up(self, folder: bytes) -> bool:
         """Take it that a volume which is away will not return; False when none is. Any thread."""
         if folder not in self._away:

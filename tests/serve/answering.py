@@ -14,6 +14,7 @@ from clipd.config.options import ServeConfig
 from clipd.errors import CheckStoppedError, RequestError
 from clipd.json_types import JsonValue
 from clipd.photo import FailureKind, Hit
+from clipd.search.explanation import explain
 from clipd.search.query import Answer, Query
 from clipd.serve.lanes import request_lanes
 from clipd.serve.limits import Limits
@@ -27,7 +28,18 @@ from clipd.store.verify import CheckScope, Difference, PassedOver, Verdict
 
 UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"
 HITS = (
-    Hit(7, b"/photos/sunset.jpg", 0.31234567, False, (b"/photos/copy.jpg",)),
+    Hit(
+        7,
+        b"/photos/sunset.jpg",
+        0.31234567,
+        False,
+        (b"/photos/copy.jpg",),
+        raw=0.25,
+        taken="2019-07-12T14:03:22",
+        taken_from="exif",
+        place="Florence, Italy",
+        tags=("holiday",),
+    ),
     Hit(9, UGLY, 0.25, False),
     Hit(4, b"/usb/beach.jpg", 0.2, True),
 )
@@ -73,12 +85,13 @@ class GivenService(Service):
     def search(self, query: Query) -> Answer:
         self.asked.append(query)
         self.before_search()
-        path = query.terms[0].path
+        path = query.terms[0].path if query.terms else None
         if path is not None and path not in {hit.path for hit in self.hits}:
             raise RequestError("no_such_file", f"there is no file {os.fsdecode(path)}", 404)
         low = -1.0 if query.min_score is None else query.min_score
-        hits = tuple(hit for hit in self.hits if hit.score >= low)[: query.limit]
-        return Answer(str(query), "pocket", hits, 1.5)
+        hits = tuple(hit for hit in self.hits if (hit.score or 0) >= low)[: query.limit]
+        reading = explain(query, None, len(self.hits))
+        return Answer(str(query), "pocket", hits, 1.5, reading=reading, matching=len(self.hits))
 
     def status(self) -> Mapping[str, JsonValue]:
         self.asked.append("status")

@@ -15,6 +15,7 @@ import pytest
 from clipd.errors import ModelMissingError, StorageFullError
 from clipd.search.query import Query, Term
 from clipd.serve.protocol import Service
+from clipd.store.conditions import Condition, InFolder, OfFormat
 from clipd.store.verify import CheckScope, Verdict
 from tests.serve.answering import IDLE, UGLY, GivenService, failure, running
 from tests.serve.http_client import PATIENCE_SECONDS, ask, connected, warm_up
@@ -69,10 +70,21 @@ def test_a_search_answers_with_the_keys_that_scripts_rely_on(socket: Path) -> No
                 "photo": 7,
                 "path": "/photos/sunset.jpg",
                 "score": 0.312346,
+                "raw": 0.25,
                 "offline": False,
                 "also": [{"path": "/photos/copy.jpg"}],
+                "taken": "2019-07-12T14:03:22",
+                "taken_from": "exif",
+                "place": "Florence, Italy",
+                "tags": ["holiday"],
+                "stands_for": 1,
             }
         ],
+        "reading": 'words "sunset"',
+        "tips": [],
+        "nothing": None,
+        "next": None,
+        "matching": 3,
     }
 
 
@@ -93,6 +105,39 @@ def test_a_path_that_is_not_utf8_is_shown_escaped_and_carried_whole(socket: Path
             Query((Term(text="café"),), 3, -0.5),
         ),
         ("GET", "/v1/search?q=5", None, Query((Term(text="5"),))),
+        (
+            "GET",
+            "/v1/search?q=cat%20type:jpg%20like:@2%20like:a.jpg&folder=/x&list=4,7&anyway=true",
+            None,
+            Query(
+                (Term(text="cat"), Term(photo=7), Term(path=b"/x/a.jpg")),
+                conditions=(Condition((OfFormat("JPEG"),), label="type jpg"),),
+                anyway=True,
+            ),
+        ),
+        (
+            "POST",
+            "/v1/search",
+            {"q": "in:~/a -cat", "home": "/home/me", "list": [], "explain": True},
+            Query(
+                (Term(-1.0, text="cat"),),
+                conditions=(Condition((InFolder(b"/home/me/a"),), label="in ~/a"),),
+                explain=True,
+            ),
+        ),
+        ("POST", "/v1/search", {"query": "type:jpg"}, Query((Term(text="type:jpg"),))),
+        (
+            "POST",
+            "/v1/search",
+            {"filters": [{"key": "type", "values": ["png", "gif"], "not": True}], "after": "x"},
+            Query(
+                (),
+                conditions=(
+                    Condition((OfFormat("PNG"), OfFormat("GIF")), True, "not type png or gif"),
+                ),
+                after="x",
+            ),
+        ),
         (
             "GET",
             "/v1/search?path=/photos/caf%E9%0A%1B[31mred%09.jpg",
@@ -167,7 +212,30 @@ def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenServ
         ("GET", "/v1/search?path=/a%00b", None, 400, "bad_path", "NUL"),
         ("GET", "/v1/search?path=/a&q=b", None, 400, "bad_request", "not both"),
         ("GET", "/v1/search?path=/nowhere.jpg", None, 404, "no_such_file", "no file"),
-        ("POST", "/v1/search", None, 400, "query_empty", "'query' or 'terms'"),
+        ("GET", "/v1/search?q=x&list=a", None, 400, "bad_type", "'list'"),
+        ("GET", "/v1/search?q=x&folder=a", None, 400, "bad_path", "absolute"),
+        ("GET", "/v1/search?q=x&anyway=1", None, 400, "bad_type", "true or false"),
+        ("GET", "/v1/search?q=like:@1", None, 400, "query", "no last list"),
+        ("POST", "/v1/search", {"filters": {}}, 400, "bad_type", "list"),
+        (
+            "POST",
+            "/v1/search",
+            {"filters": [{"key": "tpye", "values": ["a"]}]},
+            400,
+            "bad_value",
+            "did you mean type?",
+        ),
+        (
+            "POST",
+            "/v1/search",
+            {"filters": [{"key": "type", "values": ["jpgg"]}]},
+            400,
+            "bad_value",
+            "did you mean jpg?",
+        ),
+        ("POST", "/v1/search", {"filters": [{"key": "in", "values": []}]}, 400, "bad_type", "list"),
+        ("POST", "/v1/search", {"q": "a", "query": "b"}, 400, "query_empty", "one of"),
+        ("POST", "/v1/search", None, 400, "query_empty", "'query'"),
         ("POST", "/v1/search", b"{", 400, "bad_json", "not JSON"),
         ("POST", "/v1/search", b"\xff\xfe\x00", 400, "bad_json", "not JSON"),
         ("POST", "/v1/search", b"[" * 200_000, 400, "bad_json", "nested"),
@@ -180,7 +248,7 @@ def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenServ
         ("POST", "/v1/search", {"query": "\udc80"}, 400, "query_not_text", "bytes"),
         ("POST", "/v1/search", {"query": "x", "limit": 1.5}, 400, "bad_type", "whole"),
         ("POST", "/v1/search", b'{"query":"x","min_score":1e999}', 400, "bad_value", "-1"),
-        ("POST", "/v1/search", {"query": "x", "terms": []}, 400, "query_empty", "either"),
+        ("POST", "/v1/search", {"query": "x", "terms": []}, 400, "query_empty", "one of"),
         ("POST", "/v1/search", {"terms": []}, 400, "query_empty", "empty"),
         ("POST", "/v1/search", {"terms": {}}, 400, "bad_type", "list"),
         ("POST", "/v1/search", {"terms": ["x"]}, 400, "bad_type", "a term must be an object"),
@@ -227,6 +295,13 @@ def test_a_bad_request_is_refused_with_a_code_and_a_sentence(
     assert (reply.status, reply.code) == (status, code)
     assert hint in reply.message
     assert ask(socket, "GET", "/v1/ping").status == 200
+
+
+def test_a_query_that_cannot_be_read_is_refused_with_the_place_in_its_text(socket: Path) -> None:
+    reply = ask(socket, "GET", "/v1/search?q=%20cat%20type:jpgg%20dog")
+    assert (reply.status, reply.code) == (400, "query")
+    assert "did you mean jpg?" in reply.message
+    assert reply.value["error"]["span"] == [5, 14]
 
 
 def test_a_wrong_method_is_told_the_right_one(socket: Path) -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from clipd.json_types import JsonValue
-from clipd.photo import Hit
 from clipd.serve.app import MAX_HEADER_BYTES
-from tests.serve.answering import GivenService, failure, running
+from tests.serve.answering import HITS, GivenService, failure, running
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 CODES = re.compile(r'(?:RequestError\(|refused\(|refuse\(\d+, )\s*"([a-z_]+)"')
@@ -36,7 +35,7 @@ def shape(value: JsonValue) -> object:
 def test_every_curl_line_runs_and_answers_with_the_keys_that_are_shown(folder: Path) -> None:
     (folder / "picture.jpg").write_bytes(b"\xff\xd8 a picture")
     service = GivenService(
-        hits=(Hit(7, b"/photos/sunset.jpg", 0.3, False, (b"/photos/copy.jpg",)),),
+        hits=HITS[:1],
         failures=(failure(b"/photos/cut.jpg", "corrupt", "cut short"),),
         states=[DOCUMENTED_STATUS],
     )

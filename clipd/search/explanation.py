@@ -1,0 +1,33 @@
+"""How a query was read, in one line for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clipd.search.query import Query, Term
+
+
+def explain(query: Query, counts: Sequence[int] | None, photos: int) -> str:
+    """Return such as ``words "birthday cake" · from 2019 (312 of 50,000)``.
+
+    Args:
+        counts: how many photos meet each condition by itself; None: not counted.
+        photos: how many there are.
+    """
+    parts = [_term(term) for term in query.terms]
+    for number, condition in enumerate(query.conditions):
+        counted = "" if counts is None else f" ({counts[number]:,} of {photos:,})"
+        parts.append(condition.label + counted)
+    parts += [f'nothing that is "{text}"' for text in query.without]
+    if query.sort is not None:
+        parts.append(f"sorted by {query.sort}")
+    if query.unique != "copy":
+        parts.append(f"unique by {query.unique}")
+    return " · ".join(parts) or "all photos, the newest first"
+
+
+def _term(term: Term) -> str:
+    weight = "" if abs(term.weight) == 1 else f" {abs(term.weight):g} times"
+    if term.text is not None:
+        return f'{"less of" if term.weight < 0 else "words"} "{term.text}"{weight}'
+    return f"{'unlike' if term.weight < 0 else 'like'} {term}{weight}"

@@ -1,0 +1,309 @@
+"""Conditions on photos as SQL. Pure: what people wrote travels in parameters only.
+
+The tables go by the names ``paths``, ``photos`` and ``meta``, joined by the photo.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import singledispatch
+
+from clipd.store.conditions import (
+    AddedSince,
+    Condition,
+    Criterion,
+    FileNamed,
+    FolderNamed,
+    Has,
+    InFolder,
+    InPlace,
+    MadeWith,
+    Near,
+    Offline,
+    OfFormat,
+    OfKind,
+    Tagged,
+    TakenBetween,
+    TakenEveryYear,
+    Whereabouts,
+    Within,
+)
+from clipd.store.rows import Stored, aside_folder, folder_range
+
+_META = (
+    "(SELECT NULL AS photo_id, '' AS taken, NULL AS taken_from, NULL AS camera, NULL AS lens,"
+    " NULL AS lat, NULL AS lon, NULL AS country, NULL AS region, NULL AS city, NULL AS rating,"
+    " NULL AS has_exif WHERE false)"
+)
+TABLES = (
+    "paths JOIN photos ON photos.id = paths.photo_id"
+    f" LEFT JOIN {_META} AS meta ON meta.photo_id = paths.photo_id"
+)
+# Local time as ISO 8601. A file's own time stands where nothing better is known.
+FILE_TIME = (
+    "strftime('%Y-%m-%dT%H:%M:%S', CAST(mtime_ns AS INTEGER) / 1000000000,"
+    " 'unixepoch', 'localtime')"
+)
+TAKEN = f"coalesce(nullif(meta.taken, ''), nullif(photos.taken_at, ''), {FILE_TIME})"
+FOLDED = "clipd_folded"  # the name under which SQLite knows ``folded``
+
+_LONG, _SHORT = "max(photos.width, photos.height)", "min(photos.width, photos.height)"
+_SQUARE_PERCENT = 5  # a side may be that much longer
+_PANORAMA = 2  # times as long as high, or more
+# Of phones, tablets and monitors; a screenshot is as large as the screen, either way up.
+_SCREENS = (
+    *((640, 1136), (750, 1334), (828, 1792), (1080, 1920), (1125, 2436), (1170, 2532)),
+    *((1179, 2556), (1206, 2622), (1242, 2208), (1242, 2688), (1284, 2778), (1290, 2796)),
+    *((1320, 2868), (720, 1280), (720, 1520), (720, 1600), (1080, 2160), (1080, 2220)),
+    *((1080, 2280), (1080, 2316), (1080, 2340), (1080, 2376), (1080, 2400), (1080, 2408)),
+    *((1080, 2412), (1440, 2560), (1440, 2880), (1440, 2960), (1440, 3040), (1440, 3088)),
+    *((1440, 3120), (1440, 3200), (1536, 2048), (1620, 2160), (1640, 2360), (1668, 2224)),
+    *((1668, 2388), (2048, 2732), (768, 1024), (800, 1280), (1200, 1920), (1600, 2560)),
+    *((768, 1366), (900, 1440), (900, 1600), (1050, 1680), (1024, 1280), (1200, 1600)),
+    *((1080, 2560), (1440, 3440), (2160, 3840), (1800, 2880), (1920, 2880), (1964, 3024)),
+    *((2234, 3456), (1600, 2560), (1664, 2560), (2880, 5120), (1504, 2256), (1824, 2736)),
+)
+_SCREENSHOT_NAMES = (
+    *(
+        "screenshot",
+        "screen shot",
+        "screen_shot",
+        "bildschirmfoto",
+        "capture d",
+        "schermafbeelding",
+    ),
+    *("captura de pantalla", "captura de ecr", "zrzut ekranu", "skärmbild", "snímek obrazovky"),
+)
+_SCREENSHOT_FOLDERS = ("screenshots", "bildschirmfotos", "captures d'écran")
+_KILOMETRES_PER_DEGREE = 111.195  # of latitude, on a sphere of 6,371 km
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of SQL, and the values of its question marks, in order."""
+
+    text: str
+    values: tuple[Stored | str | float, ...] = ()
+
+
+def folded(value: object) -> str:
+    """Return a name as it is compared: composed, and in no case. For SQLite as well."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def where(conditions: Sequence[Condition], whereabouts: Whereabouts) -> Sql:
+    """Return what follows WHERE: one live path meets all conditions at once."""
+    parts = [Sql("gone_at IS NULL")]
+    parts += [_condition(condition, whereabouts) for condition in conditions]
+    return _joined(" AND ", parts)
+
+
+def _condition(condition: Condition, there: Whereabouts) -> Sql:
+    alternatives = [_sql(criterion, there) for criterion in condition.criteria]
+    either = _joined(" OR ", [Sql(f"({each.text})", each.values) for each in alternatives])
+    # What is not known of a photo is no reason to leave it out.
+    negated = " IS NOT TRUE" if condition.is_negated else ""
+    return Sql(f"({either.text}){negated}", either.values)
+
+
+def _joined(word: str, parts: Sequence[Sql]) -> Sql:
+    values = [value for part in parts for value in part.values]
+    return Sql(word.join(part.text for part in parts), tuple(values))
+
+
+@singledispatch
+def _sql(criterion: Criterion, there: Whereabouts) -> Sql:
+    raise TypeError(f"{criterion} is no criterion")
+
+
+@_sql.register
+def _in_folder(criterion: InFolder, there: Whereabouts) -> Sql:
+    folders = [criterion.folder]
+    folders += [aside_folder(each, criterion.folder) for each in there.aside]
+    ranges = [(folder, *folder_range(folder)) for folder in folders]
+    return Sql(
+        " OR ".join(["folder = ? OR (folder >= ? AND folder < ?)"] * len(ranges)),
+        tuple(value for each in ranges for value in each),
+    )
+
+
+@_sql.register
+def _folder_named(criterion: FolderNamed, there: Whereabouts) -> Sql:
+    name = folded(criterion.name.strip("/"))
+    return Sql(f"instr({_fold('folder', name)} || '/', ?) > 0", (f"/{name}/",))
+
+
+@_sql.register
+def _file_named(criterion: FileNamed, there: Whereabouts) -> Sql:
+    text = folded(criterion.text)
+    name = _fold("name", text)
+    if criterion.is_glob:
+        return Sql(f"{name} GLOB ?", (text,))
+    return Sql(f"instr({name}, ?) > 0", (text,))
+
+
+@_sql.register
+def _of_format(criterion: OfFormat, there: Whereabouts) -> Sql:
+    return Sql("photos.format = ?", (criterion.format,))
+
+
+@_sql.register
+def _within(criterion: Within, there: Whereabouts) -> Sql:
+    column = {
+        "pixels": "photos.width * photos.height",
+        "size_bytes": "CAST(size_bytes AS INTEGER)",
+        "width": "photos.width",
+        "height": "photos.height",
+        "rating": "meta.rating",
+    }[criterion.measure]
+    parts = []
+    if criterion.low is not None:
+        parts.append(Sql(f"{column} >{'' if criterion.is_low_strict else '='} ?", (criterion.low,)))
+    if criterion.high is not None:
+        sign = "<" if criterion.is_high_strict else "<="
+        parts.append(Sql(f"{column} {sign} ?", (criterion.high,)))
+    return _joined(" AND ", parts)
+
+
+@_sql.register
+def _taken_between(criterion: TakenBetween, there: Whereabouts) -> Sql:
+    parts = []
+    if criterion.start is not None:
+        parts.append(Sql(f"{TAKEN} >= ?", (_iso(criterion.start),)))
+    if criterion.end is not None:
+        parts.append(Sql(f"{TAKEN} < ?", (_iso(criterion.end),)))
+    return _joined(" AND ", parts)
+
+
+@_sql.register
+def _taken_every_year(criterion: TakenEveryYear, there: Whereabouts) -> Sql:
+    if criterion.day is None:
+        return Sql(f"substr({TAKEN}, 6, 2) = ?", (f"{criterion.month:02}",))
+    return Sql(f"substr({TAKEN}, 6, 5) = ?", (f"{criterion.month:02}-{criterion.day:02}",))
+
+
+@_sql.register
+def _of_kind(criterion: OfKind, there: Whereabouts) -> Sql:
+    if criterion.kind == "screenshot":
+        return _screenshot()
+    is_square = f"100 * {_LONG} <= {100 + _SQUARE_PERCENT} * {_SHORT}"
+    return Sql(
+        {
+            "square": is_square,
+            "portrait": f"photos.height > photos.width AND NOT {is_square}",
+            "landscape": f"photos.width > photos.height AND NOT {is_square}",
+            "panorama": f"{_LONG} >= {_PANORAMA} * {_SHORT}",
+        }[criterion.kind]
+    )
+
+
+def _screenshot() -> Sql:
+    name, folder = _fold("name", "ä"), _fold("folder", "é")
+    sizes = ", ".join(f"({short}, {long})" for short, long in sorted(set(_SCREENS)))
+    names = Sql(" OR ".join([f"instr({name}, ?) > 0"] * len(_SCREENSHOT_NAMES)), _SCREENSHOT_NAMES)
+    folders = Sql(
+        " OR ".join([f"instr({folder} || '/', ?) > 0"] * len(_SCREENSHOT_FOLDERS)),
+        tuple(f"/{each}/" for each in _SCREENSHOT_FOLDERS),
+    )
+    screen = Sql(
+        f"photos.format = 'PNG' AND coalesce(meta.camera, '') = ''"
+        f" AND ({_SHORT}, {_LONG}) IN (VALUES {sizes})"
+    )
+    return _joined(" OR ", [names, folders, Sql(f"({screen.text})")])
+
+
+@_sql.register
+def _has(criterion: Has, there: Whereabouts) -> Sql:
+    return Sql(
+        {
+            "gps": "meta.lat IS NOT NULL",
+            "exif": "meta.has_exif",
+            "tags": "EXISTS (SELECT 1 FROM tags WHERE tags.photo_id = paths.photo_id)",
+            "copies": "photos.live > 1",
+            "date": "meta.taken_from IN ('exif', 'xmp', 'name', 'folder')"
+            " OR (meta.taken_from IS NULL AND photos.taken_at <> '')",
+        }[criterion.what]
+    )
+
+
+@_sql.register
+def _added_since(criterion: AddedSince, there: Whereabouts) -> Sql:
+    return Sql("photos.added_at >= ?", (criterion.seconds,))
+
+
+@_sql.register
+def _offline(criterion: Offline, there: Whereabouts) -> Sql:
+    parts = [
+        Sql("substr(folder, 1, 1) = x'00'"),
+        Sql(
+            "root_id NOT IN (SELECT value FROM json_each(?))",
+            (json.dumps(there.online_roots),),
+        ),
+    ]
+    for folder, device in there.away:
+        start, end = folder_range(folder)
+        parts.append(
+            Sql(
+                "(device <> ? AND (folder = ? OR (folder >= ? AND folder < ?)))",
+                (device, folder, start, end),
+            )
+        )
+    return _joined(" OR ", parts)
+
+
+@_sql.register
+def _made_with(criterion: MadeWith, there: Whereabouts) -> Sql:
+    text = folded(criterion.text)
+    column = _fold("meta.lens" if criterion.is_lens else "meta.camera", text)
+    return Sql(f"instr({column}, ?) > 0", (text,))
+
+
+@_sql.register
+def _tagged(criterion: Tagged, there: Whereabouts) -> Sql:
+    tag = folded(criterion.tag)
+    return Sql(
+        f"paths.photo_id IN (SELECT photo_id FROM tags WHERE {_fold('tag', tag)} = ?)", (tag,)
+    )
+
+
+@_sql.register
+def _in_place(criterion: InPlace, there: Whereabouts) -> Sql:
+    name = folded(criterion.name)
+    parts = [Sql(f"{_fold(f'meta.{column}', name)} = ?", (name,)) for column in ("city", "region")]
+    if criterion.country:
+        parts.append(Sql("meta.country = ?", (criterion.country,)))
+    return _joined(" OR ", parts)
+
+
+@_sql.register
+def _near(criterion: Near, there: Whereabouts) -> Sql:
+    """Compare with a box first, which needs no arithmetic of angles, then with the distance."""
+    degrees = criterion.kilometres / _KILOMETRES_PER_DEGREE
+    box = Sql(
+        "meta.lat BETWEEN ? AND ?", (criterion.latitude - degrees, criterion.latitude + degrees)
+    )
+    # The haversine of the angle between two points of the sphere.
+    haversine = Sql(
+        "pow(sin(radians(meta.lat - ?) / 2), 2)"
+        " + cos(radians(?)) * cos(radians(meta.lat)) * pow(sin(radians(meta.lon - ?) / 2), 2)"
+        " <= pow(sin(radians(min(?, 180.0)) / 2), 2)",
+        (criterion.latitude, criterion.latitude, criterion.longitude, degrees),
+    )
+    return _joined(" AND ", [box, haversine])
+
+
+def _fold(column: str, needle: str) -> str:
+    """Return the SQL of a column as ``folded`` makes it; as SQLite can itself, where that will do.
+
+    SQLite knows upper and lower case of ASCII only, a quarter as dear as a call into Python.
+    """
+    return f"lower(CAST({column} AS TEXT))" if needle.isascii() else f"{FOLDED}({column})"
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,93 @@
+"""The query language through the real daemon, on painted pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.daemon import album
+from tests.daemon.harness import Daemon
+from tests.daemon.wire import path_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def photos(shared: Daemon, folder: Path) -> Path:
+    """The seed pictures, of the years 2010 to 2017 by their names' order; in a folder's `old`."""
+    for year, (name, scene) in enumerate(sorted(album.SEED.items()), 2010):
+        file = album.save(folder / "old" / name, album.picture(scene) + str(folder).encode())
+        moment = datetime(year, 7, 1).timestamp()
+        os.utime(file, (moment, moment))
+    shared.wait_found(folder, [f"old/{name}" for name in album.SEED])
+    return folder
+
+
+def ask(daemon: Daemon, folder: Path, query: str, **more: str | int) -> dict[str, Any]:
+    words = {"q": query, "folder": str(folder), "limit": 100, "anyway": "true", **more}
+    status, answer = daemon.request("GET", f"/v1/search?{urlencode(words)}")
+    assert status == 200, answer
+    assert isinstance(answer, dict)
+    return answer
+
+
+def names(answer: dict[str, Any]) -> list[str]:
+    return [os.fsdecode(os.path.basename(path_of(hit))) for hit in answer["hits"]]
+
+
+def test_words_and_filters_find_the_best_of_what_passes(shared: Daemon, photos: Path) -> None:
+    answer = ask(shared, photos, "a cat in:.")
+    assert names(answer)[0] == "cat.jpg"
+    assert sorted(names(answer)) == sorted(album.SEED)
+    assert answer["matching"] == len(album.SEED)
+    # Sorted by name, these are beach car cat forest mountains night rainbow sunset.
+    assert names(ask(shared, photos, "a cat in:. after:2013"))[0] != "cat.jpg"
+    assert sorted(names(ask(shared, photos, "a cat in:. after:2011 before:2013"))) == [
+        "car.jpg",
+        "cat.jpg",
+    ]
+
+
+def test_without_words_the_newest_come_first(shared: Daemon, photos: Path) -> None:
+    answer = ask(shared, photos, "in:./old", limit=3)
+    assert names(answer) == ["sunset.jpg", "rainbow.jpg", "night.jpg"]
+    assert {hit["score"] for hit in answer["hits"]} == {None}
+    assert answer["hits"][0]["taken"] == "2017-07-01T00:00:00"
+    assert answer["hits"][0]["taken_from"] == "file"
+    more = ask(shared, photos, "in:./old", limit=3, after=answer["next"])
+    assert names(more) == ["mountains.jpg", "forest.jpg", "cat.jpg"]
+    last = ask(shared, photos, "in:./old", limit=3, after=more["next"])
+    assert names(last) == ["car.jpg", "beach.jpg"]
+    assert last["next"] is None
+
+
+def test_a_query_is_explained_with_how_many_pass(shared: Daemon, photos: Path) -> None:
+    answer = ask(shared, photos, "sunset in:./old on:2017 name:sun", explain="true")
+    assert 'words "sunset" · in ./old (8 of ' in answer["reading"]
+    assert "from 2017 (" in answer["reading"]
+    assert names(answer) == ["sunset.jpg"]
+
+
+def test_a_picture_of_the_last_list_can_be_asked_for_by_its_number(
+    shared: Daemon, photos: Path
+) -> None:
+    listed = [hit["photo"] for hit in ask(shared, photos, "in:. sort:name")["hits"]]
+    words = ",".join(map(str, listed))
+    answer = ask(shared, photos, "like:@3 in:.", list=words)
+    assert names(answer)[0] == "cat.jpg"
+    assert answer["hits"][0]["raw"] > 0.999
+    assert names(ask(shared, photos, "unlike:@3 in:.", list=words))[-1] == "cat.jpg"
+
+
+def test_a_wrong_query_is_refused_with_its_place(shared: Daemon) -> None:
+    body = json.dumps({"q": "cat type:jpgg"}).encode()
+    status, answer = shared.request("POST", "/v1/search", body)
+    assert status == 400
+    assert answer["error"]["code"] == "query"
+    assert answer["error"]["span"] == [4, 13]

@@ -1,0 +1,215 @@
+"""Conditions against a real catalog: a table of photos, and which of them each condition finds."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from clipd.photo import Fingerprint
+from clipd.store.conditions import (
+    AddedSince,
+    Condition,
+    Criterion,
+    FileNamed,
+    FolderNamed,
+    Has,
+    InFolder,
+    Offline,
+    OfFormat,
+    OfKind,
+    TakenBetween,
+    TakenEveryYear,
+    Whereabouts,
+    Within,
+)
+from clipd.store.rows import aside_folder
+from clipd.store.selection import Order, PhotoSelection
+from tests.store.stock import Stock, a_hash
+
+ZONE = "Europe/Rome"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A photo of the table; its name is the letter that tests know it by."""
+
+    path: str
+    size: tuple[int, int] = (4000, 3000)
+    format: str = "JPEG"
+    taken_at: str = ""
+    modified: str = "2021-06-01T12:00:00"
+    size_bytes: int = 1000
+    device: int = 7
+    added: int = 1000
+
+
+ROWS = {
+    "a": Row("/p/Italy/IMG_1.jpg", taken_at="2019-07-12T23:59:59"),
+    "b": Row("/p/Italy/rome/Caffè.PNG", (1170, 2532), "PNG", modified="2020-01-01T00:00:00"),
+    "c": Row("/p/Screenshots/x.jpg", (1000, 1000), taken_at="2019-12-25T08:00:00"),
+    "d": Row("/p/Ital/pano_100%.heic", (9000, 3000), "HEIF", size_bytes=5_000_000, added=2000),
+    "e": Row("/usb/e.jpg", (3000, 4000), device=9),
+    "f": Row("/p/CAFFE\u0300/cafe\u0301.jpg", taken_at="2020-12-25T08:00:00"),
+}
+
+
+@pytest.fixture
+def stock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stock]:
+    monkeypatch.setenv("TZ", ZONE)
+    time.tzset()
+    with Stock(tmp_path) as stock:
+        with stock.catalog.writing():
+            for number, row in enumerate(ROWS.values()):
+                put(stock, number, row)
+            # A second path of `a`, elsewhere and larger; and one that is no more.
+            here = stock.put_id(0)
+            stock.catalog.put_path(stock.root, b"/q/copy.png", a_file(ROWS["a"], 50, 9000), here)
+            stock.catalog.put_path(stock.root, b"/gone/a.jpg", a_file(ROWS["a"], 51), here)
+            stock.catalog.forget_path(b"/gone/a.jpg", 5)
+        yield stock
+    monkeypatch.undo()
+    time.tzset()
+
+
+def put(stock: Stock, number: int, row: Row) -> None:
+    photo = stock.catalog.add_photo(a_hash(number), *row.size, row.format, row.taken_at, row.added)
+    path = os.fsencode(row.path)
+    stock.catalog.put_path(stock.root, path, a_file(row, number + 1), photo)
+
+
+def a_file(row: Row, inode: int, size_bytes: int = 0) -> Fingerprint:
+    mtime_ns = int(datetime.fromisoformat(row.modified).timestamp()) * 10**9
+    return Fingerprint(size_bytes or row.size_bytes, mtime_ns, mtime_ns, inode, row.device)
+
+
+def found(stock: Stock, *conditions: Condition, whereabouts: Whereabouts | None = None) -> str:
+    """Return the letters of the photos that pass."""
+    there = whereabouts or Whereabouts((stock.root,))
+    selection = PhotoSelection(stock.reader.connections)
+    ids = selection.ids(conditions, there)
+    assert ids.tolist() == sorted(set(ids.tolist()))
+    assert selection.count(conditions, there) == len(ids)
+    letters = {stock.put_id(number): letter for number, letter in enumerate(ROWS)}
+    return "".join(letters[photo] for photo in ids.tolist())
+
+
+@pytest.mark.parametrize(
+    ("criterion", "letters"),
+    [
+        (InFolder(b"/p"), "abcdf"),
+        (InFolder(b"/p/Italy"), "ab"),
+        (InFolder(b"/p/Ital"), "d"),
+        (InFolder(b"/"), "abcdef"),
+        (InFolder(b"/gone"), ""),
+        (FolderNamed("italy"), "ab"),
+        (FolderNamed("ROME"), "b"),
+        (FolderNamed("ita"), ""),
+        (FolderNamed("caffè"), "f"),
+        (FolderNamed("Italy/rome"), "b"),
+        (FileNamed("img"), "a"),
+        (FileNamed("CAFFÈ"), "b"),
+        (FileNamed("café"), "f"),
+        (FileNamed("100%"), "d"),
+        (FileNamed("*.png", is_glob=True), "ab"),
+        (FileNamed("?.jpg", is_glob=True), "ce"),
+        (FileNamed("caf[eéè]*", is_glob=True), "f"),
+        (OfFormat("HEIF"), "d"),
+        (Within("pixels", 12e6, None), "adef"),
+        (Within("pixels", 12e6, None, is_low_strict=True), "d"),
+        (Within("size_bytes", 5000, 9000), "a"),
+        (Within("width", None, 1000), "c"),
+        (Within("height", None, 3000, is_high_strict=True), "bc"),
+        (TakenBetween(datetime(2019, 7, 12), datetime(2019, 7, 13)), "a"),
+        (TakenBetween(None, datetime(2020, 1, 1)), "ac"),
+        (TakenBetween(datetime(2020, 1, 1), datetime(2020, 1, 1, 0, 0, 1)), "b"),
+        (TakenBetween(datetime(2021, 1, 1)), "de"),
+        (TakenEveryYear(12, 25), "cf"),
+        (TakenEveryYear(7), "a"),
+        (OfKind("portrait"), "be"),
+        (OfKind("square"), "c"),
+        (OfKind("landscape"), "adf"),
+        (OfKind("panorama"), "bd"),
+        (OfKind("screenshot"), "bc"),
+        (Has("copies"), "a"),
+        (Has("date"), "acf"),
+        (AddedSince(2000), "d"),
+        (Offline(), ""),
+    ],
+)
+def test_a_criterion_finds_what_it_says_and_its_negation_the_rest(
+    stock: Stock, criterion: Criterion, letters: str
+) -> None:
+    assert found(stock, Condition((criterion,))) == letters
+    rest = found(stock, Condition((criterion,), is_negated=True))
+    assert set(rest) | set(letters) == set(ROWS)
+    # Of `a`, one path may meet it and the other not: then it passes both ways.
+    assert set(rest) & set(letters) <= {"a"}
+
+
+def test_one_path_has_to_meet_all_conditions_at_once(stock: Stock) -> None:
+    png = Condition((FileNamed("*.png", is_glob=True),))
+    in_p, in_q = (Condition((InFolder(folder),)) for folder in (b"/p", b"/q"))
+    assert found(stock, png, in_q) == "a"
+    assert found(stock, png, in_p) == "b"
+    assert found(stock, in_p, in_q) == ""
+    assert found(stock, Condition((InFolder(b"/q"), InFolder(b"/usb")))) == "ae"
+    neither = Condition((InFolder(b"/p"), InFolder(b"/q")), is_negated=True)
+    assert found(stock, neither) == "e"
+
+
+def test_what_cannot_be_opened_now_is_offline(stock: Stock) -> None:
+    offline = Condition((Offline(),))
+    away = Whereabouts((stock.root,), away=((b"/usb", 7), (b"/p", 7)))
+    assert (
+        found(stock, offline, whereabouts=away) == "e"
+    )  # those of device 7 are there all the same
+    assert found(stock, offline, whereabouts=Whereabouts()) == "abcdef"
+
+
+def test_a_folder_holds_what_was_set_aside_in_it(stock: Stock) -> None:
+    with stock.catalog.writing():
+        aside = aside_folder(5, b"/p/Italy")
+        photo = stock.catalog.add_photo(a_hash(99), 1, 1, "GIF", "", 1)
+        stock.catalog.put_path(stock.root, aside + b"/z.gif", a_file(ROWS["a"], 60), photo)
+    selection = PhotoSelection(stock.reader.connections)
+    there = Whereabouts((stock.root,), aside=(5,))
+    gif = Condition((OfFormat("GIF"),))
+    inside = Condition((InFolder(b"/p"),))
+    assert selection.ids([gif, inside], there).tolist() == [photo]
+    assert selection.ids([gif, Condition((Offline(),))], there).tolist() == [photo]
+    assert selection.ids([gif, Condition((FolderNamed("italy"),))], there).tolist() == [photo]
+    assert selection.paths([gif], there, [photo]) == {b"/p/Italy/z.gif"}
+
+
+@pytest.mark.parametrize(
+    ("order", "letters"),
+    [("date", "edfbca"), ("-date", "acbfde"), ("name", "fbaedc"), ("size", "dafecb")],
+)
+def test_photos_come_in_the_order_that_is_asked_for_page_by_page(
+    stock: Stock, order: Order, letters: str
+) -> None:
+    selection = PhotoSelection(stock.reader.connections)
+    names = {stock.put_id(number): letter for number, letter in enumerate(ROWS)}
+    seen = ""
+    behind: tuple[float | str, int] | None = None
+    while page := selection.ordered((), Whereabouts(), order, 2, behind):
+        seen += "".join(names[photo] for _, photo in page)
+        behind = page[-1]
+    assert seen == letters
+    among = [photo for photo, letter in names.items() if letter in "ace"]
+    rows = selection.ordered((), Whereabouts(), order, 9, among=among)
+    assert [names[photo] for _, photo in rows] == [each for each in letters if each in "ace"]
+
+
+def test_facts_say_when_a_photo_was_taken_and_how_that_is_known(stock: Stock) -> None:
+    selection = PhotoSelection(stock.reader.connections)
+    first, second = stock.put_id(0), stock.put_id(1)
+    facts = selection.facts([first, second])
+    assert (facts[first].taken, facts[first].taken_from) == ("2019-07-12T23:59:59", "exif")
+    assert (facts[second].taken, facts[second].taken_from) == ("2020-01-01T00:00:00", "file")
