@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from clipd.photo import Fingerprint, ModelSpec
 from clipd.store.catalog import Catalog
 
 ARCHITECTURE = "ViT-B-32"
+_MASTERS = 8  # pictures that are really painted
 
 
 def twelve_megapixels(folder: Path, count: int, seed: int = 0) -> None:
@@ -25,17 +28,19 @@ def twelve_megapixels(folder: Path, count: int, seed: int = 0) -> None:
     their bytes new but costs a decoder the same.
     """
     folder.mkdir(parents=True)
-    masters = []
-    for number in range(min(count, 8)):
-        file = folder / f"master{number}.jpg"
-        _picture(np.random.default_rng(seed + number)).save(file, quality=88)
-        masters.append(file.read_bytes())
-        file.unlink()
+    with ThreadPoolExecutor(4) as threads:
+        masters = list(threads.map(_master, range(seed, seed + min(count, _MASTERS))))
     for number in range(count):
         whole = masters[number % len(masters)]
         comment = f"bench photo {seed} {number}".encode()
         segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
         (folder / f"{number:05d}.jpg").write_bytes(whole[:2] + segment + whole[2:])
+
+
+def _master(seed: int) -> bytes:
+    whole = BytesIO()
+    _picture(np.random.default_rng(seed)).save(whole, "JPEG", quality=88)
+    return whole.getvalue()
 
 
 def _picture(rng: np.random.Generator) -> Image.Image:

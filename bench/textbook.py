@@ -16,21 +16,22 @@ from PIL import Image
 _BATCH = 32
 
 
-def photos_per_second(folder: Path, architecture: str, weights: Path) -> float:
+def photos_per_second(folder: Path, architecture: str, weights: Path, device: str = "cpu") -> float:
     """Encode every photo of a folder; the start of the model is not counted."""
     model, _, preprocess = open_clip.create_model_and_transforms(
         architecture, pretrained=str(weights)
     )
-    model.eval()
+    model.eval().to(device)
     files = sorted(folder.glob("*.jpg"))
     with torch.no_grad():
-        model.encode_image(torch.zeros(1, 3, 224, 224))  # what a first call sets up
+        model.encode_image(torch.zeros(1, 3, 224, 224, device=device))  # what a first call sets up
         began = time.perf_counter()
         for start in range(0, len(files), _BATCH):
             batch = [preprocess(Image.open(file)) for file in files[start : start + _BATCH]]
-            torch.nn.functional.normalize(model.encode_image(torch.stack(batch)), dim=-1)
+            vectors = model.encode_image(torch.stack(batch).to(device))
+            torch.nn.functional.normalize(vectors, dim=-1).cpu()
         return len(files) / (time.perf_counter() - began)
 
 
 if __name__ == "__main__":
-    print(photos_per_second(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))
+    print(photos_per_second(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), *sys.argv[4:]))

@@ -28,6 +28,7 @@ from clipd.process.seals import Rights, Seals, seal
 _LIBRARIES: Final = (
     *("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec"),
     *("/usr/local/lib", "/usr/local/lib64", "/usr/local/cuda*", "/opt/rocm*"),
+    "/usr/local/nvidia",  # where containers find the driver
     *("/nix/store", "/run/opengl-driver", "/etc/ld.so.*", "/etc/localtime", "/usr/share/libdrm"),
 )
 # What the libraries read of the machine: how many cores and how much memory, which GPUs. Of

@@ -157,7 +157,10 @@ class Engine:
         device, reason = torch_runtime.choose_device(wanted)
         self.reason = reason or self.reason
         try:
-            return torch_runtime.load(self._spec, self._wish, device)
+            model = torch_runtime.load(self._spec, self._wish, device)
+            side = self._spec.preprocess.side
+            self._limit = torch_runtime.most_at_once(model, self._limit, side)
+            return model
         except (RuntimeError, MemoryError) as error:
             if device == "cpu":
                 raise EncodeError(f"no room for the model {self._spec.name}: {error}") from error

@@ -89,8 +89,14 @@ class TorchModel:
         The order of operations is that of torchvision's ToTensor and Normalize, so that the
         result is equal to the last bit.
         """
-        batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float()
+        batch = self._there(torch.from_numpy(pixels)).permute(0, 3, 1, 2).float()
         return batch.div_(255).sub_(self._mean).div_(self._std)
+
+    def _there(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Move a tensor to the device; from pinned memory a GPU fetches it by itself."""
+        if self.device == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
 
 def load(spec: ModelSpec, device: str, precision: str = "fp32") -> TorchModel:

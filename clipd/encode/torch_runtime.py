@@ -11,9 +11,12 @@ import torch
 from clipd.encode import openclip
 from clipd.encode.gpu import has_gpu_driver
 from clipd.encode.precision import calibrated, known
+from clipd.encode.probe import probe_pictures
 from clipd.encode.shortage import first_line
 from clipd.encode.wish import Wish
 from clipd.photo import ModelSpec
+
+_SHARE = 0.5  # of the free memory of a GPU: others use it too, and the allocator leaves gaps
 
 
 def choose_device(wanted: str) -> tuple[str, str]:
@@ -45,6 +48,26 @@ def load(spec: ModelSpec, wish: Wish, device: str) -> openclip.TorchModel:
     if precision is not None:
         return openclip.load(spec, device, precision)
     return calibrated(openclip.load(spec, device), spec, wish.cache)
+
+
+def most_at_once(model: openclip.TorchModel, wanted: int, side: int) -> int:
+    """Return how many pictures of those wanted fit into what is free of a GPU's memory.
+
+    On a CPU that is all: memory that is short there shows when it is asked for.
+
+    Raises:
+        RuntimeError: there is no room for a few.
+    """
+    if model.device == "cpu":
+        return wanted
+    free()
+    pixels = probe_pictures(side)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    model.images(pixels)
+    bytes_each = max(1, torch.cuda.max_memory_allocated() - before) / len(pixels)
+    left, _ = torch.cuda.mem_get_info()
+    return max(1, min(wanted, int(_SHARE * left / bytes_each)))
 
 
 def free() -> None:

@@ -102,6 +102,14 @@ class Faults:
         """Have the vectors be not finite of those pictures of which the claim is true."""
         self._install(f"vectors[{claim}] = float('nan')")
 
+    def break_gpu_over(self, claim: str) -> None:
+        """Have CUDA fail for good when the encoder is fed what the claim says, while on a GPU.
+
+        A kernel reads past its input, which ends every later call with the same error.
+        """
+        past = "import torch; torch.zeros(1).cuda()[torch.tensor([99]).cuda()].cpu()"
+        self._install(f"if pictures.is_cuda and bool({claim}): {past}")
+
     def _install(self, line: str) -> None:
         # Python runs a sitecustomize at its start; this one watches what any model is fed.
         (self.folder / "sitecustomize.py").write_text(
