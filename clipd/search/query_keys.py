@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,11 +21,15 @@ from clipd.store.conditions import (
     Has,
     Having,
     InFolder,
+    InPlace,
     Kind,
+    MadeWith,
     Measure,
+    Near,
     Offline,
     OfFormat,
     OfKind,
+    Tagged,
     TakenBetween,
     TakenEveryYear,
     Within,
@@ -42,6 +47,9 @@ HAVINGS: tuple[Having, ...] = ("gps", "exif", "tags", "copies")
 STATES = ("offline", "copy", "dated", "new")
 NEW_DAYS = 7  # for so long a photo is new
 _MEGA = 1_000_000
+_NEAR_FORM = "latitude,longitude,distance: near:43.77,11.25,10km"
+_NEAR_KILOMETRES = 10  # where no distance is given
+_POINT = re.compile(r"(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?)(km|m))?", re.ASCII)
 _WITH_MEMBERS = "*?["  # what makes a name a glob
 
 
@@ -199,6 +207,37 @@ def _height(value: str, around: Surroundings) -> Criterion:
     return _measured("height", read_range(value, read_number))
 
 
+def _camera(value: str, around: Surroundings) -> Criterion:
+    return MadeWith(value)
+
+
+def _lens(value: str, around: Surroundings) -> Criterion:
+    return MadeWith(value, is_lens=True)
+
+
+def _tag(value: str, around: Surroundings) -> Criterion:
+    return Tagged(value)
+
+
+def _rating(value: str, around: Surroundings) -> Criterion:
+    return _measured("rating", read_range(value, read_number))
+
+
+def _place(value: str, around: Surroundings) -> Criterion:
+    return InPlace(value)
+
+
+def _near(value: str, around: Surroundings) -> Criterion:
+    match = _POINT.fullmatch(value)
+    if match is None:
+        raise ValueError(f"{value} is no place; write {_NEAR_FORM}")
+    latitude, longitude = float(match[1]), float(match[2])
+    kilometres = float(match[3] or _NEAR_KILOMETRES) / (1000 if match[4] == "m" else 1)
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise ValueError(f"there is no {value} on earth; write {_NEAR_FORM}")
+    return Near(latitude, longitude, kilometres)
+
+
 def _measured(measure: Measure, found: NumberRange) -> Within:
     return Within(measure, found.low, found.high, found.is_low_strict, found.is_high_strict)
 
@@ -215,6 +254,12 @@ _READERS: Mapping[str, Callable[[str, Surroundings], Criterion]] = {
     "size": _size,
     "width": _width,
     "height": _height,
+    "camera": _camera,
+    "lens": _lens,
+    "tag": _tag,
+    "rating": _rating,
+    "place": _place,
+    "near": _near,
     "has": _has,
     "is": _is,
 }

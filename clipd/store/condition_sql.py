@@ -34,14 +34,9 @@ from clipd.store.conditions import (
 )
 from clipd.store.rows import Stored, aside_folder, folder_range
 
-_META = (
-    "(SELECT NULL AS photo_id, '' AS taken, NULL AS taken_from, NULL AS camera, NULL AS lens,"
-    " NULL AS lat, NULL AS lon, NULL AS country, NULL AS region, NULL AS city, NULL AS rating,"
-    " NULL AS has_exif WHERE false)"
-)
 TABLES = (
     "paths JOIN photos ON photos.id = paths.photo_id"
-    f" LEFT JOIN {_META} AS meta ON meta.photo_id = paths.photo_id"
+    " LEFT JOIN meta ON meta.photo_id = paths.photo_id"
 )
 # Local time as ISO 8601. A file's own time stands where nothing better is known.
 FILE_TIME = (

@@ -123,10 +123,18 @@ class PhotoSelection:
             " AND paths.photo_id IN (SELECT value FROM json_each(?)) GROUP BY paths.photo_id",
             _list(photos),
         )
-        return {photo: _facts(*row) for photo, *row in rows}
+        tags: dict[int, tuple[str, ...]] = {}
+        for photo, tag in self._connections.fetch(
+            "SELECT photo_id, tag FROM tags WHERE photo_id IN (SELECT value FROM json_each(?))"
+            " ORDER BY photo_id, tag",
+            _list(photos),
+        ):
+            tags[photo] = (*tags.get(photo, ()), tag)
+        return {photo: _facts(tags.get(photo, ()), *row) for photo, *row in rows}
 
 
 def _facts(
+    tags: tuple[str, ...],
     taken: str | None,
     file_time: str,
     taken_from: str | None,
@@ -136,7 +144,7 @@ def _facts(
 ) -> Facts:
     names = [name for name in (city or region, country) if name]
     source = (taken_from or "exif") if taken else "file"
-    return Facts(taken or file_time, source, ", ".join(names))
+    return Facts(taken or file_time, source, ", ".join(names), tags)
 
 
 def _list(photos: Sequence[int]) -> str:

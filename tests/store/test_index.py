@@ -5,6 +5,8 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clipd.errors import SnapshotError
 from clipd.photo import Ids, Vectors
@@ -134,7 +136,7 @@ def test_a_saved_index_that_holds_an_id_twice_or_below_zero_is_refused() -> None
         index.write(stream.write)
 
         stream.seek(0)
-        with pytest.raises(SnapshotError, match="an id twice, or one below zero"):
+        with pytest.raises(SnapshotError, match=r"it holds an id (twice|below zero)"):
             VectorIndex.read(stream, DIM, "fp16")
 
 
@@ -162,3 +164,59 @@ def test_threads_search_while_another_changes_the_index() -> None:
 
     assert problems == []
     assert sorted(index.ids()) == ids.tolist()
+
+
+def plain_search(
+    ids: Ids, kept: Vectors, query: Vectors, k: int, within: set[int]
+) -> tuple[list[int], list[float]]:
+    """Search as one would by hand: all products, equal ones in the order of their ids."""
+    products = (kept.astype(np.float64) @ query.astype(np.float64)).round(6).clip(-1, 1)
+    rows = sorted(
+        (-score, photo)
+        for photo, score in zip(ids.tolist(), products.tolist(), strict=True)
+        if photo in within
+    )
+    return [photo for _, photo in rows[:k]], [-score for score, _ in rows[:k]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_search_among_some_is_plain_arithmetic_among_them_whatever_their_share(
+    kind: IndexKind, data: st.DataObject
+) -> None:
+    seed = data.draw(st.integers(0, 10_000))
+    random = np.random.default_rng(seed)
+    count = data.draw(st.integers(1, 400))
+    index = VectorIndex(DIM, kind)
+    ids = random.choice(np.arange(1, 3000), count, replace=False)
+    # Many photos show the same: equal scores must not depend on the way either.
+    vectors = unit(count, seed)[random.integers(0, max(1, count // 3), count)]
+    index.replace(NONE, ids, vectors)
+    gone = ids[: data.draw(st.integers(0, count // 2))]
+    index.replace(gone, NONE, np.empty((0, DIM), np.float32))
+    here, kept = index.vectors(np.sort(np.setdiff1d(ids, gone)))
+
+    share = data.draw(st.sampled_from([0, 0.01, 0.05, 0.2, 0.26, 0.3, 0.5, 0.9, 1]))
+    within = np.union1d(here[random.random(len(here)) < share], random.integers(-5, 5000, 9))
+    k = data.draw(st.sampled_from([1, 3, 20, 1000]))
+    query = kept[0] if len(kept) and data.draw(st.booleans()) else unit(1, seed + 1)[0]
+
+    found, scores = index.search(query, k, within)
+    expected = plain_search(here, kept, query, k, set(within.tolist()))
+    assert (found.tolist(), scores.tolist()) == (expected[0], pytest.approx(expected[1], abs=1e-6))
+
+    every, _ = index.search(query, k)
+    assert every.tolist() == plain_search(here, kept, query, k, set(here.tolist()))[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_those_wanted_are_found_though_all_others_are_nearer(kind: IndexKind) -> None:
+    query = unit(1, seed=3)[0]
+    order = np.argsort(-(unit(1000) @ query))
+    index = VectorIndex(DIM, kind)
+    index.replace(NONE, np.arange(1, 1001), unit(1000)[order])
+
+    found, _ = index.search(query, 10, np.arange(501, 1001))
+
+    assert found.tolist() == list(range(501, 511))

@@ -20,16 +20,20 @@ from clipd.store.conditions import (
     FolderNamed,
     Has,
     InFolder,
+    InPlace,
+    MadeWith,
+    Near,
     Offline,
     OfFormat,
     OfKind,
+    Tagged,
     TakenBetween,
     TakenEveryYear,
     Whereabouts,
     Within,
 )
 from clipd.store.rows import aside_folder
-from clipd.store.selection import Order, PhotoSelection
+from clipd.store.selection import Facts, Order, PhotoSelection
 from tests.store.stock import Stock, a_hash
 
 ZONE = "Europe/Rome"
@@ -59,22 +63,48 @@ ROWS = {
 }
 
 
+# What the headers of some say; the others were not read yet.
+METAS: dict[str, dict[str, object]] = {
+    "a": {"taken": "2019-07-12T23:59:59", "taken_from": "exif", "camera": "Canon EOS 80D"}
+    | {"lens": "EF 50mm", "rating": 4, "lat": 43.77, "lon": 11.25, "has_exif": 1}
+    | {"country": "IT", "region": "Toscana", "city": "Firenze"},
+    "b": {"taken": "2020-01-01T00:00:00", "taken_from": "file", "has_exif": 0},
+    "d": {"taken": "", "camera": "FUJIFILM X-T3", "rating": 2, "lat": 45.44, "lon": 12.33},
+}
+
+
 @pytest.fixture
-def stock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stock]:
+def in_rome(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", ZONE)
     time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def stock(tmp_path: Path, in_rome: None) -> Iterator[Stock]:
     with Stock(tmp_path) as stock:
         with stock.catalog.writing():
             for number, row in enumerate(ROWS.values()):
                 put(stock, number, row)
+            for letter, meta in METAS.items():
+                photo = stock.put_id(list(ROWS).index(letter))
+                columns, values = ", ".join(meta), tuple(meta.values())
+                stock.catalog.writer.write(
+                    f"INSERT INTO meta (photo_id, read_by, {columns})"
+                    f" VALUES (?, 1{', ?' * len(values)})",
+                    *(photo, *values),
+                )
+            for letter, tag in (("a", "Roma"), ("a", "étè"), ("d", "roma")):
+                photo = stock.put_id(list(ROWS).index(letter))
+                stock.catalog.writer.write("INSERT INTO tags VALUES (?, ?)", photo, tag)
             # A second path of `a`, elsewhere and larger; and one that is no more.
             here = stock.put_id(0)
             stock.catalog.put_path(stock.root, b"/q/copy.png", a_file(ROWS["a"], 50, 9000), here)
             stock.catalog.put_path(stock.root, b"/gone/a.jpg", a_file(ROWS["a"], 51), here)
             stock.catalog.forget_path(b"/gone/a.jpg", 5)
         yield stock
-    monkeypatch.undo()
-    time.tzset()
 
 
 def put(stock: Stock, number: int, row: Row) -> None:
@@ -139,6 +169,25 @@ def found(stock: Stock, *conditions: Condition, whereabouts: Whereabouts | None 
         (Has("copies"), "a"),
         (Has("date"), "acf"),
         (AddedSince(2000), "d"),
+        (MadeWith("canon"), "a"),
+        (MadeWith("fuji"), "d"),
+        (MadeWith("50MM", is_lens=True), "a"),
+        (Tagged("ROMA"), "ad"),
+        (Tagged("ÉTÈ"), "a"),
+        (Tagged("rom"), ""),
+        (Within("rating", 3), "a"),
+        (Within("rating", 1, 4), "ad"),
+        (InPlace("firenze"), "a"),
+        (InPlace("TOSCANA"), "a"),
+        (InPlace("Italia", "IT"), "a"),
+        (InPlace("Rom"), ""),
+        (Near(43.8, 11.2, 10), "a"),
+        (Near(43.8, 11.2, 5), ""),  # 5.2 km
+        (Near(44.5, 11.8, 200), "ad"),
+        (Near(44.5, 11.8, 30_000), "ad"),
+        (Has("gps"), "ad"),
+        (Has("exif"), "a"),
+        (Has("tags"), "ad"),
         (Offline(), ""),
     ],
 )
@@ -211,5 +260,5 @@ def test_facts_say_when_a_photo_was_taken_and_how_that_is_known(stock: Stock) ->
     selection = PhotoSelection(stock.reader.connections)
     first, second = stock.put_id(0), stock.put_id(1)
     facts = selection.facts([first, second])
-    assert (facts[first].taken, facts[first].taken_from) == ("2019-07-12T23:59:59", "exif")
+    assert facts[first] == Facts("2019-07-12T23:59:59", "exif", "Firenze, IT", ("Roma", "étè"))
     assert (facts[second].taken, facts[second].taken_from) == ("2020-01-01T00:00:00", "file")
