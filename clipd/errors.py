@@ -36,6 +36,7 @@ The text of each is fit for a user: what happened, to what, and what to do.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a decoder imports this module, and must not pay for numpy
@@ -224,3 +225,11 @@ class NotRunningError(ClipdError):
 
 class SceneError(ClipdError):
     """The painter of the embedded model knows no such scene."""
+
+
+def code_of(error: ClipdError) -> str:
+    """Return the word for programs: ``ModelMissingError`` is ``model_missing``."""
+    if isinstance(error, RequestError):
+        return error.code
+    name = type(error).__name__.removesuffix("Error")
+    return re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower()

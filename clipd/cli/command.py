@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,29 +17,18 @@ from clipd import __version__
 from clipd.cli.config_option import config_option
 from clipd.cli.model_command import get_model, model
 from clipd.cli.setup import SetupRequest, set_up, suggested_folder
+from clipd.cli.steps import Steps, output_on_stderr
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.render import effective_text, example_text
-from clipd.ctl.command_group import CommandGroup
+from clipd.ctl.command_group import CommandGroup, json_option
+from clipd.ctl.output import emit_json
 from clipd.encode.presets import IN_THE_BOX
-from clipd.errors import ClipdError, ConfigError, WrongModelError
+from clipd.json_types import JsonValue
 from clipd.logs import LEVEL_VARIABLE, LEVELS
 
 
-class _Group(CommandGroup):
-    """A group whose commands may raise our errors."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; show an error of ours as one line."""
-        try:
-            return super().invoke(ctx)
-        except ClipdError as error:
-            click.echo(f"clipd: {error}", err=True)
-            # The unit's RestartPreventExitStatus= names the 2: trying again would not help.
-            ctx.exit(2 if isinstance(error, ConfigError | WrongModelError) else 1)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("clipd", cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="clipd")
 def main() -> None:
     """Keep a photo library searchable by meaning.
@@ -64,8 +53,13 @@ def main() -> None:
     show_envvar=True,
     help="The least that is worth a line.",
 )
-def run(config_file: Path | None, log_level: str) -> None:
-    """Run the daemon in the foreground, as systemd does."""
+@json_option
+def run(config_file: Path | None, log_level: str, as_json: bool) -> None:
+    """Run the daemon in the foreground, as systemd does.
+
+    It logs to standard error. Ends with 1 after a bug, with 2 when the configuration is wrong:
+    systemd starts it again unless it was that.
+    """
     from clipd.daemon.run import run as run_daemon
 
     os.environ[LEVEL_VARIABLE] = log_level  # its children log with it
@@ -82,6 +76,7 @@ def run(config_file: Path | None, log_level: str) -> None:
 @click.option("--offline", is_flag=True, help=f"Use the model that comes with clipd, {IN_THE_BOX}.")
 @click.option("--no-fetch", is_flag=True, help="Leave the model for later.")
 @click.option("--no-service", is_flag=True, help="Leave systemd alone.")
+@json_option
 def setup(
     folders: tuple[Path, ...],
     config_file: Path | None,
@@ -89,6 +84,7 @@ def setup(
     offline: bool,
     no_fetch: bool,
     no_service: bool,
+    as_json: bool,
 ) -> None:
     """Set clipd up for FOLDERs, or add them; run again, it changes only what differs.
 
@@ -110,9 +106,12 @@ def setup(
         with_model=not no_fetch,
         with_service=not no_service,
     )
-    if not folders and not request.file.exists() and sys.stdin.isatty():
+    can_ask = sys.stdin.isatty() and not as_json
+    if not folders and not request.file.exists() and can_ask:
         request = _ask_for_folder(request)
-    set_up(request, get_model, click.echo, _ask if sys.stdin.isatty() else None)
+    steps = Steps(as_json)
+    set_up(request, get_model, steps.say, _ask if can_ask else None)
+    steps.print_json()
 
 
 main.add_command(model)
@@ -129,7 +128,8 @@ main.add_command(model)
     metavar="N",
     help="How many pictures of FOLDER at most.",
 )
-def demo(folder: str | None, keep: bool, limit: int) -> None:
+@json_option
+def demo(folder: str | None, keep: bool, limit: int, as_json: bool) -> int:
     """Show clipd at work: on pictures that it draws, or on some of yours.
 
     \b
@@ -143,7 +143,12 @@ def demo(folder: str | None, keep: bool, limit: int) -> None:
     if folder and keep:
         raise click.UsageError("--keep is for the drawn pictures: leave it out, or run clipd setup")
     pictures = Path(folder).absolute() if folder else None
-    raise SystemExit(show.main(keep, pictures, limit))
+    if not as_json:
+        return show.main(keep, pictures, limit)
+    with output_on_stderr():
+        code = show.main(keep, pictures, limit)
+    emit_json({"ok": code == 0})
+    return code
 
 
 @main.group()
@@ -160,20 +165,30 @@ def config() -> None:
 
 @config.command("show")
 @config_option
-def show_config(config_file: Path | None) -> None:
+@json_option
+def show_config(config_file: Path | None, as_json: bool) -> None:
     """Print the configuration in effect as TOML: what is set, and the defaults."""
-    click.echo(effective_text(load_config(config_file)), nl=False)
+    text = effective_text(load_config(config_file))
+    if as_json:
+        emit_json(tomllib.loads(text))
+    else:
+        click.echo(text, nl=False)
 
 
 @config.command("example")
-def show_example() -> None:
+@json_option
+def show_example(as_json: bool) -> None:
     """Print every key with its default and what it is for."""
-    click.echo(example_text(), nl=False)
+    if as_json:
+        emit_json({"example": example_text()})
+    else:
+        click.echo(example_text(), nl=False)
 
 
 @config.command("check")
 @config_option
-def check_config(config_file: Path | None) -> None:
+@json_option
+def check_config(config_file: Path | None, as_json: bool) -> None:
     """Say whether the configuration can be used, and what is wrong if not.
 
     Looks for the model and the folders, too: clipd starts without them, and waits for them.
@@ -183,6 +198,10 @@ def check_config(config_file: Path | None) -> None:
     file = config_file or Paths.of().config
     checked = load_config(file)
     hindrances = list(start_hindrances(checked, Paths.of()))
+    if as_json:
+        waits: list[JsonValue] = [*hindrances]
+        emit_json({"ok": True, "file": str(file), "roots": len(checked.roots), "waits_for": waits})
+        return
     click.echo(f"{file}: in order, {len(checked.roots)} root{'s' * (len(checked.roots) != 1)}")
     for sentence in hindrances:
         click.echo(f"clipd: {sentence}", err=True)

@@ -32,6 +32,9 @@ _TOP = 5
 def main(keep: bool, pictures: Path | None = None, limit: int = 0) -> int:
     """Run the demo; return 0 when every answer was right.
 
+    Raises:
+        DemoError: an answer was wrong, or there are no pictures.
+
     Args:
         keep: leave the daemon and its folder for playing.
         pictures: a folder of the user's to look at, instead of painting.
@@ -48,9 +51,6 @@ def main(keep: bool, pictures: Path | None = None, limit: int = 0) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is left running", file=sys.stderr)
         return 130
-    except DemoError as error:
-        print(f"clipd demo: {error}", file=sys.stderr)
-        return 1
     finally:
         if not (keep and demo.is_running):
             shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,17 @@ import click
 
 from clipd.cli.config_option import config_option
 from clipd.cli.progress import showing_progress
+from clipd.cli.steps import Steps
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.options import ModelConfig
-from clipd.ctl.command_group import CommandGroup
+from clipd.ctl.command_group import CommandGroup, json_option
+from clipd.ctl.output import emit_json
 from clipd.errors import ModelMissingError, NotRunningError
+from clipd.json_types import JsonObject, JsonValue
 
 if TYPE_CHECKING:
-    from clipd.encode.models import Listed
+    from clipd.encode.models import Info, Listed
 
 
 @click.group(cls=CommandGroup)
@@ -41,14 +45,17 @@ def model() -> None:
 
 @model.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also all that open_clip knows.")
-def list_models(everything: bool) -> None:
+@json_option
+def list_models(everything: bool, as_json: bool) -> None:
     """List the models by name: what to write as model.name."""
     from clipd.encode import models
 
     paths = Paths.of()
-    rows = [
-        _columns(row) for row in models.listing(paths.models, paths.cache, everything=everything)
-    ]
+    listed = models.listing(paths.models, paths.cache, everything=everything)
+    if as_json:
+        emit_json({"models": [asdict(row) for row in listed]})
+        return
+    rows = [_columns(row) for row in listed]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -59,7 +66,8 @@ def list_models(everything: bool) -> None:
 @click.argument("name", default="")
 @click.argument("pretrained", default="")
 @config_option
-def fetch_model(name: str, pretrained: str, config_file: Path | None) -> None:
+@json_option
+def fetch_model(name: str, pretrained: str, config_file: Path | None, as_json: bool) -> None:
     """Fetch the weights of a model, by default of the configured one.
 
     It may be interrupted: run again, it goes on where it was. A running clipd that waits for the
@@ -68,18 +76,21 @@ def fetch_model(name: str, pretrained: str, config_file: Path | None) -> None:
     from clipd.cli.model_change import take_over
 
     wanted = wanted_model(name, pretrained, config_file)
-    click.echo(f"model    {get_model(wanted)}")
+    steps = Steps(as_json)
+    steps.say(f"model    {get_model(wanted)}")
     if not name:
         with suppress(NotRunningError):
             paths = Paths.of()
-            take_over(wanted, config_file or paths.config, paths, click.echo)
+            take_over(wanted, config_file or paths.config, paths, steps.say)
+    steps.print_json()
 
 
 @model.command("use")
 @click.argument("name")
 @click.argument("pretrained", default="")
 @config_option
-def use_model(name: str, pretrained: str, config_file: Path | None) -> None:
+@json_option
+def use_model(name: str, pretrained: str, config_file: Path | None, as_json: bool) -> None:
     """Change to another model: fetch it, write it into the configuration, have clipd use it.
 
     Photos are then encoded again in the background. What the former model made is kept for as
@@ -93,19 +104,25 @@ def use_model(name: str, pretrained: str, config_file: Path | None) -> None:
     from clipd.cli.model_change import change_model
 
     wanted = ModelConfig(name=name, pretrained=pretrained)
-    change_model(wanted, config_file or Paths.of().config, get_model, click.echo)
+    steps = Steps(as_json)
+    change_model(wanted, config_file or Paths.of().config, get_model, steps.say)
+    steps.print_json()
 
 
 @model.command("info")
 @click.argument("name", default="")
 @click.argument("pretrained", default="")
 @config_option
-def describe_model(name: str, pretrained: str, config_file: Path | None) -> None:
+@json_option
+def describe_model(name: str, pretrained: str, config_file: Path | None, as_json: bool) -> None:
     """Describe a model that is here, by default the configured one."""
     from clipd.encode import models
 
     paths = Paths.of()
     told = models.info(wanted_model(name, pretrained, config_file), paths.models, paths.cache)
+    if as_json:
+        emit_json(_info_json(told))
+        return
     spec = told.spec
     click.echo(f"name          {spec.name}")
     click.echo(f"architecture  {spec.architecture}")
@@ -122,7 +139,8 @@ def describe_model(name: str, pretrained: str, config_file: Path | None) -> None
 @click.argument("name", default="")
 @click.option("--others", is_flag=True, help="All models but the one in use.")
 @config_option
-def forget_model(name: str, others: bool, config_file: Path | None) -> None:
+@json_option
+def forget_model(name: str, others: bool, config_file: Path | None, as_json: bool) -> None:
     """Drop the vectors that were made with a model which is not in use any more.
 
     By itself clipd keeps them for as long as store.keep says. Go back to that model later, and
@@ -138,6 +156,10 @@ def forget_model(name: str, others: bool, config_file: Path | None) -> None:
     if bool(name) == others:
         raise click.UsageError("name a model, or use --others for all but the one in use")
     forgotten = forget(name or None, wanted_model("", "", config_file), Paths.of())
+    if as_json:
+        models: list[JsonValue] = [{"model": one.name, "photos": one.photos} for one in forgotten]
+        emit_json({"ok": True, "forgotten": models})
+        return
     for each in forgotten:
         click.echo(f"{each.name}: forgotten, with its vectors of {each.photos} photos")
     if not forgotten:
@@ -176,6 +198,21 @@ def get_model(wanted: ModelConfig) -> str:
     with showing_progress(f"fetching {wanted.name}", sys.stderr) as progress:
         spec = fetch.fetch(wanted, paths.models, paths.cache, progress)
     return f"{spec.name} fetched: {spec.checkpoint}"
+
+
+def _info_json(told: Info) -> JsonObject:
+    spec = told.spec
+    return {
+        "name": spec.name,
+        "architecture": spec.architecture,
+        "pretrained": spec.pretrained,
+        "dim": spec.dim,
+        "side": spec.preprocess.side,
+        "weights": str(spec.checkpoint),
+        "bytes": told.size_bytes,
+        "fingerprint": spec.fingerprint,
+        "notes": [*told.notes],
+    }
 
 
 def _columns(row: Listed) -> tuple[str, ...]:

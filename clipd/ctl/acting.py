@@ -5,13 +5,15 @@ from __future__ import annotations
 import click
 
 from clipd.ctl.client import Client
+from clipd.ctl.command_group import json_option
 from clipd.ctl.last_list import chosen_photos
-from clipd.ctl.output import emit, path_value, say
+from clipd.ctl.output import emit, emit_json, path_value, say
 
 
 @click.command()
 @click.argument("path", required=False, type=click.Path(path_type=bytes))
-def rescan(path: bytes | None) -> None:
+@json_option
+def rescan(path: bytes | None, as_json: bool) -> None:
     """Compare the disk with the catalog now.
 
     \b
@@ -22,27 +24,30 @@ def rescan(path: bytes | None) -> None:
     client = Client()
     for photo in chosen_photos([path]) if path else [None]:
         client.post("/v1/rescan", path_value(photo.path) if photo else {})
-    say("scanning; follow it with: clipctl status --wait")
+    _done(as_json, "scanning; follow it with: clipctl status --wait")
 
 
 @click.command()
-def pause() -> None:
+@json_option
+def pause(as_json: bool) -> None:
     """Stop indexing; searches go on."""
     Client().post("/v1/pause")
-    say("paused; go on with: clipctl resume")
+    _done(as_json, "paused; go on with: clipctl resume")
 
 
 @click.command()
-def resume() -> None:
+@json_option
+def resume(as_json: bool) -> None:
     """Go on indexing."""
     Client().post("/v1/resume")
-    say("indexing goes on; follow it with: clipctl status --wait")
+    _done(as_json, "indexing goes on; follow it with: clipctl status --wait")
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@json_option
 @click.pass_context
-def completion(context: click.Context, shell: str) -> None:
+def completion(context: click.Context, shell: str, as_json: bool) -> None:
     """Print a completion script.
 
     \b
@@ -55,4 +60,15 @@ def completion(context: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     group = context.find_root().command
-    emit(kind(group, {}, "clipctl", "_CLIPCTL_COMPLETE").source() + "\n")
+    script = kind(group, {}, "clipctl", "_CLIPCTL_COMPLETE").source() + "\n"
+    if as_json:
+        emit_json({"shell": shell, "script": script})
+    else:
+        emit(script)
+
+
+def _done(as_json: bool, sentence: str) -> None:
+    if as_json:
+        emit_json({"ok": True})
+    else:
+        say(sentence)

@@ -8,6 +8,7 @@ import click
 
 from clipd.ctl.answer_wait import CHECK_SECONDS
 from clipd.ctl.client import Client
+from clipd.ctl.command_group import json_option
 from clipd.ctl.output import emit_json, emit_lines, objects, path_bytes, say
 from clipd.ctl.waiting import clock, number, progress_screen
 from clipd.errors import NotRunningError
@@ -19,7 +20,7 @@ from clipd.pathtext import one_line, shown
 @click.option("--disk", is_flag=True, help="Also walk the watched folders.")
 @click.option("--deep", is_flag=True, help="Also read every file; takes as long as that takes.")
 @click.option("--repair", is_flag=True, help="Put right what is wrong.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+@json_option
 def verify(disk: bool, deep: bool, repair: bool, as_json: bool) -> int:
     """Check that catalog and index agree, and the disk with them. Ends with 1 when they do not.
 

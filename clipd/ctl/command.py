@@ -1,8 +1,4 @@
-"""``clipctl``: the commands and their exit codes.
-
-0 done, 1 refused or nothing found, 2 usage, 3 the daemon does not run, 4 the results cannot be
-written, 130 Ctrl-C.
-"""
+"""``clipctl``: its commands. How they end is in ``ctl/failures.py``."""
 
 from __future__ import annotations
 
@@ -15,8 +11,6 @@ import click
 
 import clipd
 from clipd.ctl.command_group import CommandGroup
-from clipd.ctl.output import say
-from clipd.errors import ClipdError, NotRunningError, RequestError
 
 # What to type next, by the code of a refusal whose sentence does not say it.
 _NEXT = {
@@ -49,6 +43,7 @@ _COMMANDS = {
 @click.group(
     cls=CommandGroup,
     later=_COMMANDS,
+    following=_NEXT,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(clipd.__version__, prog_name="clipctl")
@@ -74,22 +69,6 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; return the exit code."""
-    try:
-        code = cli.main(list(arguments), prog_name="clipctl", standalone_mode=False)
-    except click.Abort:
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except NotRunningError as error:
-        say(str(error))
-        return 3
-    except ClipdError as error:
-        say(_with_next(error))
-        return 1
-    return code if isinstance(code, int) else 0
-
-
-def _with_next(error: ClipdError) -> str:
-    following = _NEXT.get(error.code) if isinstance(error, RequestError) else None
-    return f"{error}; next: {following}" if following else str(error)
+    code = cli.main(arguments, "clipctl", standalone_mode=False)
+    assert isinstance(code, int)
+    return code

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
+from clipd.ctl import failures
 from clipd.ctl.output import give_up_output
+from clipd.errors import ClipdError
 
 _NO_LIMIT = 1000  # characters: more than any first sentence has
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object, for scripts; refusals, too."
+)
 
 
 class CommandGroup(click.Group):
@@ -19,11 +26,19 @@ class CommandGroup(click.Group):
     Args:
         later: commands whose modules are imported when they are needed, as ``module:name``: the
             start of a program that waits for all of them is what people wait for.
+        following: what to type next, by the code of a refusal whose sentence does not say it.
     """
 
-    def __init__(self, *args: Any, later: Mapping[str, str] | None = None, **extra: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        later: Mapping[str, str] | None = None,
+        following: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
         super().__init__(*args, **extra)
         self._later = dict(later or {})
+        self._following = dict(following or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -49,13 +64,45 @@ class CommandGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the program; where its output cannot be written, end with a line and 4."""
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the program.
+
+        Returns:
+            the exit code, unless ``standalone_mode`` ends the process with it.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        program = prog_name or self.name or "clipd"
+        code = self._run(words, program, complete_var, extra)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _run(
+        self, words: list[str], program: str, complete_var: str | None, extra: Mapping[str, Any]
+    ) -> int:
+        as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
         try:
-            return super().main(*args, **extra)
+            code = super().main(words, program, complete_var, standalone_mode=False, **extra)
+        except click.Abort:
+            return failures.INTERRUPTED
+        except click.ClickException as error:
+            error.show()
+            if as_json:
+                failures.tell_json("usage", error.format_message())
+            return error.exit_code
+        except ClipdError as error:
+            return failures.tell(error, program, as_json=as_json, following=self._following)
         except OSError as error:
-            give_up_output(error, extra.get("prog_name") or "clipd")
+            give_up_output(error, program)
             raise  # the output is well: this is something else
+        return code if isinstance(code, int) else failures.DONE
 
 
 CommandGroup.group_class = CommandGroup  # groups in it are of the same kind

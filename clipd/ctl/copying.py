@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import click
 
+from clipd.ctl.command_group import json_option
 from clipd.ctl.desktop import absence
+from clipd.ctl.failures import DONE, FAILED, NOTHING
 from clipd.ctl.last_list import ListedPhoto, chosen_photos
 from clipd.ctl.output import emit_json, emit_lines, say
 from clipd.ctl.photo_copies import CopyReport, copy_photos
@@ -15,14 +17,12 @@ from clipd.errors import RequestError
 from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import one_line, path_fields, shown
 
-FAILED = 4  # the exit code
-
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=bytes))
 @click.option("--link", is_flag=True, help="Make symbolic links, which take no room.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+@json_option
 def copy(photos: tuple[bytes, ...], folder: bytes, link: bool, as_json: bool) -> int:
     """Copy photos into a folder, which is made where it is not there.
 
@@ -44,7 +44,7 @@ def copy(photos: tuple[bytes, ...], folder: bytes, link: bool, as_json: bool) ->
         say(_summary(report, folder))
     if report.has_failures:
         return FAILED
-    return 0 if report.copied or report.there_already else 1
+    return DONE if report.copied or report.there_already else NOTHING
 
 
 def _files(photos: Sequence[ListedPhoto]) -> list[ListedPhoto]:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import click
 
+from clipd.ctl.command_group import json_option
 from clipd.ctl.file_address import file_address
 from clipd.ctl.last_list import ListedPhoto, chosen_photos
-from clipd.ctl.output import say
+from clipd.ctl.output import emit_json, say
 from clipd.errors import RequestError
-from clipd.pathtext import shown
+from clipd.pathtext import path_fields, shown
 
 # So many windows at once are a slip, not a wish.
 MOST_WINDOWS = 20
@@ -25,7 +26,8 @@ _FILE_MANAGER = "org.freedesktop.FileManager1"
 
 @click.command("open")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
-def open_photos(photos: tuple[bytes, ...]) -> int:
+@json_option
+def open_photos(photos: tuple[bytes, ...], as_json: bool) -> None:
     """Open photos in the program that the desktop has for them.
 
     \b
@@ -36,12 +38,14 @@ def open_photos(photos: tuple[bytes, ...]) -> int:
     chosen = _few(present(chosen_photos(photos)))
     for photo in chosen:
         _xdg_open(photo.path)
-    return 0
+    if as_json:
+        emit_json({"opened": [dict(path_fields(photo.path)) for photo in chosen]})
 
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
-def show(photos: tuple[bytes, ...]) -> int:
+@json_option
+def show(photos: tuple[bytes, ...], as_json: bool) -> None:
     """Show photos in the file manager, selected in their folder.
 
     \b
@@ -52,7 +56,8 @@ def show(photos: tuple[bytes, ...]) -> int:
     if not _shown_by_file_manager([file_address(photo.path) for photo in chosen]):
         for folder in dict.fromkeys(os.path.dirname(photo.path) for photo in chosen):
             _xdg_open(folder)
-    return 0
+    if as_json:
+        emit_json({"shown": [dict(path_fields(photo.path)) for photo in chosen]})
 
 
 def present(photos: Sequence[ListedPhoto]) -> list[ListedPhoto]:

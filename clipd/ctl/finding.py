@@ -49,7 +49,9 @@ def _limits(command: click.Command) -> click.Command:
             metavar="S",
             help="Only hits of at least this score, -1 to 1.",
         ),
-        click.Option(["--json", "as_json"], is_flag=True, help="One JSON object, for scripts."),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="One JSON object, for scripts; refusals, too."
+        ),
         click.Option(
             ["-0", "--null", "null"],
             is_flag=True,

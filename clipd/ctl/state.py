@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from clipd.ctl.client import Client
+from clipd.ctl.command_group import json_option
 from clipd.ctl.output import columns, emit_json, emit_lines, objects, say
 from clipd.ctl.waiting import number, wait_until_idle
 from clipd.json_types import JsonObject, JsonValue
@@ -17,7 +18,7 @@ PAGE = 1000
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Wait until all is indexed, with progress.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+@json_option
 def status(wait: bool, as_json: bool) -> None:
     """Say what clipd is doing.
 
@@ -38,7 +39,7 @@ def status(wait: bool, as_json: bool) -> None:
 @click.option(
     "--all", "with_skipped", is_flag=True, help="Also files that are no pictures by name."
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON list of all of them, for scripts.")
+@json_option
 def errors(with_skipped: bool, as_json: bool) -> None:
     """List the files that are not among the photos, and why.
 
@@ -62,7 +63,7 @@ def errors(with_skipped: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+@json_option
 def ping(as_json: bool) -> None:
     """Say whether clipd answers. Ends with 3 when it does not."""
     answer = Client().ping()

@@ -1,12 +1,12 @@
-"""One open file -> upright RGB pixels for the model, with its metadata. Runs in the sandbox."""
+"""One open file -> upright RGB pixels for the model, with size and date. Runs in the sandbox."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Final
 
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -14,13 +14,11 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from clipd.decode.codecs import has_heif
 from clipd.decode.color import to_rgb
 from clipd.decode.jpeg import expect_whole
-from clipd.decode.metadata import meta_of
 from clipd.decode.resize import scaled_size, to_square
 from clipd.decode.settings import Target
-from clipd.decode.sharpness import sharpness_of
 from clipd.errors import PictureError
-from clipd.photo import Meta
 
+_DATE: Final = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
 # draft() may take this many times the side that is needed: at twice, the mean difference to
 # a full decode is under 0.6 of 255 (measured), and 12 megapixels decode 4 times faster.
 _DRAFT_MARGIN: Final = 2
@@ -44,18 +42,12 @@ class Picture:
     width: int  # of the whole picture, upright
     height: int
     format: str
-    meta: Meta
+    taken_at: str  # ISO 8601 without zone, "" when the file does not say
     pixels: bytes  # RGB, side x side, row by row
 
 
 def read_picture(
-    file: BinaryIO,
-    format_: str,
-    target: Target,
-    max_pixels: int,
-    *,
-    turned: int = 1,
-    sidecar: bytes = b"",
+    file: BinaryIO, format_: str, target: Target, max_pixels: int, *, turned: int = 1
 ) -> Picture:
     """Decode a file of a known format.
 
@@ -65,15 +57,20 @@ def read_picture(
         target: the square to make.
         max_pixels: limit of width x height, checked before anything is decoded.
         turned: EXIF orientation, 1 to 8, of a file that has none of its own.
-        sidecar: the content of the XMP file beside it.
 
     Raises:
         PictureError: over the limit, or the format cannot be read here.
         Exception: whatever Pillow raises on broken files; see `clipd.decode.reasons`.
     """
-    with _checked(file, format_, max_pixels) as image:
+    if format_ == "HEIF" and not has_heif():
+        raise PictureError("unsupported", "HEIF pictures need the package pillow-heif")
+    if format_ == "WEBP":
+        # Pillow's reader takes 8 bytes a pixel as soon as it opens one.
+        check_pixels(_webp_size(file), max_pixels)
+    with _opened(file, format_) as image:
         size = image.size
-        meta = meta_of(image, file, sidecar)
+        check_pixels(size, max_pixels)
+        taken_at = _taken_at(image)
         _draft(image, target)
         if format_ == "JPEG":
             expect_whole(image, file)
@@ -81,28 +78,8 @@ def read_picture(
         turned = _orientation(image) or turned  # after load(): a TIFF is turned while it loads
         upright = _upright(to_rgb(image), turned)
         pixels = to_square(upright, target).tobytes()
-        meta = replace(meta, sharpness=sharpness_of(upright))
     width, height = reversed(size) if turned >= 5 else size
-    return Picture(width, height, format_, meta, pixels)
-
-
-def read_headers(file: BinaryIO, format_: str, sidecar: bytes, max_pixels: int) -> Meta:
-    """Read what a file says of itself, without decoding it; see `read_picture`."""
-    with _checked(file, format_, max_pixels) as image:
-        return meta_of(image, file, sidecar)
-
-
-@contextlib.contextmanager
-def _checked(file: BinaryIO, format_: str, max_pixels: int) -> Iterator[Image.Image]:
-    """Open a picture that can be read here and is not too large."""
-    if format_ == "HEIF" and not has_heif():
-        raise PictureError("unsupported", "HEIF pictures need the package pillow-heif")
-    if format_ == "WEBP":
-        # Pillow's reader takes 8 bytes a pixel as soon as it opens one.
-        check_pixels(_webp_size(file), max_pixels)
-    with _opened(file, format_) as image:
-        check_pixels(image.size, max_pixels)
-        yield image
+    return Picture(width, height, format_, taken_at, pixels)
 
 
 def _opened(file: BinaryIO, format_: str) -> Image.Image:
@@ -176,3 +153,22 @@ def _orientation(image: Image.Image) -> int:
         turned = image.getexif().get(ExifTags.Base.Orientation)
         return turned if isinstance(turned, int) and 1 <= turned <= 8 else 0
     return 0
+
+
+def _taken_at(image: Image.Image) -> str:
+    with contextlib.suppress(Exception):
+        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        return iso_time(tags.get(ExifTags.Base.DateTimeOriginal))
+    return ""
+
+
+def iso_time(value: object) -> str:
+    """Return an EXIF time as ISO 8601; "" when it is not one, such as ``0000:00:00``."""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    found = _DATE.match(text)
+    if found is None:
+        return ""
+    try:
+        return datetime(*map(int, found.groups())).isoformat()  # type: ignore[arg-type]
+    except ValueError:
+        return ""

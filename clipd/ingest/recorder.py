@@ -90,7 +90,7 @@ class Recorder:
                 decoded.width,
                 decoded.height,
                 decoded.format,
-                decoded.meta.taken,
+                decoded.taken_at,
                 now,
             )
             try:

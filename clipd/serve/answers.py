@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
@@ -20,6 +19,7 @@ from clipd.errors import (
     RequestError,
     StoppingError,
     StorageFullError,
+    code_of,
 )
 from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields
@@ -77,14 +77,6 @@ def _status_of(error: ClipdError) -> int:
     if isinstance(error, StorageFullError):
         return 507
     return 503 if isinstance(error, _BUSY) else 500
-
-
-def code_of(error: ClipdError) -> str:
-    """Return the word for programs: ``ModelMissingError`` is ``model_missing``."""
-    if isinstance(error, RequestError):
-        return error.code
-    name = type(error).__name__.removesuffix("Error")
-    return re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower()
 
 
 def error_json(code: str, message: str, span: tuple[int, int] | None = None) -> JsonValue:

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from clipd.errors import ClipdError
+from clipd.errors import ClipdError, code_of
 from clipd.json_types import JsonValue
 from clipd.serve import answers, fields
 from clipd.serve.protocol import RunningCheck
@@ -65,7 +65,7 @@ def _last_word(verdict: asyncio.Future[Verdict]) -> JsonValue:
     try:
         return answers.verdict_json(verdict.result())
     except ClipdError as error:
-        return answers.error_json(answers.code_of(error), str(error))
+        return answers.error_json(code_of(error), str(error))
     except Exception:
         # Per request, as for any other bug (app.py). But the head of this answer is sent: all
         # that is left to tell is a last line.

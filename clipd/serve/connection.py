@@ -20,8 +20,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from clipd.errors import StoppingError
-from clipd.serve.answers import code_of, error_json, json_line
+from clipd.errors import StoppingError, code_of
+from clipd.serve.answers import error_json, json_line
 from clipd.serve.limits import Limits
 from clipd.serve.peer import uid_of
 

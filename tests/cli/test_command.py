@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -211,7 +212,7 @@ def test_without_a_network_setup_names_the_ways_out_and_starts_nothing(tmp_path:
     info = clipd(tmp_path, "model", "info", **offline)
     wrong = clipd(tmp_path, "model", "fetch", "clip-vit-bse-patch32", **offline)
 
-    assert (setup.returncode, fetch.returncode, info.returncode, wrong.returncode) == (1, 1, 1, 2)
+    assert (setup.returncode, fetch.returncode, info.returncode, wrong.returncode) == (4, 4, 4, 2)
     assert setup.stdout == f"config   {tmp_path}/.config/clipd/config.toml: written\n"
     for failed in (setup, fetch):
         assert failed.stderr.startswith("clipd: cannot fetch the model ViT-B-32-256")
@@ -220,3 +221,25 @@ def test_without_a_network_setup_names_the_ways_out_and_starts_nothing(tmp_path:
             assert way_out in failed.stderr
     assert "clipd model fetch" in info.stderr
     assert "did you mean 'clip-vit-base-patch32'" in wrong.stderr
+
+
+@pytest.mark.slow
+def test_what_a_command_says_can_be_had_as_json(tmp_path: Path) -> None:
+    (tmp_path / "Pictures").mkdir()
+    set_up = clipd(tmp_path, "setup", "--offline", "--no-service", "--json", "Pictures")
+    assert any("written" in step for step in json.loads(set_up.stdout)["steps"])
+    for words, key in (
+        (["config", "show"], "search"),
+        (["config", "example"], "example"),
+        (["config", "check"], "waits_for"),
+        (["model", "list"], "models"),
+        (["model", "info", "pocket"], "fingerprint"),
+    ):
+        assert key in json.loads(clipd(tmp_path, *words, "--json").stdout)
+
+
+def test_a_refusal_of_clipd_is_json_too(tmp_path: Path) -> None:
+    done = clipd(tmp_path, "config", "check", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "config"
+    assert "clipd setup" in done.stderr

@@ -64,8 +64,8 @@ def test_a_demo_without_room_says_so_in_one_line(tmp_path: Path) -> None:
         left = list(small.iterdir())
     finally:
         subprocess.run(["umount", small], check=True)
-    assert shown.returncode == 1
-    assert shown.stderr.startswith("clipd demo: ")
+    assert shown.returncode == 4
+    assert shown.stderr.startswith("clipd: ")
     assert "No space left on device" in shown.stderr
     assert shown.stderr.count("\n") == 1
     assert left == []

@@ -37,7 +37,7 @@ def test_without_a_network_nothing_is_written_and_the_model_in_the_box_is_named(
 
     failed = clipd(tmp_path, "model", "use", "hf-hub:some/one", HF_ENDPOINT="http://127.0.0.1:9")
 
-    assert failed.returncode == 1
+    assert failed.returncode == 4
     assert failed.stderr.startswith("clipd: cannot fetch the model hf-hub:some/one")
     assert f"clipd model use {IN_THE_BOX}" in failed.stderr
     assert f"{file} is unchanged" in failed.stderr
@@ -51,7 +51,7 @@ def test_a_hub_that_lacks_the_model_changes_nothing_either(tmp_path: Path) -> No
     with serving_hub() as hub:
         failed = clipd(tmp_path, "model", "use", "hf-hub:some/one", HF_ENDPOINT=hub.address)
 
-    assert failed.returncode == 1
+    assert failed.returncode == 4
     assert hub.asked
     assert file.read_text() == TEXT
 

@@ -74,5 +74,5 @@ def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
         text=True,
         timeout=PATIENCE_SECONDS,
     )
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (4, "")
     assert f"{tmp_path} holds no pictures; name another folder" in done.stderr

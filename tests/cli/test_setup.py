@@ -261,7 +261,7 @@ def test_without_a_network_and_nobody_to_ask_the_command_to_type_is_named(home: 
 
     failed = home.whole_setup(photos, HF_ENDPOINT=NO_NETWORK)
 
-    assert failed.exit_code == 1
+    assert failed.exit_code == 4
     assert failed.stderr.count("\n") == 1
     command = failed.stderr.strip().rpartition(": ")[2]
     assert command == f"clipd setup --offline '{photos}'"
@@ -280,7 +280,7 @@ def test_a_model_that_cannot_be_fetched_does_not_take_the_place_of_another(home:
 
     failed = home.whole_setup("--model", "ViT-B-32-256", photos, HF_ENDPOINT=NO_NETWORK)
 
-    assert failed.exit_code == 1
+    assert failed.exit_code == 4
     assert home.config.read_text() == before
     assert home.calls() == []
 
@@ -297,7 +297,7 @@ def test_without_a_network_a_terminal_is_asked(home: Home, answer: str) -> None:
     assert load_config(home.config).model.name == (
         IN_THE_BOX if answer == "y" else ModelConfig().name
     )
-    assert done.returncode == (0 if answer == "y" else 1)
+    assert done.returncode == (0 if answer == "y" else 4)
     assert ("clipd run" in done.stdout) == (answer == "y")
 
 
@@ -328,7 +328,7 @@ def test_a_folder_that_cannot_be_is_refused_and_nothing_is_written(
 
     done = home.setup(*arguments)
 
-    assert done.exit_code == 1
+    assert done.exit_code == 4
     assert complaint in done.stderr
     assert not home.config.exists()
     assert home.calls() == []
@@ -376,7 +376,7 @@ def test_a_service_that_does_not_start_is_an_error_with_the_next_command(home: H
 
     done = home.setup(home.photos("Pictures"))
 
-    assert done.exit_code == 1
+    assert done.exit_code == 4
     assert "Job failed: start." in done.stderr
     assert "journalctl --user --unit=clipd.service" in done.stderr
 

@@ -60,7 +60,7 @@ def test_progress_is_drawn_on_a_terminal_only_where_it_is_welcome(
             terminal.read_until(b"left")
         check.stop()
         drawn = terminal.read_to_end()
-        assert terminal.exit_code() == 1
+        assert terminal.exit_code() == 4
     assert ("checking vectors: 50 %, 1:05 left" in drawn) is is_lively
     assert "the check was ended before it was done" in drawn
 

@@ -111,7 +111,7 @@ def test_a_daemon_that_goes_on_stopping_is_told_after_a_while(
     monkeypatch.setattr(client, "RESTART_SECONDS", 0.5)
     stopping_at(service, *range(1000))
     said = ctl("search", "sunset")
-    assert said.code == 1
+    assert said.code == 4
     assert "ask again" in said.err
 
 
@@ -133,7 +133,7 @@ def test_what_cannot_be_uploaded_is_refused_in_a_sentence(ctl: Ctl, tmp_path: Pa
         ("huge", "serve.max_body"),
     ]:
         said = ctl("similar", str(tmp_path / name))
-        assert (said.code, said.out) == (1, b"")
+        assert (said.code, said.out) == (4, b"")
         assert reason in said.err
 
 
@@ -145,12 +145,12 @@ def test_what_cannot_be_uploaded_is_refused_in_a_sentence(ctl: Ctl, tmp_path: Pa
         (["search", "x", "-n", "some"], 2, "integer"),
         (["search", "x", "--min-score", "7"], 2, "range"),
         (["serach", "x"], 2, "serach"),
-        (["search", ""], 1, "clipctl search"),
-        (["search", "x" * 1001], 1, "1,000"),
-        (["search", b"caf\xe9"], 1, "not text"),
+        (["search", ""], 2, "clipctl search"),
+        (["search", "x" * 1001], 2, "1,000"),
+        (["search", b"caf\xe9"], 2, "not text"),
         (["search", "x", "--plus", ":"], 0, ""),
-        (["search", "x", "--minus", "y:0"], 1, "leave the term out"),
-        (["search", "x", "--minus", "y:nan"], 1, "JSON"),
+        (["search", "x", "--minus", "y:0"], 2, "leave the term out"),
+        (["search", "x", "--minus", "y:nan"], 2, "JSON"),
     ],
 )
 def test_a_wrong_request_is_told_apart_from_a_wrong_command(
@@ -167,7 +167,7 @@ def test_a_refusal_ends_with_the_next_command(ctl: Ctl, service: GivenService) -
 
     service.before_search = fail
     said = ctl("search", "sunset")
-    assert said.code == 1
+    assert said.code == 4
     assert said.err.endswith("next: df -h\n")
 
 

@@ -40,7 +40,7 @@ def test_the_vectors_of_a_former_model_go_and_nothing_else(
     in_use, unknown = forget("pocket"), forget("odl")
     done, again = forget("--others"), forget("--others")
 
-    assert in_use.returncode == unknown.returncode == 1
+    assert in_use.returncode == unknown.returncode == 4
     assert b"pocket is the model in use" in in_use.stderr
     assert b"did you mean old?" in unknown.stderr
     assert done.stdout == b"old: forgotten, with its vectors of %d photos\n" % len(album.SEED)

@@ -110,7 +110,7 @@ def test_until_then_it_answers_from_the_vectors_that_it_has(
     similar = daemon.ctl("similar", str(root / "beach.jpg"), "-n", "1")
     assert similar.stdout == f"1.000\t{root}/beach.jpg\n".encode()
     unknown = daemon.ctl("search", "something else", ok=False)
-    assert unknown.returncode == 1
+    assert unknown.returncode == 4
     assert b"clipd model fetch" in unknown.stderr
     forgotten = daemon.clipd("model", "forget", "--others", f"--config={daemon.file}")
     assert forgotten.stdout == b"there are no vectors of another model\n"

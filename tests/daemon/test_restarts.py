@@ -152,7 +152,7 @@ def test_a_second_instance_is_refused_and_the_first_goes_on(
 
     second = daemon.clipd("run", "--config", str(daemon.file))
 
-    assert second.returncode == 1
+    assert second.returncode == 4
     assert b"already" in second.stderr
     assert b"Traceback" not in second.stderr
     daemon.ctl("ping")

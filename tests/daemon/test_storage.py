@@ -116,7 +116,7 @@ def test_a_catalog_of_a_newer_clipd_is_refused_and_left_as_it_is(stopped: Daemon
         stopped.start()
 
     assert names
-    assert stopped.process.returncode == 1
+    assert stopped.process.returncode == 4
     assert _catalog(stopped).read_bytes() == before
 
 
