@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # decoders read this file, and numpy is a good part of what they may hold
+    import numpy as np
+    from numpy.typing import NDArray
 
-Vectors: TypeAlias = NDArray[np.float32]  # (n, dim), rows of L2 norm 1
-Pixels: TypeAlias = NDArray[np.uint8]  # (side, side, 3) or (n, side, side, 3), upright RGB
-Ids: TypeAlias = NDArray[np.int64]  # (n,), photo ids
+Vectors: TypeAlias = "NDArray[np.float32]"  # (n, dim), rows of L2 norm 1
+Pixels: TypeAlias = "NDArray[np.uint8]"  # (side, side, 3) or (n, side, side, 3), upright RGB
+Ids: TypeAlias = "NDArray[np.int64]"  # (n,), photo ids
 
 # Why a file is not among the photos. The words are stable: scripts see them in `clipctl errors`.
 FailureKind: TypeAlias = Literal[
@@ -27,6 +28,10 @@ FailureKind: TypeAlias = Literal[
     "missing",  # went away, or changed, while it was read
     "encode",  # the model made no usable vector of it
 ]
+
+
+# Where the date of a photo was found, the best place first; "" for a date that is not known.
+TakenFrom: TypeAlias = Literal["exif", "xmp", "name", "folder", "file", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,28 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Meta:
+    """What a photo says of itself besides its pixels, in its file and in one beside it.
+
+    What it does not say is "" or None. Texts are on one line and bounded.
+    """
+
+    taken: str = ""  # local time as written, ISO 8601 without zone
+    taken_from: TakenFrom = ""
+    utc_offset_min: int | None = None
+    camera: str = ""
+    lens: str = ""
+    focal_mm: float | None = None
+    lat: float | None = None  # degrees north; None together with `lon`
+    lon: float | None = None  # degrees east
+    rating: int | None = None  # 0 to 5 stars; -1: rejected
+    caption: str = ""
+    tags: tuple[str, ...] = ()
+    sharpness: float | None = None  # see clipd.decode.sharpness; None: only its headers were read
+    has_exif: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """A file that was read: its hash always, its pixels unless the hash was known."""
 
@@ -114,8 +141,18 @@ class Decoded:
     width: int  # of the upright picture, pixels; 0 when not decoded
     height: int
     format: str  # Pillow's word: "JPEG", "HEIF", ...; "" when not decoded
-    taken_at: str  # EXIF DateTimeOriginal as ISO 8601 without zone, "" when absent
+    meta: Meta  # empty when not decoded
     pixels: Pixels | None  # (side, side, 3); None: the hash is known, nothing was decoded
+    sidecar: Fingerprint | None = None  # of the XMP file beside it that was read, too
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """What a file and the one beside it say of themselves; nothing of it was decoded."""
+
+    fingerprint: Fingerprint
+    meta: Meta
+    sidecar: Fingerprint | None  # of the XMP file beside it; None: there is none
 
 
 @dataclass(frozen=True, slots=True)

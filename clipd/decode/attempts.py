@@ -10,15 +10,16 @@ from typing import Final
 from clipd.config.options import DecoderConfig
 from clipd.decode.decoder import Decoder
 from clipd.decode.opening import OpenPhoto, look_at
-from clipd.decode.reading import HangingRoots, Reading
+from clipd.decode.reading import HangingRoots, Outcome, Reading
 from clipd.decode.settings import Settings
 from clipd.errors import PictureError
-from clipd.photo import Decoded, Refused
+from clipd.photo import Decoded, Headers, Refused
 from clipd.process.seals import Seals
 
 _MOST_SERVED: Final = 1000  # then a fresh child: what a codec leaks does not add up
 
-Wanted = Callable[[bytes], bool]  # whether the picture of a content hash is needed
+# Whether the picture of a content hash is needed; None: only the headers of a file are.
+Wanted = Callable[[bytes], bool] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ class RetryingDecoder:
         """Whether a child is running."""
         return self._decoder is not None
 
-    def decode(self, source: Source, wanted: Wanted) -> Decoded | Refused:
-        """Make pixels of one file, or say why not.
+    def decode(self, source: Source, wanted: Wanted) -> Outcome:
+        """Make pixels of one file, or read its headers, or say why not.
 
         Raises:
             ChildError: no decoder can be started here, which is no fault of the file.
@@ -98,10 +99,8 @@ class RetryingDecoder:
         if decoder is not None:
             decoder.abort()
 
-    def _decode_reading(
-        self, reading: Reading, source: Source, wanted: Wanted
-    ) -> Decoded | Refused:
-        answer: Decoded | Refused
+    def _decode_reading(self, reading: Reading, source: Source, wanted: Wanted) -> Outcome:
+        answer: Outcome
         photo = reading.opened(self._disk_seconds)
         if isinstance(photo, Refused):
             answer = photo
@@ -112,19 +111,21 @@ class RetryingDecoder:
             self._hanging.add(source.root, reading)
         return answer
 
-    def _decode_passed(self, fd: int, wanted: Wanted) -> Decoded | Refused:
+    def _decode_passed(self, fd: int, wanted: Wanted) -> Outcome:
         photo = look_at(fd, b"", self._config.max_file)
         return photo if isinstance(photo, Refused) else self._decode_open(photo, wanted)
 
     def _decode_open(
         self, photo: OpenPhoto, wanted: Wanted, reading: Reading | None = None
-    ) -> Decoded | Refused:
+    ) -> Outcome:
         try:
             return self._tried_twice(photo, wanted, reading)
         except PictureError as error:
             return Refused(error.kind, str(error), photo.fingerprint)
 
-    def _tried_twice(self, photo: OpenPhoto, wanted: Wanted, reading: Reading | None) -> Decoded:
+    def _tried_twice(
+        self, photo: OpenPhoto, wanted: Wanted, reading: Reading | None
+    ) -> Decoded | Headers:
         try:
             return self._try(photo, wanted)
         except PictureError as error:
@@ -157,10 +158,12 @@ class RetryingDecoder:
         self.rest()
         return is_used
 
-    def _try(self, photo: OpenPhoto, wanted: Wanted) -> Decoded:
+    def _try(self, photo: OpenPhoto, wanted: Wanted) -> Decoded | Headers:
         decoder = self._ready_decoder(needs_raw=photo.format == "RAW")
         try:
-            return decoder.decode(photo.fd, photo.fingerprint, photo.format, wanted)
+            if wanted is None:
+                return decoder.read_headers(photo)
+            return decoder.decode(photo, wanted)
         finally:
             if decoder.has_ended:
                 self._decoder = None

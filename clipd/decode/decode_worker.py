@@ -1,8 +1,9 @@
 """A decoder: one sandboxed process that turns passed descriptors into pixels.
 
 Started as ``python -m clipd.decode.decode_worker FD SETTINGS``. For every file:
-clipd sends its format and the open file; the answer is the hash of the bytes;
-clipd says whether it wants the picture; the answer is the picture, or why there is none.
+clipd sends its format and the open file, and the XMP file beside it where there is one. The answer
+is the hash of the bytes; clipd says whether it wants the picture; the answer is the picture with
+its metadata, or why there is none. Where only headers are wanted, the answer is the metadata.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ import os
 import socket
 import sys
 import warnings
+from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from clipd.decode.codecs import load_codecs
-from clipd.decode.picture import Picture, read_picture
-from clipd.decode.raw import read_raw
+from clipd.decode.meta_message import meta_json
+from clipd.decode.picture import Picture, read_headers, read_picture
+from clipd.decode.raw import read_raw, read_raw_headers
 from clipd.decode.reasons import picture_error
 from clipd.decode.sandbox import allow_seconds, seal_decoder
 from clipd.decode.settings import Settings
+from clipd.decode.sidecar import MOST_SIDECAR_BYTES
 from clipd.errors import ChildError
 from clipd.json_types import JsonObject
+from clipd.photo import Meta
 from clipd.process.channel import Channel
 from clipd.process.child import die_with_parent
 from clipd.process.seals import Sealed
@@ -60,17 +65,50 @@ def _say_hello(channel: Channel, sealed: Sealed) -> None:
 def _serve(channel: Channel, settings: Settings) -> None:
     while (job := channel.receive(0)) is not None:
         with open(job.fds[0], "rb", buffering=_READ_BUFFER_BYTES) as file:
-            _answer(channel, file, str(job.header["format"]), settings)
+            allow_seconds(settings.cpu_seconds)
+            photo = _Photo(file, str(job.header["format"]), _sidecar(job.fds[1:]))
+            if job.header["headers_only"]:
+                _tell_headers(channel, photo, settings)
+            else:
+                _answer(channel, photo, settings)
 
 
-def _answer(channel: Channel, file: BinaryIO, format_: str, settings: Settings) -> None:
-    allow_seconds(settings.cpu_seconds)
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    """What came with one message."""
+
+    file: BinaryIO
+    format: str
+    sidecar: bytes  # the content of the file beside it
+
+
+def _sidecar(fds: tuple[int, ...]) -> bytes:
+    if not fds:
+        return b""
+    with open(fds[0], "rb") as file, contextlib.suppress(OSError):
+        file.seek(0)
+        return file.read(MOST_SIDECAR_BYTES + 1)
+    return b""
+
+
+def _tell_headers(channel: Channel, photo: _Photo, settings: Settings) -> None:
+    meta = Meta()
+    # What is damaged says nothing of itself; that it is damaged is told by who decodes it.
+    with contextlib.suppress(Exception):
+        photo.file.seek(0)
+        read = read_raw_headers if photo.format == "RAW" else read_headers
+        meta = read(photo.file, photo.format, photo.sidecar, settings.max_pixels)
+    channel.send({"meta": meta_json(meta)})
+
+
+def _answer(channel: Channel, photo: _Photo, settings: Settings) -> None:
+    file, format_ = photo.file, photo.format
     try:
         channel.send({"hash": _hash(file)})
         wanted = channel.receive(0)
         if wanted is None or not wanted.header["wanted"]:
             return
-        picture = _decode(file, format_, settings)
+        picture = _decode(photo, settings)
     except ChildError:
         raise
     except Exception as error:  # per photo: anything a broken file makes a library raise
@@ -88,11 +126,12 @@ def _hash(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _decode(file: BinaryIO, format_: str, settings: Settings) -> Picture:
-    file.seek(0)
-    if format_ == "RAW":
-        return read_raw(file, settings.target, settings.max_pixels)
-    return read_picture(file, format_, settings.target, settings.max_pixels)
+def _decode(photo: _Photo, settings: Settings) -> Picture:
+    photo.file.seek(0)
+    target, max_pixels = settings.target, settings.max_pixels
+    if photo.format == "RAW":
+        return read_raw(photo.file, target, max_pixels, photo.sidecar)
+    return read_picture(photo.file, photo.format, target, max_pixels, sidecar=photo.sidecar)
 
 
 def _header(picture: Picture) -> JsonObject:
@@ -100,7 +139,7 @@ def _header(picture: Picture) -> JsonObject:
         "width": picture.width,
         "height": picture.height,
         "format": picture.format,
-        "taken_at": picture.taken_at,
+        "meta": meta_json(picture.meta),
     }
 
 

@@ -12,11 +12,13 @@ from typing import Final, get_args
 
 import numpy as np
 
+from clipd.decode.meta_message import checked_meta
+from clipd.decode.opening import OpenPhoto
 from clipd.decode.sandbox import MOST_THREADS
 from clipd.decode.settings import Settings
 from clipd.errors import ChildError, PictureError, ShortageError
 from clipd.json_types import JsonObject, JsonValue
-from clipd.photo import Decoded, FailureKind, Fingerprint
+from clipd.photo import Decoded, FailureKind, Fingerprint, Headers, Meta
 from clipd.process.channel import Channel, Message
 from clipd.process.child import Child
 from clipd.process.seals import Seals
@@ -31,7 +33,6 @@ _NICE: Final = 10
 # For one that was killed some time ago: a stop has ten seconds in all, and waits for it last.
 _ABORTED_SECONDS: Final = 1.0
 _HASH_HEX: Final = re.compile(r"[0-9a-f]{32}")
-_TIME: Final = re.compile(r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _ENVIRONMENT: Final = {
     # One arena: every thread of a codec would reserve 64 MiB more of the bounded address space.
     "MALLOC_ARENA_MAX": "1",
@@ -85,15 +86,11 @@ class Decoder:
         with self._lock:
             return self._ended
 
-    def decode(
-        self, fd: int, fingerprint: Fingerprint, format_: str, wanted: Callable[[bytes], bool]
-    ) -> Decoded:
+    def decode(self, photo: OpenPhoto, wanted: Callable[[bytes], bool]) -> Decoded:
         """Decode one open file.
 
         Args:
-            fd: the file, open for reading; stays the caller's.
-            fingerprint: of the file; goes into the answer.
-            format_: its format as `clipd.decode.formats.sniff` tells it.
+            photo: stays the caller's.
             wanted: whether the picture of a content hash is needed.
 
         Raises:
@@ -101,11 +98,25 @@ class Decoder:
                 be tried.
             ShortageError: no thread can be started.
         """
+        with self._serving(photo):
+            return self._ask(self._child.lanes[0], photo, wanted)
+
+    def read_headers(self, photo: OpenPhoto) -> Headers:
+        """Read what one open file says of itself; see `decode` for arguments and errors."""
+        with self._serving(photo):
+            lane = self._child.lanes[0]
+            _send(lane, photo, headers_only=True)
+            meta = checked_meta(self._receive(lane, 0).header.get("meta"))
+            return Headers(photo.fingerprint, meta, _beside(photo))
+
+    @contextmanager
+    def _serving(self, photo: OpenPhoto) -> Iterator[None]:
+        """Bound the time for a file, and take the death of the child for an answer."""
         self.served += 1
-        reading_seconds = fingerprint.size_bytes / _SLOWEST_BYTES_PER_SECOND
+        reading_seconds = photo.fingerprint.size_bytes / _SLOWEST_BYTES_PER_SECOND
         try:
             with self._deadline(self._timeout_seconds + reading_seconds):
-                return self._ask(self._child.lanes[0], fd, fingerprint, format_, wanted)
+                yield
         except ChildError as error:
             raise self._death(self.end()) from error
 
@@ -174,22 +185,15 @@ class Decoder:
             raise ChildError("no thread can be started to watch over a decoder") from error
         return Seals.from_json(hello.header)
 
-    def _ask(
-        self,
-        lane: Channel,
-        fd: int,
-        fingerprint: Fingerprint,
-        format_: str,
-        wanted: Callable[[bytes], bool],
-    ) -> Decoded:
-        lane.send({"format": format_}, fds=[fd])
+    def _ask(self, lane: Channel, photo: OpenPhoto, wanted: Callable[[bytes], bool]) -> Decoded:
+        _send(lane, photo, headers_only=False)
         content_hash = _hash(self._receive(lane, 0).header)
         is_wanted = wanted(content_hash)
         lane.send({"wanted": is_wanted})
         if not is_wanted:
-            return Decoded(content_hash, fingerprint, 0, 0, "", "", None)
+            return Decoded(content_hash, photo.fingerprint, 0, 0, "", Meta(), None)
         answer = self._receive(lane, self._settings.target.size_bytes)
-        return self._checked(answer, content_hash, fingerprint, format_)
+        return self._checked(answer, content_hash, photo)
 
     def _receive(self, lane: Channel, max_body_bytes: int) -> Message:
         message = lane.receive(max_body_bytes)
@@ -201,18 +205,23 @@ class Decoder:
             raise _refusal(message.header)
         return message
 
-    def _checked(
-        self, answer: Message, content_hash: bytes, fingerprint: Fingerprint, format_: str
-    ) -> Decoded:
+    def _checked(self, answer: Message, content_hash: bytes, photo: OpenPhoto) -> Decoded:
         target, header = self._settings.target, answer.header
-        taken_at = header.get("taken_at")
         if len(answer.body) != target.size_bytes:
             raise ChildError("a decoder sent pixels of the wrong size")
-        if not isinstance(taken_at, str) or not _TIME.fullmatch(taken_at):
-            raise ChildError("a decoder sent a time that is none")
+        meta = checked_meta(header.get("meta"))
         pixels = np.frombuffer(answer.body, np.uint8).reshape(target.side, target.side, 3)
         width, height = _edge(header.get("width")), _edge(header.get("height"))
-        return Decoded(content_hash, fingerprint, width, height, format_, taken_at, pixels)
+        return Decoded(
+            content_hash,
+            photo.fingerprint,
+            width,
+            height,
+            photo.format,
+            meta,
+            pixels,
+            _beside(photo),
+        )
 
     def _death(self, status: int) -> PictureError:
         if self._expired.is_set():
@@ -228,6 +237,15 @@ class Decoder:
             name = signal.strsignal(-status) or f"signal {-status}"
             return PictureError("crash", f"the decoder died of it: {name.lower()}")
         return PictureError("crash", f"the decoder ended with status {status}")
+
+
+def _send(lane: Channel, photo: OpenPhoto, *, headers_only: bool) -> None:
+    fds = [photo.fd] if photo.sidecar is None else [photo.fd, photo.sidecar.fd]
+    lane.send({"format": photo.format, "headers_only": headers_only}, fds=fds)
+
+
+def _beside(photo: OpenPhoto) -> Fingerprint | None:
+    return None if photo.sidecar is None else photo.sidecar.fingerprint
 
 
 def _hash(header: JsonObject) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from clipd.decode.formats import (
     HEAD_BYTES,
@@ -14,6 +15,7 @@ from clipd.decode.formats import (
     sniff,
     unread_format,
 )
+from clipd.decode.sidecar import OpenSidecar, open_sidecar
 from clipd.errors import PictureError, ShortageError
 from clipd.photo import Fingerprint, Refused
 
@@ -34,6 +36,15 @@ class OpenPhoto:
     fd: int
     fingerprint: Fingerprint
     format: str  # Pillow's word, or "RAW"
+    sidecar: OpenSidecar | None = None  # what lies beside it
+
+    def close(self) -> None:
+        """Close the file and the one beside it."""
+        with suppress(OSError):  # its drive was unmounted by force; the descriptor is gone
+            os.close(self.fd)
+        if self.sidecar is not None:
+            with suppress(OSError):
+                os.close(self.sidecar.fd)
 
 
 def open_photo(path: bytes, max_file_bytes: int, *, follow: bool = False) -> OpenPhoto | Refused:
@@ -45,7 +56,7 @@ def open_photo(path: bytes, max_file_bytes: int, *, follow: bool = False) -> Ope
         follow: whether a symbolic link is followed.
 
     Returns:
-        The open file, whose descriptor the caller closes, or why there is none.
+        The open file, with the one beside it, which the caller closes; or why there is none.
 
     Raises:
         ShortageError: there are no descriptors, or no memory, for the moment.
@@ -61,7 +72,8 @@ def open_photo(path: bytes, max_file_bytes: int, *, follow: bool = False) -> Ope
         raise
     if isinstance(photo, Refused):
         os.close(fd)
-    return photo
+        return photo
+    return replace(photo, sidecar=open_sidecar(path))
 
 
 def look_at(fd: int, name: bytes, max_file_bytes: int) -> OpenPhoto | Refused:

@@ -1,12 +1,12 @@
-"""One open file -> upright RGB pixels for the model, with size and date. Runs in the sandbox."""
+"""One open file -> upright RGB pixels for the model, with its metadata. Runs in the sandbox."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import warnings
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -15,11 +15,13 @@ from clipd.decode.codecs import has_heif
 from clipd.decode.color import to_rgb
 from clipd.decode.draft import draft, is_on_its_side
 from clipd.decode.jpeg import expect_whole
+from clipd.decode.metadata import meta_of
 from clipd.decode.resize import to_square
 from clipd.decode.settings import Target
+from clipd.decode.sharpness import sharpness_of
 from clipd.errors import PictureError
+from clipd.photo import Meta
 
-_DATE: Final = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
 # What Pillow warns of when a directory of a TIFF, or a value in it, lies beyond the end.
 _BEYOND_END: Final = re.compile(r"Truncated File Read|orrupt EXIF data|larger than file")
 _UPRIGHT: Final = {
@@ -40,12 +42,18 @@ class Picture:
     width: int  # of the whole picture, upright
     height: int
     format: str
-    taken_at: str  # ISO 8601 without zone, "" when the file does not say
+    meta: Meta
     pixels: bytes  # RGB, side x side, row by row
 
 
 def read_picture(
-    file: BinaryIO, format_: str, target: Target, max_pixels: int, *, turned: int = 1
+    file: BinaryIO,
+    format_: str,
+    target: Target,
+    max_pixels: int,
+    *,
+    turned: int = 1,
+    sidecar: bytes = b"",
 ) -> Picture:
     """Decode a file of a known format.
 
@@ -55,20 +63,15 @@ def read_picture(
         target: the square to make.
         max_pixels: limit of width x height, checked before anything is decoded.
         turned: EXIF orientation, 1 to 8, of a file that has none of its own.
+        sidecar: the content of the XMP file beside it.
 
     Raises:
         PictureError: over the limit, or the format cannot be read here.
         Exception: whatever Pillow raises on broken files; see `clipd.decode.reasons`.
     """
-    if format_ == "HEIF" and not has_heif():
-        raise PictureError("unsupported", "HEIF pictures need the package pillow-heif")
-    if format_ == "WEBP":
-        # Pillow's reader takes 8 bytes a pixel as soon as it opens one.
-        check_pixels(_webp_size(file), max_pixels)
-    with _opened(file, format_) as image:
+    with _checked(file, format_, max_pixels) as image:
         size = image.size
-        check_pixels(size, max_pixels)
-        taken_at = _taken_at(image)
+        meta = meta_of(image, file, sidecar)
         drafted = draft(image, target)
         if format_ == "JPEG":
             expect_whole(image, file)
@@ -78,7 +81,27 @@ def read_picture(
         upright = _upright(to_rgb(image), turned)
         box = drafted.box(turned) if drafted else None
         pixels = to_square(upright, target, (width, height), box).tobytes()
-    return Picture(width, height, format_, taken_at, pixels)
+        meta = replace(meta, sharpness=sharpness_of(upright))
+    return Picture(width, height, format_, meta, pixels)
+
+
+def read_headers(file: BinaryIO, format_: str, sidecar: bytes, max_pixels: int) -> Meta:
+    """Read what a file says of itself, without decoding it; see `read_picture`."""
+    with _checked(file, format_, max_pixels) as image:
+        return meta_of(image, file, sidecar)
+
+
+@contextlib.contextmanager
+def _checked(file: BinaryIO, format_: str, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a picture that can be read here and is not too large."""
+    if format_ == "HEIF" and not has_heif():
+        raise PictureError("unsupported", "HEIF pictures need the package pillow-heif")
+    if format_ == "WEBP":
+        # Pillow's reader takes 8 bytes a pixel as soon as it opens one.
+        check_pixels(_webp_size(file), max_pixels)
+    with _opened(file, format_) as image:
+        check_pixels(image.size, max_pixels)
+        yield image
 
 
 def _opened(file: BinaryIO, format_: str) -> Image.Image:
@@ -146,22 +169,3 @@ def _orientation(image: Image.Image) -> int:
         turned = image.getexif().get(ExifTags.Base.Orientation)
         return turned if isinstance(turned, int) and 1 <= turned <= 8 else 0
     return 0
-
-
-def _taken_at(image: Image.Image) -> str:
-    with contextlib.suppress(Exception):
-        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
-        return iso_time(tags.get(ExifTags.Base.DateTimeOriginal))
-    return ""
-
-
-def iso_time(value: object) -> str:
-    """Return an EXIF time as ISO 8601; "" when it is not one, such as ``0000:00:00``."""
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    found = _DATE.match(text)
-    if found is None:
-        return ""
-    try:
-        return datetime(*map(int, found.groups())).isoformat()  # type: ignore[arg-type]
-    except ValueError:
-        return ""

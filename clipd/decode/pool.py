@@ -14,10 +14,10 @@ from typing import Final
 
 from clipd.config.options import DecoderConfig
 from clipd.decode.attempts import RetryingDecoder, Source, Wanted
-from clipd.decode.reading import HangingRoots
+from clipd.decode.reading import HangingRoots, Outcome
 from clipd.decode.settings import Settings, Target
 from clipd.errors import ChildError, ClipdError, ShortageError
-from clipd.photo import Decoded, Preprocess, Refused
+from clipd.photo import Decoded, Headers, Preprocess, Refused
 from clipd.process.seals import Seals
 
 _MOST_PROCESSES: Final = 8  # beyond, the encoder is the narrow place
@@ -29,7 +29,6 @@ _SECONDS_BETWEEN_WARNINGS: Final = 60.0
 _log = logging.getLogger(__name__)
 
 Known = Callable[[bytes], bool]
-Outcome = Decoded | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class DecoderPool:
         config: DecoderConfig,
         preprocess: Preprocess,
         known: Known,
-        report: Callable[[DecodeJob, Outcome], None],
+        report: Callable[[DecodeJob, Decoded | Refused], None],
         *,
         disk_seconds: float = 20.0,
     ) -> None:
@@ -119,9 +118,33 @@ class DecoderPool:
         """
         source = Source(job.path, root=job.root)
         report = self._report
-        self._put(_Task(source, self._is_unknown, lambda outcome: report(job, outcome), _forget))
 
-    def decode_now(self, source: bytes | int) -> Outcome:
+        def answered(outcome: Outcome) -> None:
+            assert not isinstance(outcome, Headers)
+            report(job, outcome)
+
+        self._put(_Task(source, self._is_unknown, answered, _forget))
+
+    def read_headers(
+        self, path: bytes, root: int, report: Callable[[Headers | Refused], None]
+    ) -> None:
+        """Queue a file of which only the headers are to be read; never blocks.
+
+        Args:
+            root: that it lies in.
+            report: told the outcome, on one of the pool's threads.
+
+        Raises:
+            ChildError: the pool is closed.
+        """
+
+        def answered(outcome: Outcome) -> None:
+            assert not isinstance(outcome, Decoded)
+            report(outcome)
+
+        self._put(_Task(Source(path, root=root), None, answered, _forget))
+
+    def decode_now(self, source: bytes | int) -> Decoded | Refused:
         """Decode a picture of a query ahead of the queue, known or not; wait for it.
 
         Args:
@@ -136,7 +159,9 @@ class DecoderPool:
         where = Source(fd=source) if isinstance(source, int) else Source(source, follow=True)
         task = _Task(where, _always, future.set_result, future.set_exception, is_query=True)
         self._put(task, first=True)
-        return future.result()
+        outcome = future.result()
+        assert not isinstance(outcome, Headers)
+        return outcome
 
     def seals(self) -> Seals | None:
         """Return what seals the decoders, as the last to start said; None before the first."""

@@ -6,14 +6,14 @@ import os
 import queue
 import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import suppress
 from typing import TypeVar
 
 from clipd.decode.opening import OpenPhoto, open_photo
 from clipd.errors import ShortageError
-from clipd.photo import Decoded, Fingerprint, Refused
+from clipd.photo import Decoded, Fingerprint, Headers, Refused
 
 T = TypeVar("T")
+Outcome = Decoded | Headers | Refused
 
 
 class Reading:
@@ -62,7 +62,7 @@ class Reading:
         """Ask the disk of the open file something, and wait for the answer."""
         return self._look(seconds) is not None
 
-    def confirmed(self, answer: Decoded | Refused, seconds: float) -> Decoded | Refused:
+    def confirmed(self, answer: Outcome, seconds: float) -> Outcome:
         """Return what was made of the file if it did not change meanwhile; else say so."""
         after = self._look(0 if self._is_silent else seconds)
         self._looks.put(None)
@@ -107,8 +107,7 @@ class Reading:
         if isinstance(photo, OpenPhoto):
             while (look := self._looks.get()) is not None:
                 _answer(look, photo.fd)
-            with suppress(OSError):  # its drive was unmounted by force; the descriptor is gone
-                os.close(photo.fd)
+            photo.close()
 
 
 class HangingRoots:

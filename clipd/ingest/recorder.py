@@ -90,7 +90,7 @@ class Recorder:
                 decoded.width,
                 decoded.height,
                 decoded.format,
-                decoded.taken_at,
+                decoded.meta.taken,
                 now,
             )
             try:

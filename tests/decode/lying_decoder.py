@@ -8,18 +8,23 @@ import socket
 import struct
 import sys
 
+from clipd.decode.meta_message import meta_json
 from clipd.json_types import JsonValue
+from clipd.photo import Meta
 from clipd.process.channel import Channel
 
 HASH: dict[str, JsonValue] = {"hash": "00" * 16}
-SIZE: dict[str, JsonValue] = {"width": 1, "height": 1, "taken_at": "", "format": "PNG"}
+META = meta_json(Meta())
+SIZE: dict[str, JsonValue] = {"width": 1, "height": 1, "meta": META, "format": "PNG"}
 ANSWERS: dict[str, tuple[dict[str, JsonValue], dict[str, JsonValue], int]] = {
     "short pixels": (HASH, SIZE, 10),
     "too many pixels": (HASH, SIZE, 1 << 24),
     "a hash of nothing": ({"hash": "xyz"}, SIZE, 12),
     "no hash": ({}, SIZE, 12),
     "a negative width": (HASH, {**SIZE, "width": -1}, 12),
-    "a time with a newline": (HASH, {**SIZE, "taken_at": "2019\n"}, 12),
+    "a time with a newline": (HASH, {**SIZE, "meta": {**META, "taken": "2019\n"}}, 12),
+    "no metadata": (HASH, {**SIZE, "meta": None}, 12),
+    "a bell in a tag": (HASH, {**SIZE, "meta": {**META, "tags": ["\a"]}}, 12),
     "a kind of its own": (HASH, {"kind": "funny", "reason": ""}, 0),
 }
 

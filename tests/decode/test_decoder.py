@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipd.decode.decoder import Decoder
+from clipd.decode.opening import OpenPhoto
 from clipd.decode.settings import Settings, Target
 from clipd.errors import ChildError, PictureError
 from clipd.photo import Fingerprint
@@ -26,7 +27,7 @@ def refused_by(lie: str, folder: Path, timeout_seconds: float) -> PictureError:
         environment.setenv("PYTHONPATH", ROOT, prepend=os.pathsep)
         decoder = Decoder(SETTINGS, timeout_seconds, module="tests.decode.lying_decoder")
     with photo.open("rb") as file, pytest.raises(PictureError) as refused:
-        decoder.decode(file.fileno(), fingerprint, "PNG", lambda _: True)
+        decoder.decode(OpenPhoto(file.fileno(), fingerprint, "PNG"), lambda _: True)
     assert not Path(f"/proc/{decoder.pid}").exists()
     return refused.value
 

@@ -15,7 +15,7 @@ from clipd.config.options import EncoderConfig
 from clipd.encode.handle import Encoder
 from clipd.ingest.batches import Batches, Outcome
 from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
-from clipd.photo import Decoded, Fingerprint, ModelSpec, Pixels
+from clipd.photo import Decoded, Fingerprint, Meta, ModelSpec, Pixels
 from tests.encode.conftest import Faults
 from tests.store.stock import a_hash, a_model
 
@@ -39,7 +39,7 @@ class Desk:
 
 
 def _ready(number: int, pixels: Pixels, waited: float = 0.0) -> Ready:
-    decoded = Decoded(a_hash(number), Fingerprint(1, 2, 3, number, 5), 4, 3, "JPEG", "", pixels)
+    decoded = Decoded(a_hash(number), Fingerprint(1, 2, 3, number, 5), 4, 3, "JPEG", Meta(), pixels)
     return Ready(b"/p/%d.jpg" % number, 1, decoded, time.monotonic() - waited)
 
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from clipd.decode.pool import DecodeJob
 from clipd.ingest.claims import Claims, Outcome
-from clipd.photo import Decoded, Fingerprint, Refused
+from clipd.photo import Decoded, Fingerprint, Meta, Refused
 
 HASH = bytes(16)
 
 
 def decoded(pixels: bool) -> Decoded:
     picture = np.zeros((2, 2, 3), np.uint8) if pixels else None
-    return Decoded(HASH, Fingerprint(1, 2, 3, 4, 5), 4, 3, "JPEG", "", picture)
+    return Decoded(HASH, Fingerprint(1, 2, 3, 4, 5), 4, 3, "JPEG", Meta(), picture)
 
 
 class Desk:

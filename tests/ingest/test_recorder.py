@@ -13,7 +13,7 @@ from clipd.errors import EncodeError, EncoderClosedError
 from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.settling import ToRead
-from clipd.photo import Decoded, Fingerprint, Refused
+from clipd.photo import Decoded, Fingerprint, Meta, Refused
 from tests.store.stock import DIM, a_hash, a_vector
 from tests.writepath import WritePath, write_path
 
@@ -35,7 +35,7 @@ class Desk:
     def decoded(self, name: str, content: int, pixels: bool = True) -> Decoded:
         seen = Fingerprint.of(os.lstat(self.house.path(name)))
         picture = np.zeros((32, 32, 3), np.uint8) if pixels else None
-        return Decoded(a_hash(content), seen, 4, 3, "JPEG", "", picture)
+        return Decoded(a_hash(content), seen, 4, 3, "JPEG", Meta(), picture)
 
     def ready(self, name: str, content: int) -> Ready:
         self.house.save(name, b"content %d" % content)
