@@ -17,6 +17,7 @@ Ids: TypeAlias = "NDArray[np.int64]"  # (n,), photo ids
 # Why a file is not among the photos. The words are stable: scripts see them in `clipctl errors`.
 FailureKind: TypeAlias = Literal[
     "skipped",  # not a picture by its name
+    "sidecar",  # no failure: it says something of the photo beside it
     "unsupported",  # a picture, of a format that is not read
     "corrupt",  # a picture whose bytes make no sense
     "empty",  # no bytes at all
@@ -108,6 +109,10 @@ class ModelSpec:
     dim: int
     preprocess: Preprocess
     fingerprint: str
+
+
+# Grows when more is read of files than before: then the headers of all photos are read again.
+META_READER = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,11 @@ class WritePath(Library):
         super().__init__(folder / "photos", catalog, reader, WatchConfig(settle=0.0))
         self.state = folder / "state"
         self.looker = Looker(self.roots, self.rules)
-        self.settler = Settler(catalog, self.backlog, self.looker)
+        self.beside: list[bytes] = []  # files beside photos that came, changed or went
+        self.on_sidecar: Callable[[bytes], None] = self.beside.append
+        self.settler = Settler(
+            catalog, self.backlog, self.looker, lambda path: self.on_sidecar(path)
+        )
         self.spec = a_model()
         with catalog.writing():
             self.model = catalog.model(self.spec)

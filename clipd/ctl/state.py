@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import click
@@ -95,6 +96,8 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
         yield one_line(
             f"model    {encoder.get('model')}, {encoder.get('state')}, {detail}".rstrip(", ")
         )
+    if isinstance(metadata := state.get("metadata"), dict):
+        yield _metadata_line(metadata)
     told = set()
     for root in objects(state.get("roots")):
         told.add(f"{root.get('path')}: {root.get('reason')}")
@@ -108,6 +111,15 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
         yield one_line(f"problem  {problem}")
     if count := number(state, "errors"):
         yield f"errors   {_files(count)} could not be read; list them with: clipctl errors"
+
+
+def _metadata_line(metadata: JsonObject) -> str:
+    """Say how far the pass over the headers of photos is that an older clipd did not read."""
+    left = metadata.get("seconds_left")
+    minutes = math.ceil(left / 60) if isinstance(left, int) else 0
+    when = f", about {minutes:,} min left" if minutes else ""
+    read, total = number(metadata, "read"), number(metadata, "total")
+    return f"details  dates, cameras and tags of {read:,} of {total:,} photos are read{when}"
 
 
 def _files(count: int) -> str:

@@ -27,6 +27,7 @@ from clipd.ingest.changes import Changes, Found
 from clipd.ingest.chores import RootKeeper, TextMemory, Upkeep
 from clipd.ingest.claims import Claims
 from clipd.ingest.forgetter import Forgetter
+from clipd.ingest.header_pass import HeaderPass
 from clipd.ingest.inbox import Inbox, Read
 from clipd.ingest.indexer import Indexer, Intake, Store, Workers
 from clipd.ingest.indexer_line import IndexerLine
@@ -129,27 +130,35 @@ def assembled(
             pause.pause()
         encoder, workers = _start_workers(running, config, paths, stores, inbox)
         world_of = _worlds(config, stored.spec.fingerprint)
+        headers = HeaderPass(catalog, states, workers.pool, inbox.post, backlog.put_back)
         intake = Intake(
             Changes(backlog, lambda folder: _expand(library, folder)),
             inbox,
             Backfill(catalog, model, states),
             Retries(catalog, world_of),
+            headers,
         )
         store = Store(catalog, stored.follower)
         indexer = Indexer(
             store,
             intake,
-            Settler(catalog, backlog, looker),
+            Settler(catalog, backlog, looker, headers.sidecar_changed),
             workers,
             Recorder(
-                catalog, model, backlog.put_back, looker.fingerprint, world_of, stores.absence
+                catalog,
+                model,
+                backlog.put_back,
+                looker.fingerprint,
+                world_of,
+                headers.want,
+                stores.absence,
             ),
             _upkeep(config, paths, stores),
             pause,
         )
         indexer.start()
         running.callback(indexer.stop)
-        keeper = RootKeeper(catalog, inbox, intake.backfill.restart)
+        keeper = RootKeeper(catalog, inbox, intake.restart)
         watcher = running.enter_context(
             watching(config.watch, library, backlog, keeper.root_changed)
         )

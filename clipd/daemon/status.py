@@ -107,6 +107,7 @@ class StatusBoard:
             "roots": self._root_figures(),
             "watch": self._watch_figures(),
             "sandbox": self._sandbox_figures(),
+            "metadata": _metadata_figures(progress),
             "problems": list(self._problems(progress)),
         }
 
@@ -177,6 +178,14 @@ class StatusBoard:
         return _without_repeats(
             each.encode(errors="backslashreplace").decode() for each in found if each
         )
+
+
+def _metadata_figures(progress: IngestProgress) -> JsonValue:
+    now = progress.headers
+    if now is None:
+        return None  # every photo has been asked
+    left = None if now.seconds_left is None else round(now.seconds_left)
+    return {"read": now.read, "total": now.total, "seconds_left": left}
 
 
 def _without_repeats(sentences: Iterable[str]) -> list[str]:

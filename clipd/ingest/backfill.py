@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import get_args
 
+from clipd.ingest.reach import Reach
 from clipd.ingest.settling import ToRead
 from clipd.photo import FailureKind
 from clipd.store.catalog import Catalog
@@ -32,7 +33,7 @@ class Backfill:
     def __init__(self, catalog: Catalog, model: int, roots: Roots) -> None:
         self._catalog = catalog
         self._model = model
-        self._roots = roots
+        self._reach = Reach(catalog, roots)
         self._page: deque[ToRead] = deque()
         self._after = 0
         self._is_done = False
@@ -75,20 +76,9 @@ class Backfill:
             return
         self._after = found[-1][0]
         for photo, path in found:
-            file = self._in_reach(path) or self._elsewhere(photo)
+            file = self._reach.file_of(photo, path)
             if file is not None:
                 self._page.append(file)
-
-    def _in_reach(self, path: bytes) -> ToRead | None:
-        root = self._roots.of(path)
-        if root is None or self._roots.state(root.id).is_away:
-            return None
-        return ToRead(path, root.id)
-
-    def _elsewhere(self, photo: int) -> ToRead | None:
-        """Find a path of a photo that lies under a root that is not away."""
-        files = map(self._in_reach, self._catalog.paths_of(photo))
-        return next((file for file in files if file is not None), None)
 
 
 class Retries:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from clipd.decode.pool import DecodeJob
 from clipd.errors import EncodeError, StoppingError
-from clipd.photo import Decoded, FailureKind, Refused, Vectors
+from clipd.photo import Decoded, FailureKind, Headers, Refused, Vectors
 
 T = TypeVar("T")
 
@@ -33,6 +33,15 @@ class Read:
 
     job: DecodeJob
     outcome: Decoded | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class HeadersRead:
+    """A decoder has read what a known photo says of itself, or could not."""
+
+    photo: int
+    path: bytes
+    outcome: Headers | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ class NotEncoded:
     error: EncodeError
 
 
-Message = Read | Encoded | NotEncodable | NotEncoded
+Message = Read | HeadersRead | Encoded | NotEncodable | NotEncoded
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,17 @@ from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
 from clipd.ingest.chores import Upkeep
 from clipd.ingest.claims import Claims
-from clipd.ingest.inbox import Encoded, Inbox, Message, NotEncodable, NotEncoded, Read, Ready
+from clipd.ingest.header_pass import HeaderPass, HeaderProgress
+from clipd.ingest.inbox import (
+    Encoded,
+    HeadersRead,
+    Inbox,
+    Message,
+    NotEncodable,
+    NotEncoded,
+    Read,
+    Ready,
+)
 from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.settling import Settler, ToRead
@@ -52,6 +62,7 @@ class IngestProgress:
     rate: float  # photos per second, lately
     beat: float  # time.monotonic() of the last turn
     problem: str  # a sentence, "" when all is well
+    headers: HeaderProgress | None  # of the pass over the headers of known photos, while it lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,12 @@ class Intake:
     inbox: Inbox  # what decoders, the encoder and requests say
     backfill: Backfill  # photos without a vector
     retries: Retries  # refused files that are due again
+    headers: HeaderPass  # photos that have not said what they know of themselves
+
+    def restart(self) -> None:
+        """Look again for work that no change asks for: a root may be back. The indexer's thread."""
+        self.backfill.restart()
+        self.headers.restart()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +118,7 @@ class Indexer:
         self._inbox = intake.inbox
         self._backfill = intake.backfill
         self._retries = intake.retries
+        self._headers = intake.headers
         self._settler = settler
         self._pool = workers.pool
         self._batches = workers.batches
@@ -141,6 +159,7 @@ class Indexer:
             rate=self._recorder.rate(),
             beat=self._beat,
             problem=self._disk_problem or self._recorder.problem or self._upkeep.problem,
+            headers=self._headers.progress(),
         )
 
     def retry(self, path: bytes) -> None:
@@ -182,6 +201,7 @@ class Indexer:
             can_look = self._room() > 0 and self._changes.has_more()
             return self._inbox.messages(0 if can_look else _BUSY_WAIT_SECONDS)
         has_old = not self._backfill.is_done and not self._recorder.encoder_wait()
+        has_old = has_old or self._headers.can_send
         is_over = not has_old and not self._changes.has_more()
         self._changes.wait(_IDLE_WAIT_SECONDS if is_over else 0)
         return self._inbox.messages(0)
@@ -230,6 +250,8 @@ class Indexer:
         match message:
             case Read():
                 return self._take_in_read(message)
+            case HeadersRead():
+                return self._headers.take_in(message)
             case Encoded():
                 self._land(message.batch)
                 return partial(self._recorder.encoded_batch, message)
@@ -295,8 +317,12 @@ class Indexer:
         due = self._retries.take()
         if due:
             self._changes.add(iter(due))
-        if self._recorder.encoder_wait():
-            return
+        if not self._recorder.encoder_wait():
+            self._encode_anew()
+        if not self._in_work:
+            self._headers.send()
+
+    def _encode_anew(self) -> None:
         if self._backfill.is_done and not self._in_work:
             self._backfill.look_again()
         while self._room() > 0 and (file := self._backfill.take()) is not None:
@@ -327,6 +353,7 @@ class Indexer:
             if path not in self._in_work or path in self._landed:
                 self._changes.put_back(path, _DISK_WAIT_SECONDS)
         self._backfill.restart()
+        self._headers.restart()
 
 
 def _nothing() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from clipd.decode.sidecar import sidecar_names
 from clipd.errors import EncodeError, EncoderClosedError
 from clipd.ingest.backfill import WorldOf
+from clipd.ingest.dating import Dating
 from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
 from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, FailureKind, Fingerprint, Refused
@@ -35,6 +38,7 @@ class Recorder:
         again: Callable[[bytes, float], None],
         fingerprint_of: Callable[[bytes], Fingerprint | None],
         world_of: WorldOf,
+        want_headers: Callable[[Sequence[int]], None],
         absence: str = "",
     ) -> None:
         """Make a recorder.
@@ -44,6 +48,7 @@ class Recorder:
             again: has a path looked at again after a number of seconds.
             fingerprint_of: looks at a path; None where there is no telling.
             world_of: tells what a refusal of a kind depends on besides the file.
+            want_headers: has the headers of photos read again, in the transaction.
             absence: why there is no model, as a sentence: no picture is worth decoding then.
         """
         self._catalog = catalog
@@ -51,6 +56,8 @@ class Recorder:
         self._again = again
         self._fingerprint_of = fingerprint_of
         self._world_of = world_of
+        self._want_headers = want_headers
+        self._dating = Dating(catalog)
         self.decoded = 0
         self.encoded = 0
         self.problem = absence
@@ -67,6 +74,9 @@ class Recorder:
             self._again(file.path, _AGAIN_SECONDS)
             return
         self._put_path(file, decoded.fingerprint, photo)
+        self._dating.renew(photo)
+        if self._catalog.is_unread(photo):
+            self._want_headers([photo])
 
     def refused(self, file: ToRead, refused: Refused) -> None:
         """Record why a file is not a photo, unless it has changed since: then look again."""
@@ -99,6 +109,7 @@ class Recorder:
                 self._not_usable(ready, "encode", str(error))
             else:
                 self._put_path(ToRead(ready.path, ready.root), decoded.fingerprint, photo)
+                self._put_meta(ready, photo)
         self.problem, self._wait, self._retry_at = "", _ENCODER_WAITS[0], 0.0
         _log.log(
             logging.INFO if len(answer.batch) > 1 else logging.DEBUG,
@@ -157,6 +168,18 @@ class Recorder:
             self._catalog.put_path(file.root, file.path, seen, photo)
         else:
             self._again(file.path, _AGAIN_SECONDS)
+
+    def _put_meta(self, ready: Ready, photo: int) -> None:
+        """Keep what a photo says of itself, if the file beside it is still the one that was read.
+
+        What told of its change may have been taken in while the photo was not known yet.
+        """
+        self._dating.put(photo, ready.decoded.meta)
+        folder, name = os.path.split(ready.path)
+        files = (self._catalog.failure(os.path.join(folder, each)) for each in sidecar_names(name))
+        known = next((file.fingerprint for file in files if file is not None), None)
+        if known is not None and known != ready.decoded.sidecar:
+            self._want_headers([photo])
 
     def _put_failure(
         self, file: ToRead, seen: Fingerprint | None, kind: FailureKind, reason: str

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from clipd.decode.sidecar import is_sidecar_name
+from clipd.ingest.dating import Dating
 from clipd.ingest.triage import (
     Decision,
     Forget,
     Known,
     LookAgain,
     LookBelow,
+    NoteSidecar,
     Nothing,
     PutRow,
     ReadFile,
@@ -42,8 +45,21 @@ class ToRead:
 class Settler:
     """Settles changed paths. Used by the indexer's thread, in a transaction."""
 
-    def __init__(self, catalog: Catalog, backlog: Backlog, looker: Looker) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        backlog: Backlog,
+        looker: Looker,
+        sidecar_changed: Callable[[bytes], None],
+    ) -> None:
+        """Make a settler.
+
+        Args:
+            sidecar_changed: told, in the transaction, of files beside photos that came or went.
+        """
         self._catalog = catalog
+        self._dating = Dating(catalog)
+        self._sidecar_changed = sidecar_changed
         self._backlog = backlog
         self._looker = looker
 
@@ -73,12 +89,19 @@ class Settler:
                 return ToRead(seen.path, root)
             case PutRow(photo, fingerprint):
                 self._catalog.put_path(root, seen.path, fingerprint, photo)
+                self._dating.renew(photo)
             case RefreshFailure(failure, fingerprint):
                 self._refresh(failure, fingerprint)
             case Refuse(kind, reason, fingerprint):
                 self._catalog.put_failure(root, seen.path, fingerprint, kind, reason, now)
+            case NoteSidecar(fingerprint):
+                reason = "says something of the photo beside it"
+                self._catalog.put_failure(root, seen.path, fingerprint, "sidecar", reason, now)
+                self._sidecar_changed(seen.path)
             case Forget(known_below):
-                self._catalog.forget_path(seen.path, now)
+                was_known = self._catalog.forget_path(seen.path, now)
+                if was_known and is_sidecar_name(seen.path):
+                    self._sidecar_changed(seen.path)
                 return self._known_below(seen.path) if known_below else None
             case LookAgain(seconds):
                 self._backlog.put_back(seen.path, seconds)

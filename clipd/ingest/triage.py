@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, replace
 
 from clipd.decode.formats import is_picture_name, skip_reason
+from clipd.decode.sidecar import is_sidecar_name
 from clipd.photo import FailureKind, Fingerprint, same
 from clipd.store.rows import FailureRow, PathRow
 from clipd.watch.look import Seen
@@ -69,6 +70,13 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteSidecar:
+    """The file says something new of the photos beside it."""
+
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Nothing that counts lies at the path any more."""
 
@@ -91,7 +99,8 @@ class LookBelow:
 
 
 Decision = (
-    Nothing | PutRow | RefreshFailure | ReadFile | Refuse | Forget | LookAgain | LookBelow
+    Nothing | PutRow | RefreshFailure | ReadFile | Refuse | NoteSidecar | Forget | LookAgain
+    | LookBelow
 )  # fmt: skip
 
 
@@ -158,6 +167,8 @@ def _decide_file(seen: Seen, known: Known, now: int) -> Decision:
     fingerprint = seen.fingerprint
     assert fingerprint is not None
     name = os.path.basename(seen.path)
+    if is_sidecar_name(name):
+        return _decide_sidecar(seen, fingerprint, known)
     if not is_picture_name(name):
         if known.failure is not None and known.failure.kind == "skipped":
             return Nothing()
@@ -171,6 +182,20 @@ def _decide_file(seen: Seen, known: Known, now: int) -> Decision:
         if is_same_file(seen, twin):
             return PutRow(twin.photo, fingerprint)
     return ReadFile()
+
+
+def _decide_sidecar(seen: Seen, fingerprint: Fingerprint, known: Known) -> Decision:
+    before = known.failure.fingerprint if known.failure is not None else None
+    verdict = "changed"
+    if before is not None:
+        verdict = same(before, fingerprint, stable_inodes=seen.has_stable_inodes)
+    if verdict == "same":
+        return Nothing()
+    if verdict == "refresh" and known.failure is not None:
+        return RefreshFailure(known.failure, fingerprint)
+    if not seen.is_at_rest and not known.has_waited_out:
+        return LookAgain(UNREST_SECONDS)
+    return NoteSidecar(fingerprint)
 
 
 def _settled(seen: Seen, fingerprint: Fingerprint, known: Known, now: int) -> Decision | None:

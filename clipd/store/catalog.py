@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
+from clipd.store.meta_writer import MetaWriter
 from clipd.store.model_writer import ModelWriter
 from clipd.store.path_writer import PathWriter
 from clipd.store.photo_writer import PhotoWriter
@@ -29,6 +30,7 @@ class Catalog:
         paths, volumes, roots = PathWriter(writer), VolumeWriter(writer), RootWriter(writer)
         models = ModelWriter(writer)
         photos = PhotoWriter(writer, models)
+        metas = MetaWriter(writer)
 
         self.path = paths.path
         self.paths_of = paths.paths_of
@@ -58,6 +60,16 @@ class Catalog:
         self.count_without_vector = photos.count_without_vector
         self.photos_without_vector = photos.photos_without_vector
         self.purge = photos.purge
+
+        self.put_meta = metas.put_meta
+        self.date_by_path = metas.date_by_path
+        self.is_dated_by_path = metas.is_dated_by_path
+        self.places_of = metas.places_of
+        self.is_unread = metas.is_unread
+        self.have_read_again = metas.have_read_again
+        self.last_photo = metas.last_photo
+        self.unread_photos = metas.unread_photos
+        self.photos_beside = metas.photos_beside
 
         self.model = models.model
         self.use_model = models.use_model

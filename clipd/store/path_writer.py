@@ -172,6 +172,8 @@ class PathWriter:
     def retry_in_new_world(self, kind: FailureKind, world: str) -> int:
         """Make the refusals of a kind that were made in another world due; return how many."""
         # The index of the errors passes over the skipped, of which there may be 300,000.
+        if kind == "sidecar":
+            return 0
         sql = "UPDATE failures SET retry_at = 0 WHERE kind <> 'skipped' AND kind = ? AND world <> ?"
         return self._writer.write(sql, kind, world)
 
@@ -179,7 +181,7 @@ class PathWriter:
         """Make the refusals at a path and below it due; return how many."""
         start, end = folder_range(path)
         return self._writer.write(
-            "UPDATE failures SET retry_at = 0 WHERE kind <> 'skipped'"
+            "UPDATE failures SET retry_at = 0 WHERE kind <> 'skipped' AND kind <> 'sidecar'"
             " AND ((folder = ? AND name = ?) OR folder = ? OR (folder >= ? AND folder < ?))",
             *(*split(path), path, start, end),
         )

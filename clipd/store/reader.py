@@ -340,7 +340,7 @@ class CatalogReader:
         Args:
             skipped: also those that are skipped for not being pictures.
         """
-        every = "" if skipped else " AND kind <> 'skipped'"
+        every = " AND kind <> 'sidecar'" + ("" if skipped else " AND kind <> 'skipped'")
         rows = self.connections.fetch(
             f"SELECT {FAILURE_COLUMNS} FROM failures WHERE (folder, name) > (?, ?){every}"
             " ORDER BY folder, name LIMIT ?",

@@ -124,13 +124,14 @@ def _tally(what: str, key: str, value: str) -> str:
 
 _IS_LIVE = "SELECT live > 0 FROM photos WHERE id ="
 _SKIPPED = "CASE kind WHEN 'skipped' THEN 'skipped' ELSE 'errors' END"
+_KIND_GROUP = "CASE kind WHEN 'skipped' THEN kind WHEN 'sidecar' THEN kind ELSE 'errors' END"
 
 
-def _failure_tally(row: str, value: str) -> str:
+def _failure_tally(row: str, value: str, group: str = _SKIPPED) -> str:
     # An UPSERT fed by a SELECT needs a WHERE, or its ON would be read as that of a join
     # (sqlite.org/lang_upsert.html, "Parsing Ambiguity").
     return (
-        f"INSERT INTO tallies SELECT {_SKIPPED}, 0, {value} FROM (SELECT {row}.kind AS kind) "
+        f"INSERT INTO tallies SELECT {group}, 0, {value} FROM (SELECT {row}.kind AS kind) "
         "WHERE true ON CONFLICT DO UPDATE SET value = value + excluded.value;"
     )
 
@@ -264,6 +265,28 @@ _THIRD = (
         PRIMARY KEY (photo_id, tag)
     ) WITHOUT ROWID""",
     "CREATE INDEX tags_by_tag ON tags(tag)",
+    # Files beside photos are no failures. They are among them all the same, because a scan compares
+    # with the disk what is there; whoever lists failures passes over them.
+    "UPDATE failures SET kind = 'sidecar', size_bytes = NULL WHERE kind = 'skipped'"
+    " AND lower(CAST(name AS TEXT)) LIKE '%_.xmp'",
+    "DROP INDEX failures_errors",
+    "CREATE INDEX failures_errors ON failures(folder, name)"
+    " WHERE kind <> 'skipped' AND kind <> 'sidecar'",
+    "DROP TRIGGER failure_added",
+    "DROP TRIGGER failure_changed",
+    "DROP TRIGGER failure_removed",
+    f"""CREATE TRIGGER failure_added AFTER INSERT ON failures BEGIN
+        {_failure_tally("NEW", "1", _KIND_GROUP)}
+    END""",
+    f"""CREATE TRIGGER failure_changed AFTER UPDATE OF kind ON failures BEGIN
+        {_failure_tally("OLD", "-1", _KIND_GROUP)}
+        {_failure_tally("NEW", "1", _KIND_GROUP)}
+    END""",
+    f"""CREATE TRIGGER failure_removed AFTER DELETE ON failures BEGIN
+        {_failure_tally("OLD", "-1", _KIND_GROUP)}
+    END""",
+    "DELETE FROM tallies WHERE what IN ('skipped', 'errors')",
+    f"INSERT INTO tallies SELECT {_KIND_GROUP}, 0, count(*) FROM failures GROUP BY 1",
     # A trigger, so that whatever drops a photo drops what it said of itself; before, since the
     # row refers to the photo.
     """CREATE TRIGGER photo_dropped BEFORE DELETE ON photos BEGIN
@@ -279,7 +302,9 @@ RECOUNT = """
     UNION ALL SELECT 'vectors', model_id, count(*) FROM vectors
         JOIN photos ON photos.id = photo_id WHERE live > 0 GROUP BY model_id
     UNION ALL SELECT 'skipped', 0, count(*) FROM failures WHERE kind = 'skipped'
-    UNION ALL SELECT 'errors', 0, count(*) FROM failures WHERE kind <> 'skipped'
+    UNION ALL SELECT 'sidecar', 0, count(*) FROM failures WHERE kind = 'sidecar'
+    UNION ALL SELECT 'errors', 0, count(*) FROM failures
+        WHERE kind <> 'skipped' AND kind <> 'sidecar'
 """
 
 

@@ -24,6 +24,7 @@ from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
 from clipd.ingest.chores import Upkeep
 from clipd.ingest.claims import Claims
+from clipd.ingest.header_pass import HeaderPass
 from clipd.ingest.inbox import Inbox, Read
 from clipd.ingest.indexer import Indexer, Intake, Store, Workers
 from clipd.ingest.pause import Pause
@@ -61,6 +62,10 @@ class Running:
         self.follower.start()
         self.backfill = Backfill(house.catalog, house.model, house.roots)
         self.pause = Pause(PowerConfig())
+        self.headers = HeaderPass(
+            house.catalog, house.roots, self.pool, self.inbox.post, house.backlog.put_back
+        )
+        house.on_sidecar = self.headers.sidecar_changed
         self.intake = Intake(
             Changes(
                 house.backlog,
@@ -69,6 +74,7 @@ class Running:
             self.inbox,
             self.backfill,
             Retries(house.catalog, lambda kind: "world"),
+            self.headers,
         )
         self.indexer = Indexer(
             Store(house.catalog, self.follower),
@@ -81,6 +87,7 @@ class Running:
                 house.backlog.put_back,
                 house.looker.fingerprint,
                 lambda kind: "world",
+                self.headers.want,
             ),
             Upkeep(
                 StoreConfig(), house.catalog, self.follower, lambda: None, last_backup=time.time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,14 @@ class Desk:
     def __init__(self, house: WritePath) -> None:
         self.house = house
         self.again: dict[bytes, float] = {}
+        self.unread: list[int] = []  # photos whose headers are to be read again
         self.recorder = Recorder(
             house.catalog,
             house.model,
             self.again.__setitem__,
             house.looker.fingerprint,
             lambda kind: "",
+            self.unread.extend,
         )
 
     def decoded(self, name: str, content: int, pixels: bool = True) -> Decoded:
@@ -190,3 +193,57 @@ def test_what_is_the_files_fault_is_not_tried_again_by_itself(desk: Desk) -> Non
     failure = desk.house.catalog.failure(desk.house.path("a.jpg"))
     assert failure is not None
     assert failure.retry_at is None
+
+
+def _said(desk: Desk, photo: int) -> tuple[object, ...]:
+    sql = "SELECT camera, taken, taken_from, sharpness FROM meta WHERE photo_id = ?"
+    (row,) = desk.house.catalog.writer.fetch(sql, photo)
+    return row
+
+
+def _record(desk: Desk, name: str, content: int, **decoded: object) -> int:
+    ready = desk.ready(name, content)
+    ready = replace(ready, decoded=replace(ready.decoded, **decoded))  # type: ignore[arg-type]
+    desk.recorder.encoded_batch(Encoded((ready,), np.stack([a_vector(content)])))
+    photo = desk.house.catalog.photo_of_hash(a_hash(content))
+    assert photo is not None
+    return photo
+
+
+def test_what_a_photo_says_of_itself_is_kept_with_it(desk: Desk) -> None:
+    meta = Meta("2019-07-12T14:03:22", "exif", camera="Canon EOS 80D", sharpness=7.5)
+    photo = _record(desk, "IMG_20010203_040506.jpg", 1, meta=meta)
+    assert _said(desk, photo) == ("Canon EOS 80D", "2019-07-12T14:03:22", "exif", 7.5)
+    assert not desk.house.catalog.is_unread(photo)
+    assert desk.unread == []
+
+
+def test_a_photo_that_says_no_date_is_dated_by_its_best_path(desk: Desk) -> None:
+    photo = _record(desk, "2018-02-03 Party/b.jpg", 1)
+    assert _said(desk, photo)[1:3] == ("2018-02-03T00:00:00", "folder")
+
+    desk.house.save("IMG_20190712_140322.jpg")
+    copy = desk.file("IMG_20190712_140322.jpg")
+    desk.recorder.known(copy, desk.decoded("IMG_20190712_140322.jpg", 1, pixels=False))
+    assert _said(desk, photo)[1:3] == ("2019-07-12T14:03:22", "name")
+
+
+def test_a_file_beside_a_photo_that_changed_while_it_was_encoded_is_read_again(
+    desk: Desk,
+) -> None:
+    old, new = Fingerprint(1, 2, 3, 4, 5), Fingerprint(1, 2, 4, 4, 5)
+    desk.house.catalog.put_failure(
+        desk.house.root.id, desk.house.path("a.xmp"), new, "sidecar", "of a photo", 5
+    )
+    photo = _record(desk, "a.jpg", 1, sidecar=old)
+    assert desk.unread == [photo]
+    desk.unread.clear()
+    _record(desk, "a.jpg", 1, sidecar=new)
+    assert desk.unread == []
+
+
+def test_a_photo_of_an_older_clipd_is_asked_when_a_copy_of_it_comes(desk: Desk) -> None:
+    photo = desk.house.catalog.add_photo(a_hash(1), 4, 3, "JPEG", "", 5)
+    desk.house.save("b.jpg")
+    desk.recorder.known(desk.file("b.jpg"), desk.decoded("b.jpg", 1, pixels=False))
+    assert desk.unread == [photo]

@@ -15,6 +15,7 @@ from clipd.ingest.triage import (
     Known,
     LookAgain,
     LookBelow,
+    NoteSidecar,
     Nothing,
     PutRow,
     ReadFile,
@@ -48,6 +49,10 @@ def text(**changes: object) -> Seen:
     return replace(file(), path=b"/photos/a.txt", **changes)  # type: ignore[arg-type]
 
 
+def sidecar(**changes: object) -> Seen:
+    return replace(file(), path=b"/photos/a.jpg.xmp", **changes)  # type: ignore[arg-type]
+
+
 def seen(kind: str, **changes: object) -> Seen:
     return replace(Seen(PATH, kind, ROOT), **changes)  # type: ignore[arg-type]
 
@@ -56,10 +61,35 @@ def twin(**changes: int) -> Known:
     return Known(twins=(replace(OTHER_ROW, fingerprint=replace(FILE, **changes)),))
 
 
+SIDECAR = FailureRow(b"/photos/a.jpg.xmp", 1, FILE, "sidecar", "of the photo beside it", 900)
+REMOUNTED = replace(FILE, device=51)
 MOVED = replace(FILE, ctime_ns=31)
 PUT = PutRow(PHOTO, FILE)
 
 CASES: dict[str, tuple[Seen, Known, Decision]] = {
+    # What says something of a photo beside it
+    "a sidecar": (sidecar(), Known(), NoteSidecar(FILE)),
+    "a known sidecar": (sidecar(), Known(failure=SIDECAR), Nothing()),
+    "a sidecar that changed": (
+        sidecar(fingerprint=MOVED),
+        Known(failure=SIDECAR),
+        NoteSidecar(MOVED),
+    ),
+    "a sidecar after a new mount": (
+        sidecar(fingerprint=REMOUNTED),
+        Known(failure=SIDECAR),
+        RefreshFailure(SIDECAR, REMOUNTED),
+    ),
+    "a sidecar that is being written": (
+        sidecar(is_at_rest=False),
+        Known(),
+        LookAgain(UNREST_SECONDS),
+    ),
+    "a sidecar that clipd 0.1 skipped": (
+        sidecar(),
+        Known(failure=replace(SIDECAR, fingerprint=None)),
+        NoteSidecar(FILE),
+    ),
     "outside of every root": (Seen(PATH, "outside"), Known(ROW), Nothing()),
     "on a disk that does not answer": (seen("stalled"), Known(ROW), Nothing()),
     # What is not there

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.photo import Fingerprint
+from clipd.photo import Fingerprint, Meta
 from tests.store.stock import ROOT, Stock, a_hash, a_print, a_vector
 
 LARGE = re.compile(r"SCAN (paths|photos|vectors|failures|journal|meta|tags)\b(?!.*json_each)")
@@ -55,6 +55,15 @@ WRITES: dict[str, Callable[[Stock], object]] = {
     "put_text_vector": lambda s: s.catalog.put_text_vector(s.model, "sunset", a_vector(1), 5),
     "purge": lambda s: s.catalog.purge(10**11),
     "trim_journal": lambda s: s.catalog.trim_journal(5),
+    "put_meta": lambda s: s.catalog.put_meta(1, Meta(camera="Canon", tags=("sea",))),
+    "date_by_path": lambda s: s.catalog.date_by_path(1, "2019-07-12T14:03:22", "name"),
+    "is_dated_by_path": lambda s: s.catalog.is_dated_by_path(1),
+    "places_of": lambda s: s.catalog.places_of(1),
+    "is_unread": lambda s: s.catalog.is_unread(1),
+    "have_read_again": lambda s: s.catalog.have_read_again(1),
+    "last_photo": lambda s: s.catalog.last_photo(),
+    "unread_photos": lambda s: s.catalog.unread_photos(1, 10),
+    "photos_beside": lambda s: s.catalog.photos_beside(ROOT, b"000001.jpg"),
     "lacking": lambda s: s.catalog.photos_without_vector(s.model, 1, 10),
 }
 
@@ -125,6 +134,7 @@ COSTS: dict[str, Callable[[Stock], object]] = READS | {
     "a folder": lambda s: s.reader.folder_rows(MIDDLE, b"", 500),
     "paths under": lambda s: s.catalog.paths_under(ROOT, MIDDLE + b"/010000.jpg", 500),
     "same inode": lambda s: s.catalog.same_inode(LINKED, PATH),
+    "a slice of unread photos": lambda s: s.catalog.unread_photos(100_000, 102_000),
     "lacking": lambda s: s.catalog.photos_without_vector(s.model, 1, 500),
 }
 

@@ -56,6 +56,21 @@ def test_a_photo_that_is_dropped_takes_what_it_said_of_itself_along(tmp_path: Pa
         assert stock.reader.damage().sentences == []
 
 
+def test_files_beside_photos_that_0_1_skipped_are_looked_at_again(old_folder: Path) -> None:
+    with contextlib.closing(sqlite3.connect(old_folder / CATALOG)) as connection, connection:
+        connection.execute(
+            "INSERT INTO failures VALUES (?, ?, 1, 5, 5, 5, 5, 5, 'skipped', 'by its name', 1000)",
+            (b"/photos", b"000001.jpg.XMP"),
+        )
+    with Stock(old_folder) as stock:
+        assert len(stock.reader.failures(b"", 10, skipped=True)) == 2
+        assert stock.reader.counts(stock.model).skipped == 1
+        known = stock.reader.known_at(b"/photos/000001.jpg.XMP")
+        assert known is not None
+        assert (known.kind, known.fingerprint) == ("sidecar", None)
+        assert stock.reader.damage().sentences == []
+
+
 def test_vectors_of_0_1_get_their_checksums_little_by_little(old_folder: Path) -> None:
     with Stock(old_folder) as stock:
         done = []

@@ -1,0 +1,36 @@
+"""Dates of photos that do not say one themselves, kept in step with where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from clipd.ingest.path_dates import DatedPath, date_of
+from clipd.photo import Meta
+from clipd.store.catalog import Catalog
+
+
+class Dating:
+    """Dates photos by their paths. The indexer's thread, inside its transaction."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def put(self, photo: int, meta: Meta) -> None:
+        """Keep what a photo says of itself; its paths say the date where it says none."""
+        if not meta.taken:
+            found = date_of(self._places(photo), datetime.now())
+            if found is not None:
+                meta = replace(meta, taken=found.taken, taken_from=found.taken_from)
+        self._catalog.put_meta(photo, meta)
+
+    def renew(self, photo: int) -> None:
+        """Date a known photo anew that has come to another path."""
+        if not self._catalog.is_dated_by_path(photo):
+            return
+        found = date_of(self._places(photo), datetime.now())
+        if found is not None:
+            self._catalog.date_by_path(photo, found.taken, found.taken_from)
+
+    def _places(self, photo: int) -> list[DatedPath]:
+        return [DatedPath(path, mtime) for path, mtime in self._catalog.places_of(photo)]
