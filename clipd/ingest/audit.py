@@ -195,7 +195,7 @@ def _is_as_known(opened: int, file: LiveFile) -> bool:
 
 
 def _compare(seen: Seen, known: KnownFile | None) -> Finding | None:
-    if seen.kind == "stalled":
+    if seen.kind in ("stalled", "unsure"):
         return None
     if seen.kind == "absent":
         return _compare_absent(seen, known)

@@ -114,6 +114,8 @@ def decide(seen: Seen, known: Known, now: int) -> Decision:
     """
     if seen.kind in ("outside", "stalled"):
         return Nothing()
+    if seen.kind == "unsure":
+        return LookAgain(UNREST_SECONDS)
     if seen.kind == "absent":
         return _decide_absent(seen, known)
     if not seen.is_wanted:

@@ -31,6 +31,7 @@ Kind = Literal[
     "other",  # any other link, a pipe, a device: never a photo
     "out of reach",  # the system refuses to tell
     "stalled",  # the disk of its root does not answer; all of it is scanned when it does
+    "unsure",  # another volume may lie there than the catalog knows of: too early to tell
 ]
 
 
@@ -78,7 +79,7 @@ class Looker:
         if root is None:
             return Seen(path, "outside")
         try:
-            return self._roots.disk(root).ask(lambda: self._look(path, root, known_device))
+            return self._roots.disk(root).ask(lambda: self._look_surely(path, root, known_device))
         except RootStalledError:
             return Seen(path, "stalled", root)
 
@@ -88,9 +89,14 @@ class Looker:
         if root is None:
             return None
         try:
-            return self._roots.disk(root).ask(lambda: stat_with_birth(path).fingerprint)
+            found = self._roots.disk(root).ask(lambda: stat_with_birth(path).fingerprint)
+            return None if self._roots.volumes(root).is_unsure() else found
         except (OSError, RootStalledError):
             return None
+
+    def _look_surely(self, path: bytes, root: Root, known_device: int | None) -> Seen:
+        seen = self._look(path, root, known_device)
+        return Seen(path, "unsure", root) if self._roots.volumes(root).is_unsure() else seen
 
     def _look(self, path: bytes, root: Root, known_device: int | None) -> Seen:
         try:

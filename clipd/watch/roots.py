@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from clipd.store.conditions import Whereabouts
 from clipd.watch.disk_thread import DiskPulse, DiskThread, has_stalled
+from clipd.watch.filesystems import MountClock
 from clipd.watch.root import Root, RootChange, RootState, is_within
 from clipd.watch.root_record import Identity, RootRecord, is_known
 from clipd.watch.rules import is_junk
@@ -36,12 +37,13 @@ class Roots:
     def __init__(self, roots: Sequence[Root], reader: CatalogReader) -> None:
         self._reader = reader
         self._lock = threading.Lock()
+        self._clock = MountClock()
         self._records = {
             root.id: RootRecord(
                 root,
                 reader.root_identity(root.id),
                 DiskThread(os.fsdecode(root.path), root.id),
-                Volumes(root, reader),
+                Volumes(root, reader, self._clock),
             )
             for root in roots
         }
@@ -59,6 +61,7 @@ class Roots:
         """End the threads that ask the disks; those whose disk does not answer are left behind."""
         for record in self._records.values():
             record.disk.close()
+        self._clock.close()
 
     def disk(self, root: Root) -> DiskThread:
         """Return what asks a root's disk on behalf of threads that must not hang with it."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from clipd.watch.filesystems import filesystem_of, mounts_below, uuid_of
+from clipd.watch.filesystems import MountClock, filesystem_of, mounts_below, uuid_of
 from clipd.watch.root import Root, SeenVolume, VolumeChange, is_within
 
 if TYPE_CHECKING:
@@ -29,11 +29,14 @@ class Volumes:
     Args:
         root: the root.
         reader: of the catalog.
+        clock: of the mounts.
     """
 
-    def __init__(self, root: Root, reader: CatalogReader) -> None:
+    def __init__(self, root: Root, reader: CatalogReader, clock: MountClock) -> None:
         self._root = root
         self._reader = reader
+        self._clock = clock
+        self._checked_at: int | None = None  # on that clock; None: nobody checks
         self._mounts: dict[bytes, int] = {}
         self._root_device = -1
         # Replaced as a whole, so that any thread may read them.
@@ -50,8 +53,10 @@ class Volumes:
         Raises:
             OSError: the root is not there, or cannot be looked at.
         """
+        now = self._clock.now()
         mounts = mounts_below(self._root.path)
         if mounts == self._mounts and self.is_settled:
+            self._checked_at = now
             return []
         root_device = os.stat(self._root.path).st_dev
         known = self._reader.volumes(self._root.id)
@@ -67,7 +72,26 @@ class Volumes:
         self._root_device = root_device
         self._mounts = mounts
         self.is_settled = not changes
+        self._checked_at = now
         return changes
+
+    def is_unsure(self) -> bool:
+        """Whether files may be those of another volume than the one in the catalog. Any thread.
+
+        To be asked after a look at a file: no, and what was seen belongs to the volumes that the
+        last check found. Mounts elsewhere come and go as they like.
+        """
+        if self._checked_at is None:
+            return False
+        if not self.is_settled:
+            return True
+        now = self._clock.now()
+        if now == self._checked_at:
+            return False
+        if mounts_below(self._root.path) != self._mounts:
+            return True
+        self._checked_at = now
+        return False
 
     @property
     def mounts(self) -> Mapping[bytes, int]:

@@ -92,6 +92,7 @@ CASES: dict[str, tuple[Seen, Known, Decision]] = {
     ),
     "outside of every root": (Seen(PATH, "outside"), Known(ROW), Nothing()),
     "on a disk that does not answer": (seen("stalled"), Known(ROW), Nothing()),
+    "on a volume that nobody has noted": (seen("unsure"), Known(ROW), LookAgain(UNREST_SECONDS)),
     # What is not there
     "a deleted photo": (seen("absent", is_deleted=True), Known(ROW), Forget()),
     "a photo whose disk is away": (seen("absent"), Known(ROW), Nothing()),

@@ -179,8 +179,13 @@ class Library:
             self.catalog.forget_path(path, now)
             return
         try:
-            stat = os.lstat(path)
+            stat: os.stat_result | None = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
+            stat = None
+        if self.roots.volumes(self.root).is_unsure():
+            self.backlog.put_back(path, self.config.settle)
+            return
+        if stat is None:
             row = self.catalog.path(path)
             if row and self.roots.is_proof(self.root, path, row.fingerprint.device):
                 self.catalog.forget_path(path, now)

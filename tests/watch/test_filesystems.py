@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from clipd.watch import filesystems
-from clipd.watch.filesystems import FileSystem, filesystem_of, mounts_below, uuid_of
+from clipd.watch.filesystems import (
+    FileSystem,
+    MountClock,
+    filesystem_of,
+    mounts_below,
+    uuid_of,
+)
 from clipd.watch.statx import mount_id
 from tests.watch.conftest import Mounting
 
@@ -81,3 +87,18 @@ def test_a_file_system_in_memory_has_another_uuid_each_time(
         uuids.add(uuid_of(bytes(tmp_path / "mnt")))
         subprocess.run(["umount", str(tmp_path / "mnt")], check=True)
     assert uuids == {""} or len(uuids) == 2  # kernels before 6.9 do not tell
+
+
+def test_each_change_of_the_mounts_moves_the_clock_once(tmp_path: Path, mounting: Mounting) -> None:
+    clock = MountClock()
+    try:
+        before = clock.now()
+        assert clock.now() == before
+        mounting(tmp_path / "mnt")
+        after = clock.now()
+        assert after > before
+        assert clock.now() == after
+        subprocess.run(["umount", str(tmp_path / "mnt")], check=True)
+        assert clock.now() > after
+    finally:
+        clock.close()
