@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long, socket_path
 from clipd.ctl.answer_wait import ANSWER_SECONDS, PING_SECONDS, AnswerWait
 from clipd.ctl.service_advice import how_to_look, how_to_restart, how_to_start
-from clipd.errors import NotRunningError, RequestError
+from clipd.errors import NotRunningError, QueryError, RequestError
 from clipd.json_types import JsonObject
 
 _PIECE_BYTES = 1 << 16
@@ -280,7 +280,13 @@ def _refusal(value: JsonObject, status: int) -> Exception:
     error = value.get("error")
     if not isinstance(error, dict):
         return _not_clipd()
-    return RequestError(str(error.get("code")), str(error.get("message")), status)
+    message = str(error.get("message"))
+    span = error.get("span")
+    if isinstance(span, list) and len(span) == 2:
+        start, end = span
+        if isinstance(start, int) and isinstance(end, int):
+            return QueryError(message, (start, end))
+    return RequestError(str(error.get("code")), message, status)
 
 
 def _not_clipd() -> NotRunningError:

@@ -11,6 +11,7 @@ import click
 
 import clipd
 from clipd.ctl.command_group import CommandGroup
+from clipd.ctl.query_words import is_slip
 
 # What to type next, by the code of a refusal whose sentence does not say it.
 _NEXT = {
@@ -40,8 +41,40 @@ _COMMANDS = {
 }
 
 
+class SearchingGroup(CommandGroup):
+    """A group for which words that are no command are a search: ``clipctl sunset over water``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take options of a search, and words with a minus, for a search."""
+        if args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version"):
+            args = ["search", *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a word that is none begins a query, unless it looks like a slip.
+
+        A slip (``stauts``) is refused, because its search would wake the model for an answer
+        that nobody wants. One letter for another makes words, as ``snow`` for ``show``: that is
+        searched for.
+        """
+        word = args[0]
+        if word not in self.list_commands(ctx):
+            if not ctx.resilient_parsing and is_slip(word, self.list_commands(ctx)):
+                from clipd.suggest import nearest  # here, because difflib takes a while
+
+                near = nearest(word, self.list_commands(ctx))[0]
+                ctx.fail(
+                    f"there is no command {word}; did you mean clipctl {near}? "
+                    f"To search for it: clipctl search {word}"
+                )
+            args = ["search", *args]
+        return super().resolve_command(ctx, args)
+
+
 @click.group(
-    cls=CommandGroup,
+    cls=SearchingGroup,
     later=_COMMANDS,
     following=_NEXT,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -51,7 +84,9 @@ def cli() -> None:
     """Search your photos by what they show.
 
     \b
-      clipctl search "sunset over water"
+      clipctl sunset over water              the same as: clipctl search ...
+      clipctl search beach -people on:2019 in:~/Pictures
+      clipctl open @3                        the third of the last list
       clipctl similar ~/Pictures/beach.jpg
       clipctl status --wait
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import BinaryIO
+from contextlib import contextmanager, suppress
 
 import click
 
 from clipd.ctl.answer_wait import MODEL_SECONDS, PING_SECONDS
 from clipd.ctl.client import Client
+from clipd.ctl.failures import DONE, NOTHING
 from clipd.ctl.hit_list import print_hits
-from clipd.ctl.last_list import chosen_photos
+from clipd.ctl.last_list import ListedPhoto, chosen_photos, last_list
 from clipd.ctl.output import (
     draw_line,
     emit,
@@ -26,13 +25,30 @@ from clipd.ctl.output import (
     path_value,
     say,
 )
-from clipd.errors import ClipdError, RequestError
+from clipd.ctl.query_words import query_of, split_options, weighted_phrase
+from clipd.errors import ClipdError, QueryError, RequestError
 from clipd.json_types import JsonObject, JsonValue
-from clipd.pathtext import shown
 
 # The daemon finds no such photo, or can make no picture of it: what it cannot see (its unit
 # hides folders from it) or open, we may.
 UPLOADABLE = (404, 422)
+_STANDARD_INPUT = "-"
+
+
+class SearchCommand(click.Command):
+    """A command whose words may start with a dash: ``cat -people``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Hand click the options, and the words behind two dashes."""
+        takes_value = {
+            name: not parameter.is_flag
+            for parameter in self.params
+            if isinstance(parameter, click.Option)
+            for name in parameter.opts
+        }
+        options, words, is_verbatim = split_options(args, takes_value)
+        ctx.meta["is_verbatim"] = is_verbatim
+        return super().parse_args(ctx, [*options, "--", *words])
 
 
 def _limits(command: click.Command) -> click.Command:
@@ -99,40 +115,56 @@ class WaitingLine:
 
 
 @_limits
-@click.command()
+@click.command(cls=SearchCommand)
 @click.argument("query", nargs=-1, required=True)
-@click.option(
-    "--plus", multiple=True, metavar="TEXT[:W]", help="More of this too, W times as much."
-)
-@click.option("--minus", multiple=True, metavar="TEXT[:W]", help="Less of this.")
+@click.option("--explain", is_flag=True, help="Say how the query was read.")
+@click.option("--anyway", is_flag=True, help="Also what hardly looks like it.")
+@click.option("--page", type=click.IntRange(1, 1000), default=1, metavar="P", help="The Pth page.")
+@click.option("--after", metavar="NEXT", help='The page after the one whose JSON has this "next".')
+@click.option("--plus", multiple=True, metavar="TEXT[:W]", help='As "TEXT"^W in the query.')
+@click.option("--minus", multiple=True, metavar="TEXT[:W]", help='As -"TEXT"^W in the query.')
+@click.pass_context
 def search(
+    ctx: click.Context,
     query: tuple[str, ...],
     plus: tuple[str, ...],
     minus: tuple[str, ...],
+    page: int,
+    after: str | None,
     limit: int | None,
     min_score: float | None,
+    explain: bool,
+    anyway: bool,
     as_json: bool,
     null: bool,
 ) -> int:
-    """Find photos by what they show.
+    """Find photos by what they show, when and where they were taken, and how they are kept.
 
     \b
       clipctl search "sunset over water"
-      clipctl search beach --minus people --plus dog:0.5 -n 5
+      clipctl search beach -people on:2019 in:~/Pictures
+      clipctl search birthday cake type:jpeg sort:date
+      clipctl search like:@3 -snow
       clipctl search -0 cake | xargs -0 cp -t /tmp/cakes
 
-    Prints a score and a path a line, best first, and a third column "offline"
-    where the photo's drive is not there. Ends with 1 when nothing is found.
+    A word with a minus pushes away what it names; key:value narrows; quotes keep words together.
+    "-" reads the query from standard input, and all behind "--" is the query. What there is:
+    docs/queries.md. Also without the word: clipctl sunset over water.
+
+    On a terminal hits are numbered: @3 stands for the third from then on. Elsewhere a score and
+    a path a line, best first, and a third column "offline" where the photo's drive is not there.
+    Ends with 1 when nothing is found.
     """
-    text = " ".join(query)
-    asked: JsonObject = {"query": text}
-    if plus or minus:
-        more = [_weighted(one, 1) for one in plus]
-        less = [_weighted(one, -1) for one in minus]
-        asked = {"terms": [_term(text, 1), *more, *less]}
+    is_input = query == (_STANDARD_INPUT,) and not ctx.meta["is_verbatim"]
+    text = _read_query() if is_input else query_of(query)
+    more = [weighted_phrase(one, 1) for one in plus] + [weighted_phrase(one, -1) for one in minus]
+    asked = _surroundings(" ".join([text, *more]))
+    asked |= {"explain": True} if explain else {}
+    asked |= {"anyway": True} if anyway else {}
+    asked |= {"after": after} if after else {}
     with searching() as client:
-        answer = client.post("/v1/search", asked | _limit_values(limit, min_score))
-    return _print(answer, as_json, null)
+        answer = _page(client, asked | _limit_values(limit, min_score), page)
+    return _print(answer, as_json=as_json, null=null, explain=explain, page=page)
 
 
 @_limits
@@ -145,70 +177,90 @@ def similar(
     as_json: bool,
     null: bool,
 ) -> int:
-    """Find photos that look like a picture, which may lie anywhere.
+    """Find photos that look like a picture, which may lie anywhere; or like several at once.
 
     \b
       clipctl similar @3                        the third of the last list
       clipctl similar ~/Pictures/beach.jpg
       clipctl similar /tmp/download.png -n 5 --json
+      curl https://... | clipctl similar -      a picture from standard input
     """
-    chosen = chosen_photos(pictures)
     limits = _limit_values(limit, min_score)
+    if os.fsencode(_STANDARD_INPUT) in pictures:
+        answer = _uploaded(pictures, limits)
+    else:
+        chosen = chosen_photos(pictures)
+        try:
+            asked: JsonObject = {"terms": [_photo_term(photo) for photo in chosen]}
+            with searching() as client:
+                answer = client.post("/v1/search", asked | limits)
+        except RequestError as error:
+            if error.status not in UPLOADABLE:
+                raise
+            answer = _uploaded([photo.path for photo in chosen], limits)
+    return _print(answer, as_json=as_json, null=null)
+
+
+def _photo_term(photo: ListedPhoto) -> JsonObject:
+    return path_value(photo.path) if photo.photo is None else {"photo": photo.photo}
+
+
+def _uploaded(pictures: Sequence[bytes], limits: JsonObject) -> JsonObject:
+    from clipd.ctl.picture_files import search_by_files
+
+    with searching() as client:
+        return search_by_files(client, pictures, limits)
+
+
+def _read_query() -> str:
+    """Read a query from standard input; its lines are one query."""
+    if sys.stdin is None:
+        return ""
+    text = sys.stdin.buffer.read(1 << 20).decode("utf-8", "surrogateescape")
+    return " ".join(text.split("\n")).strip()
+
+
+def _surroundings(query: str) -> JsonObject:
+    """Return a query with what it depends on: where we are, and the last list."""
+    asked: JsonObject = {"q": query}
+    with suppress(FileNotFoundError):  # the folder that we are in was deleted
+        asked["folder"] = os.getcwd()
+    home = os.environ.get("HOME", "")
+    if os.path.isabs(home):
+        asked["home"] = home
+    if "@" in query:
+        ids = [photo.photo for photo in last_list()]
+        if None not in ids:
+            asked["list"] = [*ids]
+    return asked
+
+
+def _page(client: Client, asked: JsonObject, page: int) -> JsonObject:
+    """Ask for a page by way of those before it."""
+    answer = _ask(client, asked)
+    for _ in range(page - 1):
+        following = answer.get("next")
+        if not following:
+            return answer | {"hits": [], "nothing": "there are no more pages", "next": None}
+        answer = _ask(client, asked | {"after": following})
+    return answer
+
+
+def _ask(client: Client, asked: JsonObject) -> JsonObject:
     try:
-        asked: JsonObject = {"terms": [path_value(photo.path) for photo in chosen]}
-        with searching() as client:
-            answer = client.post("/v1/search", asked | limits)
-    except RequestError as error:
-        if error.status not in UPLOADABLE:
-            raise
-        answer = _upload([photo.path for photo in chosen], limits)
-    return _print(answer, as_json, null)
+        return client.post("/v1/search", asked)
+    except QueryError as error:
+        _point_at(str(asked["q"]), error.span)
+        raise
 
 
-def _upload(paths: Sequence[bytes], limits: JsonObject) -> JsonObject:
-    """Ask with the bytes of the pictures, which clipd cannot open by itself."""
-    with ExitStack() as opened:
-        files = [opened.enter_context(_picture(path)) for path in paths]
-        with searching() as client:
-            if len(files) == 1:
-                return client.upload("/v1/search", files[0], limits)
-            asked: JsonObject = {"terms": [_picture_term(file) for file in files]}
-            return client.post("/v1/search", asked | limits)
+def _point_at(query: str, span: tuple[int, int]) -> None:
+    from clipd.ctl.text_width import terminal_columns
+    from clipd.ctl.underline import underlined
 
-
-def _picture(path: bytes) -> BinaryIO:
-    try:
-        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  the caller closes it
-    except OSError as error:
-        message = f"cannot read {shown(path)}: {error.strerror}"
-        raise RequestError("unreadable", message, 422) from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise RequestError("unreadable", f"{shown(path)} is not a file", 422)
-    return file
-
-
-def _picture_term(file: BinaryIO) -> JsonObject:
-    import base64  # here, because it is rare to look for several pictures of elsewhere
-
-    return {"picture_b64": base64.b64encode(file.read()).decode("ascii")}
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # nobody may ever write to a pipe
-
-
-def _weighted(text: str, sign: int) -> JsonValue:
-    """Read ``TEXT[:W]``; a colon that no number follows belongs to the text."""
-    start, colon, end = text.rpartition(":")
-    try:
-        return _term(start, sign * float(end)) if colon and start else _term(text, sign)
-    except ValueError:
-        return _term(text, sign)
-
-
-def _term(text: str, weight: float) -> JsonValue:
-    return {"text": text, "weight": weight}
+    if sys.stderr is not None and span[1] > span[0]:
+        for line in underlined(query, span, terminal_columns() - 2):
+            print(f"  {line}", file=sys.stderr)
 
 
 def _limit_values(limit: int | None, min_score: float | None) -> JsonObject:
@@ -216,16 +268,31 @@ def _limit_values(limit: int | None, min_score: float | None) -> JsonObject:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _print(answer: JsonObject, as_json: bool, null: bool) -> int:
+def _print(
+    answer: JsonObject, *, as_json: bool, null: bool, explain: bool = False, page: int = 1
+) -> int:
     hits = objects(answer["hits"])
-    if note := answer.get("note"):
-        say(str(note))
+    _remark(answer, explain)
     if as_json:
         emit_json(answer)
     elif null:
         emit(b"".join(path_bytes(hit) + b"\0" for hit in hits))
     elif hits:
         print_hits(hits)
-    else:
-        say(f"nothing found for {answer['query']}; what is indexed: clipctl status")
-    return 0 if hits else 1
+        if answer.get("next") and is_lively(sys.stdout) and is_lively(sys.stderr):
+            say(f"there are more: --page {page + 1}")
+    if not hits and (not answer.get("note") or answer.get("nothing") != answer["note"]):
+        nothing = answer.get("nothing") or f"nothing found for {answer['query']}"
+        hint = "" if answer.get("nothing") else "; what is indexed: clipctl status"
+        say(f"{nothing}{hint}")
+    return DONE if hits else NOTHING
+
+
+def _remark(answer: JsonObject, explain: bool) -> None:
+    if note := answer.get("note"):
+        say(str(note))
+    if explain and (reading := answer.get("reading")):
+        say(str(reading))
+    tips: JsonValue = answer.get("tips")
+    for tip in tips if isinstance(tips, list) else []:
+        say(f"tip: {str(tip).removeprefix('tip: ')}")

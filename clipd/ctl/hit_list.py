@@ -76,8 +76,10 @@ def _listed(hit: JsonObject) -> ListedPhoto:
 
 def _tail(hit: JsonObject) -> tuple[str, str, str]:
     """Return what stands behind the path: date, place, and the rest."""
-    taken, place, others = (hit.get(key) for key in ("taken", "place", "stands_for"))
-    more = [f"+{others}"] if isinstance(others, int) and others > 0 else []
+    taken, place, count = (hit.get(key) for key in ("taken", "place", "stands_for"))
+    if hit.get("taken_from") == "file":
+        taken = None  # when the file was written, which says little of when it was taken
+    more = [f"+{count - 1}"] if isinstance(count, int) and count > 1 else []
     if hit.get("offline"):
         more.append("offline")
     date = str(taken)[:10] if taken else ""

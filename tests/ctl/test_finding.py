@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipd.ctl import client
+from clipd.ctl.last_list import ListedPhoto
 from clipd.errors import RequestError, StoppingError, StorageFullError
 from clipd.photo import Hit
 from clipd.search.query import Query, Term
@@ -149,8 +150,11 @@ def test_what_cannot_be_uploaded_is_refused_in_a_sentence(ctl: Ctl, tmp_path: Pa
         (["search", "x" * 1001], 2, "1,000"),
         (["search", b"caf\xe9"], 2, "not text"),
         (["search", "x", "--plus", ":"], 0, ""),
-        (["search", "x", "--minus", "y:0"], 2, "leave the term out"),
-        (["search", "x", "--minus", "y:nan"], 2, "JSON"),
+        (["search", "x", "--minus", "y:0"], 2, "above 0"),
+        (["search", "x", "--minus", "y:nan"], 0, ""),
+        (["search", "x", "type:jpgg"], 2, "did you mean jpg"),
+        (["search", "x", "--page", "0"], 2, "range"),
+        (["search", "x", "--no-such"], 2, "--no-such"),
     ],
 )
 def test_a_wrong_request_is_told_apart_from_a_wrong_command(
@@ -182,3 +186,124 @@ def test_a_reader_that_has_enough_ends_the_command_quietly(ctl: Ctl, service: Gi
     os.close(reading)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query"),
+    [
+        (["sunset", "over", "water"], "sunset over water"),
+        (["search", "cat", "-people"], "cat -people"),
+        (["-people", "cat"], "-people cat"),
+        (["snow", "in:/photos"], "snow in:/photos"),
+        (["-n", "3", "cat"], "cat"),
+        (["cat", "type:png", "-n3"], "cat type:png"),
+        (["search", "--", "-people", "cat"], "-people cat"),
+        (["--", "status"], "status"),
+        (["search", "beach", "red car"], 'beach "red car"'),
+    ],
+)
+def test_words_are_a_query_with_or_without_the_command(
+    ctl: Ctl, service: GivenService, arguments: list[str], query: str
+) -> None:
+    assert ctl(*arguments).code == 0
+    (asked,) = service.asked
+    assert isinstance(asked, Query)
+    assert asked.text == query
+
+
+@pytest.mark.parametrize("arguments", [["stauts"], ["serach", "cat"], ["erors"], ["simlar", "/a"]])
+def test_a_slip_in_a_command_is_no_search(
+    ctl: Ctl, service: GivenService, arguments: list[str]
+) -> None:
+    said = ctl(*arguments)
+    assert said.code == 2
+    assert f"clipctl search {arguments[0]}" in said.err
+    assert not service.asked
+
+
+def test_a_search_says_where_it_stands(
+    ctl: Ctl, service: GivenService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    ctl.lists(ListedPhoto(b"/a.jpg", 11), ListedPhoto(b"/b.jpg", 12))
+    assert ctl("search", "in:.", "in:~/x", "like:@2", "like:c.jpg").code == 0
+    (asked,) = service.asked
+    assert isinstance(asked, Query)
+    assert asked.terms == (Term(photo=12), Term(path=os.fsencode(tmp_path / "c.jpg")))
+    (condition,) = asked.conditions
+    assert {os.fsencode(tmp_path), b"/home/me/x"} == {
+        getattr(criterion, "folder", None) for criterion in condition.criteria
+    }
+
+
+def test_a_wrong_query_is_underlined_where_it_is_wrong(ctl: Ctl) -> None:
+    said = ctl("search", "cat", "tyep:png")
+    assert said.code == 2
+    assert "  cat tyep:png\n      ^^^^^\nclipctl: " in said.err
+    error = json.loads(ctl("search", "cat", "tyep:png", "--json").out)["error"]
+    assert error["span"] == [4, 9]
+
+
+def test_a_query_and_a_picture_may_come_on_standard_input(ctl: Ctl, service: GivenService) -> None:
+    picture = os.urandom(100_000)
+    for words, data in ((["search", "-"], b"sunset\nin:/photos\n"), (["similar", "-"], picture)):
+        done = subprocess.run(
+            ctl.command(*words), env=ctl.environment(), input=data, check=True, stdout=-1
+        )
+        assert b"sunset.jpg" in done.stdout
+    typed, shown = service.asked
+    assert isinstance(typed, Query)
+    assert typed.text == "sunset in:/photos"
+    assert shown == Query((Term(picture=picture),))
+    for words in (["similar", "-"], ["search", "-"]):
+        ended = subprocess.run(
+            ctl.command(*words), env=ctl.environment(), input=b"", capture_output=True, check=False
+        )
+        assert ended.returncode == 2
+
+
+def test_several_pictures_are_looked_for_at_once(
+    ctl: Ctl, service: GivenService, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(name.encode())
+    assert ctl("similar", str(tmp_path / "one"), str(tmp_path / "two")).code == 0
+    assert service.asked[-1] == Query((Term(picture=b"one"), Term(picture=b"two")))
+
+
+def test_what_the_daemon_remarks_is_said_beside_the_results(
+    ctl: Ctl, service: GivenService
+) -> None:
+    service.remarks = {
+        "reading": 'words "sunset" · in 2019 (3 of 9)',
+        "tips": ("on:2019 would narrow it",),
+        "note": "2 photos still wait",
+    }
+    said = ctl("search", "sunset", "--explain")
+    assert len(said.lines) == 3
+    assert said.err.splitlines() == [
+        "clipctl: 2 photos still wait",
+        'clipctl: words "sunset" · in 2019 (3 of 9)',
+        "clipctl: tip: on:2019 would narrow it",
+    ]
+    assert "in 2019" not in ctl("search", "sunset").err
+
+
+def test_nothing_is_said_in_the_words_of_the_daemon(ctl: Ctl, service: GivenService) -> None:
+    service.hits = ()
+    service.remarks = {"nothing": 'nothing here looks like "x" (the nearest: --anyway)'}
+    said = ctl("search", "x")
+    assert (said.code, said.out) == (1, b"")
+    assert said.err == 'clipctl: nothing here looks like "x" (the nearest: --anyway)\n'
+
+
+def test_anyway_and_after_and_pages_are_asked_for(ctl: Ctl, service: GivenService) -> None:
+    service.remarks = {"following": "MORE"}
+    assert ctl("search", "x", "--anyway", "--explain", "--after", "THAT").code == 0
+    assert ctl("search", "x", "--page", "3", "-n", "1").code == 0
+    asked = [each for each in service.asked if isinstance(each, Query)]
+    assert (asked[0].anyway, asked[0].explain, asked[0].after) == (True, True, "THAT")
+    assert [each.after for each in asked[1:]] == ["", "MORE", "MORE"]
+    service.remarks = {}
+    assert "no more pages" in ctl("search", "x", "--page", "2").err

@@ -14,7 +14,7 @@ def hit(path: str, **more: object) -> JsonObject:
     return {"photo": 1, "path": path, "score": 0.5, "offline": False, **more}  # type: ignore[dict-item]
 
 
-LAKE = hit("/photos/lake.jpg", taken="2019-07-12T14:03:22", place="Como, Italy", stands_for=7)
+LAKE = hit("/photos/lake.jpg", taken="2019-07-12T14:03:22", place="Como, Italy", stands_for=8)
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,11 @@ def test_the_columns_are_aligned_whatever_the_characters() -> None:
     lines = list(terminal_lines(hits, 100))
     assert {width_of(line[: line.index("20")]) for line in lines[:2]} == {28}
     assert lines[2].endswith("offline")
+
+
+def test_the_date_of_a_file_is_no_date_of_its_photo() -> None:
+    saved = hit("/a.jpg", taken="2026-01-02T00:00:00", taken_from="file", stands_for=1)
+    assert next(terminal_lines([saved], 80)) == "1 ██▌   /a.jpg"
 
 
 def test_a_path_below_home_is_short() -> None:

@@ -11,7 +11,7 @@ from clipd.errors import RequestError
 from clipd.search.query import Query, Term
 from tests.ctl.conftest import Ctl
 from tests.ctl.terminal import typed
-from tests.serve.answering import HITS, UGLY, GivenService
+from tests.serve.answering import HITS, GivenService
 
 PHOTOS = [ListedPhoto(b"/p/%d\xff.jpg" % number, number) for number in range(1, 13)]
 
@@ -102,7 +102,7 @@ def test_what_a_search_on_a_terminal_numbered_can_be_named_by_number(
     drawn = typed(ctl, "clipctl search sunset; clipctl similar @2; clipctl rescan @3")
     assert "1 " in drawn
     assert service.asked[1:] == [
-        Query((Term(path=UGLY),)),
+        Query((Term(photo=9),)),
         ("rescan", HITS[2].path),
     ]
 

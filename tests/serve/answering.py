@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from clipd.config.options import ServeConfig
 from clipd.errors import CheckStoppedError, RequestError
@@ -74,6 +75,7 @@ class GivenService(Service):
     states: list[Mapping[str, JsonValue]] = field(default_factory=list)
     asked: list[object] = field(default_factory=list)
     before_search: Callable[[], None] = lambda: None
+    remarks: Mapping[str, Any] = field(default_factory=dict)  # fields of the answer
     needs_model: bool = False
     checks_end: bool = True  # False: they go on until they are stopped
     check: GivenCheck | None = None  # the last that was asked for
@@ -91,7 +93,8 @@ class GivenService(Service):
         low = -1.0 if query.min_score is None else query.min_score
         hits = tuple(hit for hit in self.hits if (hit.score or 0) >= low)[: query.limit]
         reading = explain(query, None, len(self.hits))
-        return Answer(str(query), "pocket", hits, 1.5, reading=reading, matching=len(self.hits))
+        answer = Answer(str(query), "pocket", hits, 1.5, reading=reading, matching=len(self.hits))
+        return replace(answer, **self.remarks)
 
     def status(self) -> Mapping[str, JsonValue]:
         self.asked.append("status")
