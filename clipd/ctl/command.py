@@ -30,6 +30,7 @@ _COMMANDS = {
     "open": "clipd.ctl.desktop:open_photos",
     "show": "clipd.ctl.desktop:show",
     "copy": "clipd.ctl.copying:copy",
+    "info": "clipd.ctl.info:info",
     "status": "clipd.ctl.state:status",
     "errors": "clipd.ctl.state:errors",
     "ping": "clipd.ctl.state:ping",

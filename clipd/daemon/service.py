@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from clipd.daemon.parts import WritePath
+from clipd.daemon.photo_info import PhotoInfo
 from clipd.daemon.status import StatusBoard
 from clipd.errors import RequestError
 from clipd.ingest.forgetter import Forgetter
@@ -38,6 +39,7 @@ class Daemon(Service):
         self._forgetter = forgetter
         self._reader = reader
         self._write_path = write_path
+        self._photo_info = PhotoInfo(reader.records, write_path.roots)
 
     def search_known(self, query: Query) -> Answer | None:
         """See :meth:`clipd.search.search.Search.answer_known`."""
@@ -54,6 +56,14 @@ class Daemon(Service):
     def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[FailureRow]:
         """List the files that are not among the photos, by path, after a path."""
         return self._reader.failures(after, limit, skipped)
+
+    def photo(self, photo: int) -> Mapping[str, JsonValue]:
+        """Tell all about a photo; see :meth:`clipd.daemon.photo_info.PhotoInfo.of_photo`."""
+        return self._photo_info.of_photo(photo)
+
+    def info(self, path: bytes) -> Mapping[str, JsonValue]:
+        """Tell all about a path; see :meth:`clipd.daemon.photo_info.PhotoInfo.at_path`."""
+        return self._photo_info.at_path(path)
 
     def rescan(self, path: bytes | None) -> None:
         """Have a folder, a file or everything compared with the catalog.

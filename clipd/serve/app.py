@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import clipd
-from clipd.errors import ClipdError, StoppingError
+from clipd.errors import ClipdError, RequestError, StoppingError
 from clipd.json_types import JsonObject
 from clipd.search.query import Answer, Query
 from clipd.serve import answers, checks, fields, searches
@@ -66,6 +66,8 @@ class _Api:
             Route("/v1/search", self.search, methods=["GET", "POST"]),
             Route("/v1/status", self.status, methods=["GET"]),
             Route("/v1/errors", self.errors, methods=["GET"]),
+            Route("/v1/photos/{photo:int}", self.photo, methods=["GET"]),
+            Route("/v1/info", self.info, methods=["GET"]),
             Route("/v1/rescan", self.rescan, methods=["POST"]),
             Route("/v1/pause", self.pause, methods=["POST"]),
             Route("/v1/resume", self.resume, methods=["POST"]),
@@ -99,6 +101,18 @@ class _Api:
         limit = fields.integer_of(words.get("limit", 1000), "limit", 1, MAX_PAGE)
         skipped = fields.flag_of(words.get("skipped", False), "skipped")
         return await self._lanes.quick.run(lambda: self._page(after, limit, skipped))
+
+    async def photo(self, request: Request) -> Response:
+        fields.parse_query_string(_address(request), ())
+        photo = int(request.path_params["photo"])
+        return await self._lanes.quick.run(lambda: answers.answered(self._service.photo(photo)))
+
+    async def info(self, request: Request) -> Response:
+        values = fields.parse_query_string(_address(request), ("path", "path_b64"))
+        path = fields.path_of(values, exact=True)
+        if path is None:
+            raise RequestError("bad_request", "say which file is meant: add ?path=/absolute/path")
+        return await self._lanes.quick.run(lambda: answers.answered(self._service.info(path)))
 
     async def rescan(self, request: Request) -> Response:
         values = await self._asked(request, ("path", "path_b64"))

@@ -47,6 +47,12 @@ class Service(Protocol):
     def errors(self, after: bytes, limit: int, skipped: bool) -> Sequence[FailureRow]:
         """List failures by folder and name, with the skipped files or without."""
 
+    def photo(self, photo: int) -> Mapping[str, JsonValue]:
+        """Return all that is known of a photo."""
+
+    def info(self, path: bytes) -> Mapping[str, JsonValue]:
+        """Return all that is known of what lies at a path, or lay there."""
+
     def rescan(self, path: bytes | None) -> None:
         """Have a part of the disk, or all of it, compared with the catalog."""
 

@@ -15,6 +15,7 @@ from clipd.photo import Fingerprint, Ids, Vectors
 from clipd.store.check import Damage, find_damage
 from clipd.store.faults import suspect_mark
 from clipd.store.pace import Pace
+from clipd.store.photo_record import PhotoRecords
 from clipd.store.query_texts import hash_of
 from clipd.store.read_connections import ReadConnections
 from clipd.store.rows import (
@@ -101,6 +102,7 @@ class CatalogReader:
         self.file = file
         self._access = access
         self.connections = ReadConnections(file, access)
+        self.records = PhotoRecords(self.connections)
 
     def close(self) -> None:
         """Close the connections; those in use are closed when their answer is complete."""

@@ -105,6 +105,23 @@ class GivenService(Service):
         wanted = [one for one in self.failures if skipped or one.kind != "skipped"]
         return [one for one in wanted if one.path > after][:limit]
 
+    def photo(self, photo: int) -> Mapping[str, JsonValue]:
+        if photo != INFO["photo"]:
+            raise RequestError("unknown_photo", f"there is no photo {photo}", 404)
+        return INFO
+
+    def info(self, path: bytes) -> Mapping[str, JsonValue]:
+        if path == b"/photos/cut.jpg":
+            fields: JsonValue = {
+                "path": "/photos/cut.jpg",
+                "kind": "corrupt",
+                "reason": "cut short",
+            }
+            return {"photo": None, "failure": fields}
+        if path != b"/photos/sunset.jpg":
+            raise RequestError("not_indexed", f"nothing is known of {os.fsdecode(path)}", 404)
+        return INFO
+
     def rescan(self, path: bytes | None) -> None:
         self.asked.append(("rescan", path))
 
@@ -130,6 +147,50 @@ class GivenService(Service):
             self.check.verdict.set_result(Verdict((found,), passed_over=(away,), photos=3))
         return self.check
 
+
+INFO: Mapping[str, JsonValue] = {
+    "photo": 7,
+    "paths": [
+        {
+            "path": "/photos/sunset.jpg",
+            "size_bytes": 4_100_000,
+            "modified": 1_700_000_000,
+            "offline": False,
+            "gone_since": None,
+        },
+        {
+            "path": "/usb/sunset.jpg",
+            "size_bytes": 4_100_000,
+            "modified": 1_700_000_000,
+            "offline": True,
+            "gone_since": None,
+        },
+    ],
+    "width": 4000,
+    "height": 3000,
+    "format": "JPEG",
+    "content_hash": "00" * 16,
+    "added": 1_700_000_000,
+    "is_read": True,
+    "taken": "2019-07-12T14:03:22",
+    "taken_from": "exif",
+    "utc_offset_min": -150,
+    "camera": "Canon EOS 80D",
+    "lens": "EF50mm f/1.8 STM",
+    "focal_mm": 50.0,
+    "lat": 43.77,
+    "lon": 11.25,
+    "country": "IT",
+    "region": "Tuscany",
+    "city": "Florence",
+    "rating": 4,
+    "caption": "At the\x1b[31m sea",
+    "tags": ["sea", "holiday"],
+    "sharpness": 812.5,
+    "has_exif": True,
+    "models": ["pocket"],
+    "failure": None,
+}
 
 IDLE: Mapping[str, JsonValue] = {
     "pid": os.getpid(),
