@@ -116,12 +116,14 @@ def use_model(name: str, pretrained: str, config_file: Path | None, as_json: boo
 @json_option
 def describe_model(name: str, pretrained: str, config_file: Path | None, as_json: bool) -> None:
     """Describe a model that is here, by default the configured one."""
+    from clipd.cli.measurements import measured_of, sentences
     from clipd.encode import models
 
     paths = Paths.of()
     told = models.info(wanted_model(name, pretrained, config_file), paths.models, paths.cache)
+    measured = measured_of(told.spec, config_file, paths)
     if as_json:
-        emit_json(_info_json(told))
+        emit_json({**_info_json(told), "measured": measured})
         return
     spec = told.spec
     click.echo(f"name          {spec.name}")
@@ -131,6 +133,8 @@ def describe_model(name: str, pretrained: str, config_file: Path | None, as_json
     click.echo(f"picture side  {spec.preprocess.side} pixels")
     click.echo(f"weights       {spec.checkpoint} ({told.size_bytes / 1e6:.0f} MB)")
     click.echo(f"fingerprint   {spec.fingerprint}")
+    for sentence in sentences(measured):
+        click.echo(f"measured      {sentence}")
     for note in told.notes:
         click.echo(f"note          {note}")
 

@@ -128,7 +128,7 @@ def assembled(
         pause = Pause(config.power)
         if is_paused:
             pause.pause()
-        encoder, workers = _start_workers(running, config, paths, stores, inbox)
+        encoder, workers = _start_workers(running, config, paths, stores, inbox, pause)
         world_of = _worlds(config, stored.spec.fingerprint)
         headers = HeaderPass(catalog, states, workers.pool, inbox.post, backlog.put_back)
         intake = Intake(
@@ -244,10 +244,16 @@ def _retire_other_roots(catalog: Catalog, roots: Sequence[Root]) -> None:
 
 
 def _start_workers(
-    running: ExitStack, config: Config, paths: Paths, stores: _Stores, inbox: Inbox
+    running: ExitStack, config: Config, paths: Paths, stores: _Stores, inbox: Inbox, pause: Pause
 ) -> tuple[Encoder, Workers]:
     stored = stores.stored
-    encoder = Encoder(stored.spec, config.encoder, paths.cache, stores.absence)
+    encoder = Encoder(
+        stored.spec,
+        config.encoder,
+        paths.cache,
+        stores.absence,
+        may_try=lambda: not pause.is_on,
+    )
     batches = running.enter_context(Batches(encoder, config.encoder.batch, inbox.post))
     # Closed before the thread of the batches is joined, which may be waiting for its start.
     running.callback(encoder.close, _ENCODER_GRACE_SECONDS)

@@ -19,7 +19,7 @@ from pathlib import Path
 from clipd.encode.model_json import read_json, write_json
 from clipd.encode.pins import insist_on_bytes
 from clipd.errors import ModelError
-from clipd.json_types import JsonValue
+from clipd.json_types import JsonObject, JsonValue
 from clipd.photo import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,34 @@ def home_of(spec: ModelSpec, precision: str, cache: Path) -> Path:
     parts = [_FORMAT, spec.fingerprint, precision, *_versions(), processor()]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
     return cache / "compiled" / key
+
+
+def homes_of(spec: ModelSpec, wanted: str, cache: Path) -> tuple[Path, Path]:
+    """Return the folders of a model: as it is converted first, and with pictures in int8.
+
+    Args:
+        spec: the model.
+        wanted: ``encoder.precision``.
+        cache: the folder for what can be made again.
+
+    Raises:
+        ModelError: as `home_of`.
+    """
+    first = "auto" if wanted == INT8 else wanted
+    return home_of(spec, first, cache), home_of(spec, f"{wanted} with {INT8}", cache)
+
+
+def measured_for(spec: ModelSpec, wanted: str, cache: Path) -> JsonObject:
+    """Return what the choice of a precision rests on; nothing before it was made.
+
+    Raises:
+        ModelError: as `home_of`.
+    """
+    first, refined = homes_of(spec, wanted, cache)
+    refused = read_json(refined / _REFUSAL)
+    said = read_json(refined / _MANIFEST) or read_json(first / _MANIFEST) or {}
+    measured = refused or said.get("measured")
+    return measured if isinstance(measured, dict) else {}
 
 
 def find(home: Path, cache: Path) -> Compiled | None:

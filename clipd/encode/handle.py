@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,13 @@ class Encoder:
     """
 
     def __init__(
-        self, spec: ModelSpec, config: EncoderConfig, cache: Path, absence: str = ""
+        self,
+        spec: ModelSpec,
+        config: EncoderConfig,
+        cache: Path,
+        absence: str = "",
+        *,
+        may_try: Callable[[], bool] = lambda: True,
     ) -> None:
         """Make an encoder; nothing is started yet.
 
@@ -76,12 +82,13 @@ class Encoder:
             config: how it is to run.
             cache: for what can be found out again.
             absence: why there are no weights, as a sentence: every call fails with it.
+            may_try: whether work that nobody waits for may be done now; for any thread.
         """
         self._spec = spec
         self._absence = absence
         self._lanes = (threading.Lock(), threading.Lock())  # held during a call, one each
         order = _first_order(spec, config, cache)
-        self._runtime = Runtime(spec, config, cache)
+        self._runtime = Runtime(spec, config, cache, may_try)
         self._keeper = Keeper(order, self._runtime, _environment(spec, config), config.idle_unload)
 
     @property

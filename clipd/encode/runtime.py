@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from clipd.config.options import EncoderConfig
-from clipd.encode.compiled import INT8, find, forget, forget_oldest, home_of, is_refused
+from clipd.encode.compiled import INT8, find, forget, forget_oldest, homes_of, is_refused
 from clipd.encode.cores import threads_for
 from clipd.encode.gpu import has_gpu_driver
 from clipd.encode.model_json import as_json
@@ -33,7 +33,18 @@ _VERY_NICE = 19  # for what nobody waits for
 class Runtime:
     """Has a model converted for this processor when it is first needed. For the keeper's thread."""
 
-    def __init__(self, spec: ModelSpec, config: EncoderConfig, cache: Path) -> None:
+    def __init__(
+        self, spec: ModelSpec, config: EncoderConfig, cache: Path, may_try: Callable[[], bool]
+    ) -> None:
+        """Convert nothing yet.
+
+        Args:
+            spec: the model.
+            config: how it is to run.
+            cache: for what can be made again.
+            may_try: whether work that nobody waits for may be done now; for any thread.
+        """
+        self._may_try = may_try
         self._spec = spec
         self._config = config
         self._cache = cache
@@ -75,18 +86,17 @@ class Runtime:
         Args:
             is_wanted: as in `order`; broken off, it is tried another time.
         """
-        sample = self._sample.whole() if self._wants_sample else None
+        sample = self._sample.whole() if self._wants_sample and self._may_try() else None
         if sample is None:
             return
-        base = home_of(self._spec, self._base_precision(), self._cache)
-        home = home_of(self._spec, self._refined_name(), self._cache)
+        base, home = self._homes()
         log.info("trying int8 on %d photos", len(sample))
         try:
             forget(home)
             home.mkdir(parents=True)
-            self._convert(home, is_wanted, base, sample)
+            self._convert(home, lambda: is_wanted() and self._may_try(), base, sample)
         except EncoderClosedError:
-            log.info("int8 is tried another time: there is work to do")
+            log.info("int8 is tried another time: there is work to do, or no mains power")
             return
         except (ModelError, OSError) as error:
             log.warning("int8 could not be tried: %s", error)
@@ -106,20 +116,20 @@ class Runtime:
     def _base_precision(self) -> str:
         return "auto" if self._config.precision == INT8 else self._config.precision
 
-    def _refined_name(self) -> str:
-        return f"{self._config.precision} with int8"
+    def _homes(self) -> tuple[Path, Path]:
+        return homes_of(self._spec, self._config.precision, self._cache)
 
     def _refined(self) -> Path | None:
         """Return where the model lies in int8, if that was found good enough."""
         if self._config.precision not in ("auto", INT8):
             return None
-        home = home_of(self._spec, self._refined_name(), self._cache)
+        _, home = self._homes()
         is_there = find(home, self._cache) is not None
         self._wants_sample = not is_there and not is_refused(home)
         return home if is_there else None
 
     def _converted(self, is_wanted: Callable[[], bool], say: Callable[[str], None]) -> Path:
-        home = home_of(self._spec, self._base_precision(), self._cache)
+        home, _ = self._homes()
         if find(home, self._cache) is not None:
             return home
         sentence = f"preparing {self._spec.name} for this processor"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -205,6 +206,28 @@ def test_int8_is_tried_on_photos_at_idle_and_used_from_then_on(
     assert isinstance(figures, dict)
     assert set(figures) == {"gain", "cosine", "hits"}
     assert float((before * after).sum(axis=1).min()) > 0.98
+
+
+def test_int8_is_not_tried_while_work_has_to_wait(spec: ModelSpec, tmp_path: Path) -> None:
+    side = spec.preprocess.side
+    pixels = np.random.default_rng(4).integers(0, 256, (SIZE, side, side, 3), np.uint8)
+    power = threading.Event()  # of the mains
+    exact = replace(CONFIG, precision="int8", idle_unload=0.1)
+    with Encoder(spec, exact, tmp_path, may_try=power.is_set) as encoder:
+        for start in range(0, SIZE, 4):
+            encoder.encode_images(pixels[start : start + 4])
+        wait_for(lambda: encoder.status().state == "asleep")
+        encoder.encode_texts(["a cat"])  # starts a keeper, which joins the one before
+        assert len(list(tmp_path.glob("compiled/*"))) == 1
+
+        power.set()
+        wait_for(is_converting)
+        power.clear()  # in the middle of it
+        wait_for(lambda: not is_converting())
+        encoder.encode_texts(["a cat"])
+
+    assert not list(tmp_path.glob("compiled/*/refused.json"))
+    assert len(list(tmp_path.glob("compiled/*/compiled.json"))) == 1
 
 
 def is_converting() -> bool:
