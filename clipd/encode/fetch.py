@@ -18,6 +18,7 @@ from clipd.encode.download import (
     UnreachableError,
     download,
 )
+from clipd.encode.inspector import OFFLINE, Inspector
 from clipd.encode.model_json import (
     as_json,
     fingerprinted,
@@ -27,7 +28,7 @@ from clipd.encode.model_json import (
 from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, resolve, slug
 from clipd.encode.pins import Pin, first_pin, known_pin
 from clipd.encode.presets import IN_THE_BOX, is_in_the_box
-from clipd.encode.registry import OFFLINE, Architecture, ask, environment_of, load_offers, sided
+from clipd.encode.registry import Architecture, environment_of, load_offers, sided
 from clipd.errors import FetchError, HubError, ModelError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
@@ -182,8 +183,10 @@ def _settle(plan: _FetchPlan, file: Path, fetched: Fetched, cache: Path) -> Mode
     )
     spec = fingerprinted(spec, plan.architecture.config, fetched.sha256)
     if plan.architecture.tokenizer:
-        ask({"op": "tokenizer", "spec": as_json(spec)}, cache, environment_of(spec))
-    ask({"op": "check", "spec": as_json(spec)}, cache, {**OFFLINE, **environment_of(spec)})
+        with Inspector(cache, environment=environment_of(spec)) as fetching:
+            fetching.ask({"op": "tokenizer", "spec": as_json(spec)})
+    with Inspector(cache, spec.checkpoint, {**OFFLINE, **environment_of(spec)}) as checking:
+        checking.ask({"op": "check", "spec": as_json(spec)})
     about: dict[str, JsonValue] = {
         "file": file.name,
         "size_bytes": fetched.size_bytes,

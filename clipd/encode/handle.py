@@ -16,9 +16,10 @@ import numpy as np
 from clipd.config.options import EncoderConfig
 from clipd.encode.cores import threads_for
 from clipd.encode.encoder_child import EncoderChild, Patience
+from clipd.encode.inspector import OFFLINE
 from clipd.encode.keeper import EncoderState, Keeper
 from clipd.encode.model_json import as_json
-from clipd.encode.registry import OFFLINE, environment_of
+from clipd.encode.registry import environment_of
 from clipd.encode.runtime import Runtime
 from clipd.errors import (
     ChildError,

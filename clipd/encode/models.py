@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipd.config.options import ModelConfig
+from clipd.encode.checkpoint import describe_checkpoint, described, unreadable
 from clipd.encode.model_json import (
-    as_json,
     fingerprinted,
     from_json,
     read_json,
-    remember,
     sha256_of,
 )
 from clipd.encode.pins import insist_on_bytes, known_pin
@@ -25,7 +22,7 @@ from clipd.encode.presets import (
     is_in_the_box,
     preset_named,
 )
-from clipd.encode.registry import Architecture, Offer, Offers, ask, load_offers
+from clipd.encode.registry import Architecture, Offer, Offers, load_offers
 from clipd.errors import ModelError, ModelMissingError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
@@ -69,7 +66,8 @@ def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
         ModelError: what is there cannot be read.
     """
     if config.checkpoint is not None:
-        return _local(config, config.checkpoint.expanduser().absolute(), cache)
+        file = config.checkpoint.expanduser().absolute()
+        return describe_checkpoint(file, config, _meant(config), cache)
     if is_in_the_box(config.name):
         return _in_the_box(folder)
     found = installed(config, folder, cache)
@@ -232,67 +230,8 @@ def _in_the_box(folder: Path) -> ModelSpec:
     except OSError as error:
         raise ModelError(f"cannot put the model in the box into {folder}: {error}") from error
     preprocess = Preprocess(side=architecture.side, mean=MEAN, std=STD)
-    return _described(IN_THE_BOX, architecture, "", file, preprocess)
-
-
-def _local(config: ModelConfig, checkpoint: Path, cache: Path) -> ModelSpec:
-    """Describe a checkpoint of the user's; loaded once to see that it is what it should be."""
+    spec = described(IN_THE_BOX, architecture, "", file, preprocess)
     try:
-        is_there, stat = checkpoint.is_file(), checkpoint.stat()
-    except FileNotFoundError:
-        is_there = False
+        return fingerprinted(spec, architecture.config, sha256_of(file))
     except OSError as error:
-        raise ModelMissingError(
-            f"model.checkpoint is {checkpoint}, which cannot be read: {error.strerror}"
-        ) from error
-    if not is_there:
-        raise ModelMissingError(
-            f"model.checkpoint is {checkpoint}, but there is no such file: put it there, or use "
-            f"the model in the box: clipd model use {IN_THE_BOX}"
-        )
-    identity = [str(checkpoint), stat.st_size, stat.st_mtime_ns, stat.st_ino]
-    beside = read_json(checkpoint.with_suffix(".json"))
-    key = json.dumps([identity, config.name, config.pretrained, beside], sort_keys=True)
-    file = cache / "checkpoints" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
-    if known := read_json(file):
-        return from_json(known)
-    if beside and "vision_cfg" in beside:
-        name = checkpoint.stem
-        spec = _described(config.name, Architecture.of(name, beside), "", checkpoint)
-    else:
-        spec = _of_known_architecture(config, checkpoint, load_offers(cache))
-    ask({"op": "check", "spec": as_json(spec)}, cache)
-    remember(file, as_json(spec))
-    return spec
-
-
-def _of_known_architecture(config: ModelConfig, checkpoint: Path, offers: Offers) -> ModelSpec:
-    name, pretrained = _meant(config)
-    offer = offers.get(name, pretrained)
-    if offer is None:
-        return _described(config.name, offers.architecture(name), "", checkpoint)
-    architecture = offers.architecture(offer.architecture)
-    preprocess = offers.preprocess(offer)
-    return _described(config.name, architecture, offer.pretrained, checkpoint, preprocess)
-
-
-def _described(
-    name: str,
-    architecture: Architecture,
-    pretrained: str,
-    checkpoint: Path,
-    preprocess: Preprocess | None = None,
-) -> ModelSpec:
-    spec = ModelSpec(
-        name=name,
-        architecture=architecture.name,
-        pretrained=pretrained,
-        checkpoint=str(checkpoint),
-        dim=architecture.dim,
-        preprocess=preprocess or Preprocess(side=architecture.side),
-        fingerprint="",
-    )
-    try:
-        return fingerprinted(spec, architecture.config, sha256_of(checkpoint))
-    except OSError as error:
-        raise ModelError(f"cannot read the weights {checkpoint}: {error.strerror}") from error
+        raise unreadable(file, error) from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from clipd.encode.inspector import Inspector
 from clipd.encode.model_json import (
     number,
     preprocess_from,
@@ -15,19 +17,10 @@ from clipd.encode.model_json import (
     tokenizer_folder,
 )
 from clipd.encode.presets import PRESETS, QUICK
-from clipd.errors import ChildError, ModelError, WrongModelError
+from clipd.errors import ModelError, WrongModelError
 from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
-from clipd.process.child import Child
 from clipd.suggest import nearest
-
-# The libraries that a child loads could fetch on their own; only `fetch` lets them.
-OFFLINE = {
-    **{"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"},
-    "HF_TOKEN_PATH": "/dev/null",  # the user's own is closed to a sealed child, which would stop
-}
-
-_ANSWER_SECONDS = 600.0  # importing torch from a slow, cold disk can take minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +129,12 @@ class Offers:
         return sided(offer.preprocess, self.architecture(offer.architecture))
 
 
-def load_offers(cache: Path) -> Offers:
+def load_offers(cache: Path, inspector: Inspector | None = None) -> Offers:
     """Return what the installed open_clip offers, from the cache or from a child that asks it.
+
+    Args:
+        cache: for what can be found out again.
+        inspector: the child to ask; None for one of its own.
 
     Raises:
         ModelError: the child failed, as when torch does not import.
@@ -145,42 +142,13 @@ def load_offers(cache: Path) -> Offers:
     file = cache / f"open_clip-{version('open_clip_torch')}.json"
     data = read_json(file)
     if data is None:
-        data = ask({"op": "offers"}, cache)
+        with nullcontext(inspector) if inspector else Inspector(cache) as asked:
+            data = asked.ask({"op": "offers"})
         remember(file, data)
     try:
         return _parse(data)
     except (AssertionError, KeyError) as error:
         raise ModelError(f"the list of models cannot be read: remove {file}") from error
-
-
-def ask(
-    question: Mapping[str, JsonValue], cache: Path, environment: Mapping[str, str] = OFFLINE
-) -> dict[str, JsonValue]:
-    """Ask a child that may import open_clip; return its answer.
-
-    Args:
-        question: as `inspect_worker` understands it.
-        cache: a folder that may be written to.
-        environment: of the child, over ours.
-
-    Raises:
-        WrongModelError: it loaded a model to check it, and says what is wrong with it.
-        ModelError: it said why not, died, or took too long.
-    """
-    with Child("clipd.encode.inspect_worker", environment=environment) as child:
-        channel = child.lanes[0]
-        channel.set_timeout(_ANSWER_SECONDS)
-        try:
-            channel.send({**question, "cache": str(cache)})
-            answer = channel.receive(0)
-        except (ChildError, TimeoutError) as error:
-            child.kill()
-            raise ModelError(f"the process that reads models failed: {error}") from error
-    if answer is None:
-        raise ModelError("the process that reads models died; its last words are above")
-    if isinstance(text := answer.header.get("error"), str):
-        raise WrongModelError(text) if question["op"] == "check" else ModelError(text)
-    return answer.header
 
 
 def environment_of(spec: ModelSpec) -> dict[str, str]:

@@ -14,8 +14,9 @@ from clipd.config.options import EncoderConfig
 from clipd.encode.compiled import INT8, find, forget, forget_oldest, homes_of, is_refused
 from clipd.encode.cores import threads_for
 from clipd.encode.gpu import has_gpu_driver
+from clipd.encode.inspector import OFFLINE
 from clipd.encode.model_json import as_json
-from clipd.encode.registry import OFFLINE, environment_of
+from clipd.encode.registry import environment_of
 from clipd.encode.sample import Sample
 from clipd.errors import ChildError, EncoderClosedError, ModelError
 from clipd.json_types import JsonObject
