@@ -26,7 +26,7 @@ from clipd.encode.model_json import (
     write_json,
 )
 from clipd.encode.models import DESCRIPTION, HUB, choose, installed, is_on_hub, resolve, slug
-from clipd.encode.pins import Pin, first_pin, known_pin
+from clipd.encode.pins import Pin, first_pin, known_pin, trust_bytes
 from clipd.encode.presets import IN_THE_BOX, is_in_the_box
 from clipd.encode.registry import Architecture, environment_of, load_offers, sided
 from clipd.errors import FetchError, HubError, ModelError
@@ -187,6 +187,7 @@ def _settle(plan: _FetchPlan, file: Path, fetched: Fetched, cache: Path) -> Mode
             fetching.ask({"op": "tokenizer", "spec": as_json(spec)})
     with Inspector(cache, spec.checkpoint, {**OFFLINE, **environment_of(spec)}) as checking:
         checking.ask({"op": "check", "spec": as_json(spec)})
+    trust_bytes(file, fetched.sha256, cache)  # hashed a moment ago
     about: dict[str, JsonValue] = {
         "file": file.name,
         "size_bytes": fetched.size_bytes,

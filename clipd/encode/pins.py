@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +77,7 @@ def insist_on_bytes(weights: Path, sha256: str, cache: Path) -> None:
         ModelMissingError: they are other bytes, or cannot be read.
     """
     try:
-        stat = weights.stat()
-        identity = [str(weights), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        key = hashlib.sha256(json.dumps([identity, sha256]).encode()).hexdigest()[:24]
-        note = cache / "verified" / f"{key}.json"
-        if read_json(note) is not None:
+        if read_json(_note(weights, sha256, cache)) is not None:
             return
         is_right = sha256_of(weights) == sha256
     except OSError as error:
@@ -90,4 +87,17 @@ def insist_on_bytes(weights: Path, sha256: str, cache: Path) -> None:
             f"the weights {weights} are damaged, or not those that belong here (their SHA-256 is "
             "not the right one): fetch them again with `clipd model fetch`"
         )
-    remember(note, {"file": str(weights), "sha256": sha256})
+    trust_bytes(weights, sha256, cache)
+
+
+def trust_bytes(weights: Path, sha256: str, cache: Path) -> None:
+    """Note that weights have this hash, so that `insist_on_bytes` need not read them."""
+    with suppress(OSError):  # gone again: whoever needs them will say so
+        remember(_note(weights, sha256, cache), {"file": str(weights), "sha256": sha256})
+
+
+def _note(weights: Path, sha256: str, cache: Path) -> Path:
+    stat = weights.stat()
+    identity = [str(weights), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    key = hashlib.sha256(json.dumps([identity, sha256]).encode()).hexdigest()[:24]
+    return cache / "verified" / f"{key}.json"

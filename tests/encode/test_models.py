@@ -143,6 +143,8 @@ def test_a_fetched_model_is_found_again_and_damage_to_it_is_noticed(
     size = small.checkpoint.stat().st_size
     assert seen[-1] == (size, size)
     assert fetched.dim == spec.dim
+    # Hashed as it came: the first start need not read it once more.
+    assert any(fetched.checkpoint in note.read_text() for note in (cache / "verified").iterdir())
     hub.files.clear()
     assert resolve(config, tmp_path, cache) == fetch(config, tmp_path, cache, ignore) == fetched
     assert info(config, tmp_path, cache).size_bytes == size
