@@ -161,6 +161,16 @@ class Headers:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A file made small for people to look at."""
+
+    fingerprint: Fingerprint
+    width: int  # pixels
+    height: int
+    jpeg: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A file that could not be made into pixels, and why."""
 

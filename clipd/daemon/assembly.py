@@ -18,6 +18,7 @@ from clipd.daemon.parts import Children, WritePath
 from clipd.daemon.service import Daemon
 from clipd.daemon.status import StatusBoard
 from clipd.decode.pool import DecoderPool
+from clipd.decode.thumbnail_cache import ThumbnailCache
 from clipd.decode.world import codec_versions, refusal_world
 from clipd.encode.handle import Encoder
 from clipd.errors import StoreUnavailableError
@@ -38,6 +39,7 @@ from clipd.ingest.verifier import Verifier
 from clipd.photo import FailureKind
 from clipd.search.query_vectors import QueryVectors
 from clipd.search.search import Search
+from clipd.search.thumbnails import Thumbnails
 from clipd.serve.lanes import request_lanes
 from clipd.serve.limits import Limits
 from clipd.serve.server import serving_on
@@ -56,6 +58,7 @@ from clipd.watch.scan import folder_steps
 from clipd.watch.watcher import watching
 
 _log = logging.getLogger(__name__)
+_THUMBNAIL_BYTES = 1 << 30  # on disk
 _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
 
 
@@ -173,7 +176,10 @@ def assembled(
         verifier = Verifier(store, library, line)
         forgetter = Forgetter(catalog, inbox, stored.spec.fingerprint)
         limits = Limits(config.serve)
-        daemon = Daemon(search, board, verifier, forgetter, reader, write_path)
+        thumbnails = Thumbnails(
+            reader, states, _start_thumbnails(running, config, stored), _thumbnail_cache(paths)
+        )
+        daemon = Daemon(search, thumbnails, board, verifier, forgetter, reader, write_path)
         running.enter_context(serving_on(sock, daemon, limits, lanes))
         # Ended first, since the server waits for the answers that it is still giving.
         running.callback(verifier.close)
@@ -265,6 +271,17 @@ def _start_workers(
         DecoderPool(config.decoder, stored.spec.preprocess, claims.is_known, claims.report)
     )
     return encoder, Workers(pool, batches, claims)
+
+
+def _start_thumbnails(running: ExitStack, config: Config, stored: StoreView) -> DecoderPool:
+    """Make a decoder for thumbnails alone: it starts with the first, and ends soon after them."""
+    limits = replace(config.decoder, processes=1)
+    pool = DecoderPool(limits, stored.spec.preprocess, lambda _: False, lambda job, outcome: None)
+    return running.enter_context(pool)
+
+
+def _thumbnail_cache(paths: Paths) -> ThumbnailCache:
+    return ThumbnailCache(paths.cache / "thumbnails", _THUMBNAIL_BYTES)
 
 
 def _has_vector(stored: StoreView, content_hash: bytes) -> bool:

@@ -14,6 +14,7 @@ from clipd.ingest.verifier import Check, Verifier
 from clipd.json_types import JsonValue
 from clipd.search.query import Answer, Query
 from clipd.search.search import Search
+from clipd.search.thumbnails import Thumbnails
 from clipd.serve.protocol import Service
 from clipd.store.other_models import Forgotten
 from clipd.store.reader import CatalogReader
@@ -27,6 +28,7 @@ class Daemon(Service):
     def __init__(
         self,
         search: Search,
+        thumbnails: Thumbnails,
         board: StatusBoard,
         verifier: Verifier,
         forgetter: Forgetter,
@@ -34,6 +36,7 @@ class Daemon(Service):
         write_path: WritePath,
     ) -> None:
         self._search = search
+        self._thumbnails = thumbnails
         self._board = board
         self._verifier = verifier
         self._forgetter = forgetter
@@ -48,6 +51,10 @@ class Daemon(Service):
     def search(self, query: Query) -> Answer:
         """Find photos; see :meth:`clipd.search.search.Search.answer`."""
         return self._search.answer(query)
+
+    def thumbnail(self, photo: int, side: int) -> bytes:
+        """Make a photo small; see :meth:`clipd.search.thumbnails.Thumbnails.draw`."""
+        return self._thumbnails.draw(photo, side)
 
     def status(self) -> Mapping[str, JsonValue]:
         """Return the state of the daemon; see :meth:`clipd.daemon.status.StatusBoard.status`."""

@@ -13,13 +13,21 @@ from clipd.decode.opening import OpenPhoto, look_at
 from clipd.decode.reading import HangingRoots, Outcome, Reading
 from clipd.decode.settings import Settings
 from clipd.errors import PictureError
-from clipd.photo import Decoded, Headers, Refused
+from clipd.photo import Decoded, Drawn, Headers, Refused
 from clipd.process.seals import Seals
 
 _MOST_SERVED: Final = 1000  # then a fresh child: what a codec leaks does not add up
 
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """An order for a thumbnail; ``side``: pixels of its longer side."""
+
+    side: int
+
+
 # Whether the picture of a content hash is needed; None: only the headers of a file are.
-Wanted = Callable[[bytes], bool] | None
+Wanted = Callable[[bytes], bool] | Draw | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,7 @@ class RetryingDecoder:
 
     def _tried_twice(
         self, photo: OpenPhoto, wanted: Wanted, reading: Reading | None
-    ) -> Decoded | Headers:
+    ) -> Decoded | Headers | Drawn:
         try:
             return self._try(photo, wanted)
         except PictureError as error:
@@ -158,11 +166,13 @@ class RetryingDecoder:
         self.rest()
         return is_used
 
-    def _try(self, photo: OpenPhoto, wanted: Wanted) -> Decoded | Headers:
+    def _try(self, photo: OpenPhoto, wanted: Wanted) -> Decoded | Headers | Drawn:
         decoder = self._ready_decoder(needs_raw=photo.format == "RAW")
         try:
             if wanted is None:
                 return decoder.read_headers(photo)
+            if isinstance(wanted, Draw):
+                return decoder.draw(photo, wanted.side)
             return decoder.decode(photo, wanted)
         finally:
             if decoder.has_ended:

@@ -3,7 +3,8 @@
 Started as ``python -m clipd.decode.decode_worker FD SETTINGS``. For every file:
 clipd sends its format and the open file, and the XMP file beside it where there is one. The answer
 is the hash of the bytes; clipd says whether it wants the picture; the answer is the picture with
-its metadata, or why there is none. Where only headers are wanted, the answer is the metadata.
+its metadata, or why there is none. Where only headers are wanted, the answer is the metadata; where
+a thumbnail is, it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from clipd.decode.reasons import picture_error
 from clipd.decode.sandbox import allow_seconds, seal_decoder
 from clipd.decode.settings import Settings
 from clipd.decode.sidecar import MOST_SIDECAR_BYTES
+from clipd.decode.thumbnail import draw_thumbnail
 from clipd.errors import ChildError
 from clipd.json_types import JsonObject
 from clipd.photo import Meta
@@ -67,7 +69,9 @@ def _serve(channel: Channel, settings: Settings) -> None:
         with open(job.fds[0], "rb", buffering=_READ_BUFFER_BYTES) as file:
             allow_seconds(settings.cpu_seconds)
             photo = _Photo(file, str(job.header["format"]), _sidecar(job.fds[1:]))
-            if job.header["headers_only"]:
+            if job.header["side"]:
+                _draw(channel, photo, int(str(job.header["side"])), settings)
+            elif job.header["headers_only"]:
                 _tell_headers(channel, photo, settings)
             else:
                 _answer(channel, photo, settings)
@@ -101,6 +105,16 @@ def _tell_headers(channel: Channel, photo: _Photo, settings: Settings) -> None:
     channel.send({"meta": meta_json(meta)})
 
 
+def _draw(channel: Channel, photo: _Photo, side: int, settings: Settings) -> None:
+    try:
+        photo.file.seek(0)
+        drawn = draw_thumbnail(photo.file, photo.format, side, settings.max_pixels)
+    except Exception as error:  # as in _answer
+        _refuse(channel, error, photo.format)
+    else:
+        channel.send({"width": drawn.width, "height": drawn.height}, drawn.jpeg)
+
+
 def _answer(channel: Channel, photo: _Photo, settings: Settings) -> None:
     file, format_ = photo.file, photo.format
     try:
@@ -112,10 +126,14 @@ def _answer(channel: Channel, photo: _Photo, settings: Settings) -> None:
     except ChildError:
         raise
     except Exception as error:  # per photo: anything a broken file makes a library raise
-        problem = picture_error(error, format_)
-        channel.send({"kind": problem.kind, "reason": str(problem)})
+        _refuse(channel, error, format_)
     else:
         channel.send(_header(picture), picture.pixels)
+
+
+def _refuse(channel: Channel, error: Exception, format_: str) -> None:
+    problem = picture_error(error, format_)
+    channel.send({"kind": problem.kind, "reason": str(problem)})
 
 
 def _hash(file: BinaryIO) -> str:

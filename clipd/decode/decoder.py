@@ -18,7 +18,7 @@ from clipd.decode.sandbox import MOST_THREADS
 from clipd.decode.settings import Settings
 from clipd.errors import ChildError, PictureError, ShortageError
 from clipd.json_types import JsonObject, JsonValue
-from clipd.photo import Decoded, FailureKind, Fingerprint, Headers, Meta
+from clipd.photo import Decoded, Drawn, FailureKind, Fingerprint, Headers, Meta
 from clipd.process.channel import Channel, Message
 from clipd.process.child import Child
 from clipd.process.seals import Seals
@@ -32,6 +32,8 @@ _SLOWEST_BYTES_PER_SECOND: Final = 4 << 20
 _NICE: Final = 10
 # For one that was killed some time ago: a stop has ten seconds in all, and waits for it last.
 _ABORTED_SECONDS: Final = 1.0
+_MOST_DRAWN_BYTES: Final = 8 << 20
+_JPEG_START: Final = b"\xff\xd8\xff"
 _HASH_HEX: Final = re.compile(r"[0-9a-f]{32}")
 _ENVIRONMENT: Final = {
     # One arena: every thread of a codec would reserve 64 MiB more of the bounded address space.
@@ -108,6 +110,21 @@ class Decoder:
             _send(lane, photo, headers_only=True)
             meta = checked_meta(self._receive(lane, 0).header.get("meta"))
             return Headers(photo.fingerprint, meta, _beside(photo))
+
+    def draw(self, photo: OpenPhoto, side: int) -> Drawn:
+        """Make a thumbnail of one open file; see `decode` for the errors.
+
+        Args:
+            side: pixels of its longer side.
+        """
+        with self._serving(photo):
+            lane = self._child.lanes[0]
+            _send(lane, photo, side=side)
+            answer = self._receive(lane, _MOST_DRAWN_BYTES)
+            width, height = _edge(answer.header.get("width")), _edge(answer.header.get("height"))
+            if max(width, height) > side or not answer.body.startswith(_JPEG_START):
+                raise ChildError("a decoder sent a thumbnail that is none")
+            return Drawn(photo.fingerprint, width, height, bytes(answer.body))
 
     @contextmanager
     def _serving(self, photo: OpenPhoto) -> Iterator[None]:
@@ -186,7 +203,7 @@ class Decoder:
         return Seals.from_json(hello.header)
 
     def _ask(self, lane: Channel, photo: OpenPhoto, wanted: Callable[[bytes], bool]) -> Decoded:
-        _send(lane, photo, headers_only=False)
+        _send(lane, photo)
         content_hash = _hash(self._receive(lane, 0).header)
         is_wanted = wanted(content_hash)
         lane.send({"wanted": is_wanted})
@@ -239,9 +256,9 @@ class Decoder:
         return PictureError("crash", f"the decoder ended with status {status}")
 
 
-def _send(lane: Channel, photo: OpenPhoto, *, headers_only: bool) -> None:
+def _send(lane: Channel, photo: OpenPhoto, *, headers_only: bool = False, side: int = 0) -> None:
     fds = [photo.fd] if photo.sidecar is None else [photo.fd, photo.sidecar.fd]
-    lane.send({"format": photo.format, "headers_only": headers_only}, fds=fds)
+    lane.send({"format": photo.format, "headers_only": headers_only, "side": side}, fds=fds)
 
 
 def _beside(photo: OpenPhoto) -> Fingerprint | None:

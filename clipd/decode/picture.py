@@ -69,30 +69,30 @@ def read_picture(
         PictureError: over the limit, or the format cannot be read here.
         Exception: whatever Pillow raises on broken files; see `clipd.decode.reasons`.
     """
-    with _checked(file, format_, max_pixels) as image:
+    with checked(file, format_, max_pixels) as image:
         size = image.size
         meta = meta_of(image, file, sidecar)
         drafted = draft(image, target)
         if format_ == "JPEG":
             expect_whole(image, file)
         image.load()
-        turned = _orientation(image) or turned  # after load(): a TIFF is turned while it loads
+        turned = orientation(image) or turned  # after load(): a TIFF is turned while it loads
         width, height = reversed(size) if is_on_its_side(turned) else size
-        upright = _upright(to_rgb(image), turned)
+        whole = upright(to_rgb(image), turned)
         box = drafted.box(turned) if drafted else None
-        pixels = to_square(upright, target, (width, height), box).tobytes()
-        meta = replace(meta, sharpness=sharpness_of(upright))
+        pixels = to_square(whole, target, (width, height), box).tobytes()
+        meta = replace(meta, sharpness=sharpness_of(whole))
     return Picture(width, height, format_, meta, pixels)
 
 
 def read_headers(file: BinaryIO, format_: str, sidecar: bytes, max_pixels: int) -> Meta:
     """Read what a file says of itself, without decoding it; see `read_picture`."""
-    with _checked(file, format_, max_pixels) as image:
+    with checked(file, format_, max_pixels) as image:
         return meta_of(image, file, sidecar)
 
 
 @contextlib.contextmanager
-def _checked(file: BinaryIO, format_: str, max_pixels: int) -> Iterator[Image.Image]:
+def checked(file: BinaryIO, format_: str, max_pixels: int) -> Iterator[Image.Image]:
     """Open a picture that can be read here and is not too large."""
     if format_ == "HEIF" and not has_heif():
         raise PictureError("unsupported", "HEIF pictures need the package pillow-heif")
@@ -157,12 +157,13 @@ def _little(octets: bytes) -> int:
     return int.from_bytes(octets, "little")
 
 
-def _upright(image: Image.Image, turned: int) -> Image.Image:
+def upright(image: Image.Image, turned: int) -> Image.Image:
+    """Turn a picture by its EXIF orientation, 1 to 8."""
     method = _UPRIGHT.get(turned)
     return image if method is None else image.transpose(method)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 0 when the file has none that makes sense."""
     # Damaged metadata raise all kinds of errors, and are no reason to refuse the picture.
     with contextlib.suppress(Exception):

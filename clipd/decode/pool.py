@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from clipd.config.options import DecoderConfig
-from clipd.decode.attempts import RetryingDecoder, Source, Wanted
+from clipd.decode.attempts import Draw, RetryingDecoder, Source, Wanted
 from clipd.decode.reading import HangingRoots, Outcome
 from clipd.decode.settings import Settings, Target
 from clipd.errors import ChildError, ClipdError, ShortageError
-from clipd.photo import Decoded, Headers, Preprocess, Refused
+from clipd.photo import Decoded, Drawn, Headers, Preprocess, Refused
 from clipd.process.seals import Seals
 
 _MOST_PROCESSES: Final = 8  # beyond, the encoder is the narrow place
@@ -120,7 +120,7 @@ class DecoderPool:
         report = self._report
 
         def answered(outcome: Outcome) -> None:
-            assert not isinstance(outcome, Headers)
+            assert isinstance(outcome, Decoded | Refused)
             report(job, outcome)
 
         self._put(_Task(source, self._is_unknown, answered, _forget))
@@ -139,7 +139,7 @@ class DecoderPool:
         """
 
         def answered(outcome: Outcome) -> None:
-            assert not isinstance(outcome, Decoded)
+            assert isinstance(outcome, Headers | Refused)
             report(outcome)
 
         self._put(_Task(Source(path, root=root), None, answered, _forget))
@@ -155,13 +155,27 @@ class DecoderPool:
             ChildError: the pool is closed, or no decoder can be started.
             ShortageError: the machine has no descriptor, thread or memory left for the moment.
         """
-        future: Future[Outcome] = Future()
         where = Source(fd=source) if isinstance(source, int) else Source(source, follow=True)
-        task = _Task(where, _always, future.set_result, future.set_exception, is_query=True)
-        self._put(task, first=True)
-        outcome = future.result()
-        assert not isinstance(outcome, Headers)
+        outcome = self._done_now(where, _always)
+        assert isinstance(outcome, Decoded | Refused)
         return outcome
+
+    def draw_now(self, path: bytes, root: int, side: int) -> Drawn | Refused:
+        """Make a thumbnail ahead of the queue; wait for it. See `decode_now` for the errors.
+
+        Args:
+            root: that the file lies in.
+            side: pixels of the longer side of the thumbnail.
+        """
+        outcome = self._done_now(Source(path, root=root), Draw(side))
+        assert isinstance(outcome, Drawn | Refused)
+        return outcome
+
+    def _done_now(self, source: Source, wanted: Wanted) -> Outcome:
+        future: Future[Outcome] = Future()
+        task = _Task(source, wanted, future.set_result, future.set_exception, is_query=True)
+        self._put(task, first=True)
+        return future.result()
 
     def seals(self) -> Seals | None:
         """Return what seals the decoders, as the last to start said; None before the first."""

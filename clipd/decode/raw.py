@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from rawpy import ImageSizes
 
 # LibRaw's `flip` -> EXIF orientation.
-_TURNED: Final = {0: 1, 3: 3, 5: 8, 6: 6}
+TURNED: Final = {0: 1, 3: 3, 5: 8, 6: 6}
 
 
 def read_raw(file: BinaryIO, target: Target, max_pixels: int, sidecar: bytes) -> Picture:
     """Decode the preview of a raw picture; see `read_picture` for arguments and errors."""
-    preview, sizes = _preview(file)
+    preview, sizes = raw_preview(file)
     picture = _from_preview(preview, sizes, target, max_pixels, sidecar)
     meta = _fuller(meta_of_tiff(file, sidecar), picture.meta) if _is_tiff(file) else picture.meta
     sharp = dataclasses.replace(meta, sharpness=picture.meta.sharpness)
@@ -34,7 +34,7 @@ def read_raw_headers(file: BinaryIO, format_: str, sidecar: bytes, max_pixels: i
     outside = meta_of_tiff(file, sidecar) if _is_tiff(file) else Meta()
     if outside.taken:
         return outside
-    preview, _ = _preview(file)
+    preview, _ = raw_preview(file)
     return _fuller(outside, read_headers(io.BytesIO(preview), "JPEG", sidecar, max_pixels))
 
 
@@ -50,7 +50,12 @@ def _is_tiff(file: BinaryIO) -> bool:
     return head in (b"II*\0", b"MM\0*")
 
 
-def _preview(file: BinaryIO) -> tuple[bytes, ImageSizes]:
+def raw_preview(file: BinaryIO) -> tuple[bytes, ImageSizes]:
+    """Return the JPEG that lies beside the raw data, and how large and which way up those are.
+
+    Raises:
+        PictureError: there is none, or raw pictures cannot be read here.
+    """
     if not has_raw():
         raise PictureError("unsupported", "raw pictures need the extra `raw`: clipd[raw]")
     import rawpy
@@ -74,7 +79,7 @@ def _from_preview(
 ) -> Picture:
     """Decode the preview; the size is that of the raw picture, which the preview stands for."""
     check_pixels((sizes.width, sizes.height), max_pixels)
-    turned = _TURNED.get(sizes.flip, 1)
+    turned = TURNED.get(sizes.flip, 1)
     file = io.BytesIO(preview)
     picture = read_picture(file, "JPEG", target, max_pixels, turned=turned, sidecar=sidecar)
     width, height = sizes.width, sizes.height

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from clipd.decode.opening import OpenPhoto, open_photo
 from clipd.errors import ShortageError
-from clipd.photo import Decoded, Fingerprint, Headers, Refused
+from clipd.photo import Decoded, Drawn, Fingerprint, Headers, Refused
 
 T = TypeVar("T")
-Outcome = Decoded | Headers | Refused
+Outcome = Decoded | Headers | Drawn | Refused
 
 
 class Reading:

@@ -14,6 +14,7 @@ MAX_TEXT_CHARACTERS = 1000
 MAX_TERMS = 32
 MAX_LIMIT = 10_000
 MAX_WEIGHT = 100.0
+THUMBNAIL_SIDES = (256, 1024)  # pixels of the longer side
 
 Sort: TypeAlias = Literal["score", "date", "-date", "name", "size", "random"]
 Unique: TypeAlias = Literal["copy", "burst", "look", "off"]

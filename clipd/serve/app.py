@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import clipd
 from clipd.errors import ClipdError, RequestError, StoppingError
 from clipd.json_types import JsonObject
-from clipd.search.query import Answer, Query
+from clipd.search.query import THUMBNAIL_SIDES, Answer, Query
 from clipd.serve import answers, checks, fields, searches
 from clipd.serve.body import BodyReader
 from clipd.serve.lanes import Lanes
@@ -64,6 +64,7 @@ class _Api:
         return [
             Route("/v1/ping", self.ping, methods=["GET"]),
             Route("/v1/search", self.search, methods=["GET", "POST"]),
+            Route("/v1/photos/{photo:int}/thumbnail", self.thumbnail, methods=["GET"]),
             Route("/v1/status", self.status, methods=["GET"]),
             Route("/v1/errors", self.errors, methods=["GET"]),
             Route("/v1/photos/{photo:int}", self.photo, methods=["GET"]),
@@ -87,6 +88,15 @@ class _Api:
                 return await self._found(lambda: searches.from_picture(body, _address(request)))
             fields.parse_query_string(_address(request), ())
             return await self._found(lambda: searches.from_json(body))
+
+    async def thumbnail(self, request: Request) -> Response:
+        values = fields.parse_query_string(_address(request), ("side",))
+        side = fields.integer_of(fields.read_word(values.get("side", "256")), "side", 1, 1 << 12)
+        if side not in THUMBNAIL_SIDES:
+            raise RequestError("bad_value", "'side' must be 256 or 1024")
+        photo = int(request.path_params["photo"])
+        jpeg = await self._lanes.thumbnails.run(lambda: self._service.thumbnail(photo, side))
+        return Response(jpeg, media_type="image/jpeg")
 
     async def status(self, request: Request) -> Response:
         fields.parse_query_string(_address(request), ())

@@ -17,6 +17,8 @@ _CLOSE_SECONDS = 2.0
 QUICK_THREADS = 4
 SEARCH_THREADS = 4  # more would not help: the index has one lock
 MODEL_THREADS = 8  # one decodes its picture while another waits for the encoder
+THUMBNAIL_THREADS = 2  # one reads what is kept while the other waits for the decoder
+THUMBNAIL_WAITERS = 300
 # With 64 connections (serve.max_connections) half are left for all other requests.
 MODEL_WAITERS = 32
 
@@ -72,6 +74,7 @@ class Lanes:
     quick: Lane  # the state, lists, orders: a few milliseconds
     searches: Lane  # queries whose vector is known: as long as the index takes
     slow: Lane  # orders that take seconds, such as to forget a model
+    thumbnails: Lane  # pictures for people, from decoders of their own
     model: Lane  # queries that wait for a decoder or the encoder: seconds when it is cold
 
 
@@ -96,6 +99,12 @@ def request_lanes() -> Iterator[Lanes]:
                 "search", SEARCH_THREADS, 1000, "too many searches at once; try again in a moment"
             ),
             slow=lane("slow", 1, 2, "such an order is being carried out; try again after it"),
+            thumbnails=lane(
+                "thumbnail",
+                THUMBNAIL_THREADS,
+                THUMBNAIL_WAITERS,
+                f"{THUMBNAIL_WAITERS} thumbnails are asked for already; try again in a moment",
+            ),
             model=lane(
                 "model",
                 MODEL_THREADS,

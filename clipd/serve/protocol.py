@@ -41,6 +41,9 @@ class Service(Protocol):
     def search(self, query: Query) -> Answer:
         """Find the photos that answer a query; waits for the model where it takes one."""
 
+    def thumbnail(self, photo: int, side: int) -> bytes:
+        """Return a small JPEG of a photo; waits for a decoder where it takes one."""
+
     def status(self) -> Mapping[str, JsonValue]:
         """Return the state of the daemon."""
 

@@ -176,6 +176,17 @@ class Daemon:
         finally:
             connection.close()
 
+    def fetch(self, path: str) -> bytes:
+        """Return the body of an answer that is not JSON."""
+        connection = UnixConnection(self.socket)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            assert response.status == 200, response.read()
+            return response.read()
+        finally:
+            connection.close()
+
     def status(self) -> dict[str, Any]:
         """Return `/v1/status`."""
         answer = self._ask_patiently("/v1/status")

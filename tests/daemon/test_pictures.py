@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.daemon import album
 from tests.daemon.harness import Daemon
@@ -84,3 +86,21 @@ def test_the_originals_are_never_touched(shared: Daemon, folder: Path) -> None:
     stat = file.stat()
 
     assert (stat.st_atime_ns, stat.st_mtime_ns) == (1_000_000_000, 2_000_000_000)
+
+
+def test_a_found_photo_can_be_looked_at_in_small(shared: Daemon, folder: Path) -> None:
+    album.save(folder / "a.jpg", album.new("beach"))
+    shared.wait_found(folder, ["a.jpg"])
+    [photo] = [hit["photo"] for hit in shared.search("beach") if hit["path"] == f"{folder}/a.jpg"]
+    jpeg = shared.fetch(f"/v1/photos/{photo}/thumbnail?side=256")
+    picture = Image.open(io.BytesIO(jpeg))
+    assert (picture.format, picture.size) == ("JPEG", (256, 192))
+
+    kept = list((shared.home / "cache" / "clipd" / "thumbnails").glob("*/*-256.jpg"))
+    assert [file.read_bytes() for file in kept].count(jpeg) == 1
+    assert {file.stat().st_mode & 0o077 for file in (*kept, *{f.parent for f in kept})} == {0}
+
+    status, refusal = shared.request("GET", "/v1/photos/999999/thumbnail")
+    assert (status, refusal["error"]["code"]) == (404, "no_such_photo")
+    status, refusal = shared.request("GET", f"/v1/photos/{photo}/thumbnail?side=17")
+    assert (status, refusal["error"]["code"]) == (400, "bad_value")

@@ -96,6 +96,12 @@ class GivenService(Service):
         answer = Answer(str(query), "pocket", hits, 1.5, reading=reading, matching=len(self.hits))
         return replace(answer, **self.remarks)
 
+    def thumbnail(self, photo: int, side: int) -> bytes:
+        self.asked.append((photo, side))
+        if photo not in {hit.photo for hit in self.hits}:
+            raise RequestError("no_such_photo", f"there is no photo {photo} any more", 404)
+        return b"\xff\xd8\xff of %d\xff\xd9" % side
+
     def status(self) -> Mapping[str, JsonValue]:
         self.asked.append("status")
         self.before_status()
