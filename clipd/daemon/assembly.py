@@ -37,6 +37,7 @@ from clipd.ingest.recorder import Recorder
 from clipd.ingest.settling import Settler
 from clipd.ingest.verifier import Verifier
 from clipd.photo import FailureKind
+from clipd.search.calibrator import Calibrator
 from clipd.search.query_vectors import QueryVectors
 from clipd.search.search import Search
 from clipd.search.thumbnails import Thumbnails
@@ -171,7 +172,9 @@ def assembled(
         board.complain(complaint)
         memory = TextMemory(catalog, model, inbox)
         vectors = QueryVectors(stored, encoder, workers.pool, memory.remember)
-        search = Search(stored, vectors, states, config.search)
+        calibrator = Calibrator(stored, vectors, paths.cache)
+        running.enter_context(calibrator.running())
+        search = Search(stored, vectors, states, config.search, calibrator)
         line = IndexerLine(inbox, backlog, indexer.progress, lambda: pause.is_on)
         verifier = Verifier(store, library, line)
         forgetter = Forgetter(catalog, inbox, stored.spec.fingerprint)

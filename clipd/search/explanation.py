@@ -26,6 +26,35 @@ def explain(query: Query, counts: Sequence[int] | None, photos: int) -> str:
     return " · ".join(parts) or "all photos, the newest first"
 
 
+def nothing_found(query: Query, matching: int, *, has_bar: bool) -> str:
+    """Say why there is no hit, and what would show some.
+
+    Args:
+        matching: how many photos meet the conditions.
+        has_bar: photos that hardly show what was asked for were left out.
+    """
+    if not matching:
+        if not query.conditions:
+            return "no photo is known yet; what is watched: clipctl status"
+        return f"no photo meets all of this: {' · '.join(each.label for each in query.conditions)}"
+    bounds = [key for key, wanted in _bounds(query) if wanted]
+    if bounds:
+        return f"none of {matching:,} photos is within {' and '.join(bounds)}"
+    if has_bar:
+        texts = [term.text for term in query.terms if term.weight > 0 and term.text]
+        among = f" among the {matching:,} photos that pass" if query.conditions else " here"
+        return f'nothing{among} looks like "{" ".join(texts)}" (the nearest: --anyway)'
+    return "nothing was found"
+
+
+def _bounds(query: Query) -> list[tuple[str, bool]]:
+    return [
+        ("score:", query.confidence is not None),
+        ("raw:", query.cosine is not None),
+        ("--min-score", query.min_score is not None),
+    ]
+
+
 def _term(term: Term) -> str:
     weight = "" if abs(term.weight) == 1 else f" {abs(term.weight):g} times"
     if term.text is not None:

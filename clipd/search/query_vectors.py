@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -15,12 +16,27 @@ from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import RequestError
 from clipd.photo import Refused
-from clipd.search.query import Term
+from clipd.search.query import Query, Term
 from clipd.store.view import StoreView
 
 Vector: TypeAlias = NDArray[np.float32]  # (dim,)
 _DISK_SECONDS = 5.0  # for the disk of a query picture to say whether the file is there
 _SMALLEST_NORM = 1e-6  # of a sum of terms; below it they cancel each other
+
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """What a query looks for, as unit vectors.
+
+    Attributes:
+        whole: all terms; photos are ranked by it. None: there are none.
+        wanted: only what it asks for, and not what it pushes away; None: it asks for nothing.
+        without: what no hit may be.
+    """
+
+    whole: Vector | None
+    wanted: Vector | None
+    without: tuple[Vector, ...] = ()
 
 
 class QueryVectors:
@@ -46,24 +62,31 @@ class QueryVectors:
         self._pool = pool
         self._remember = remember
 
-    def known(self, terms: Sequence[Term]) -> Vector | None:
-        """Return the vector if the catalog knows it of every term; else None. Never waits.
+    def known(self, query: Query) -> Aims | None:
+        """Return the vectors if the catalog knows them of every term; else None. Never waits.
 
         Raises:
             RequestError: the terms cancel each other.
         """
-        vectors = [self._known_term(term) for term in terms]
-        found = [vector for vector in vectors if vector is not None]
-        return weighted_sum(terms, found) if len(found) == len(terms) else None
+        terms = _all_terms(query)
+        found = [vector for term in terms if (vector := self._known_term(term)) is not None]
+        return _aims(query, found) if len(found) == len(terms) else None
 
-    def made(self, terms: Sequence[Term]) -> Vector:
-        """Return the vector; wait for a decoder or the encoder where it takes one.
+    def made(self, query: Query) -> Aims:
+        """Return the vectors; wait for a decoder or the encoder where it takes one.
 
         Raises:
             RequestError: a query picture cannot be read, or the terms cancel each other.
             EncodeError: the model cannot be run.
         """
-        return weighted_sum(terms, [self._term(term) for term in terms])
+        return _aims(query, [self._term(term) for term in _all_terms(query)])
+
+    def asked_photo(self, query: Query) -> int | None:
+        """Return the photo that a query is, where it asks for what looks like one photo alone."""
+        if len(query.terms) != 1 or query.terms[0].weight < 0:
+            return None
+        (term,) = query.terms
+        return self._stored.reader.photo_at(term.path) if term.path is not None else term.photo
 
     def _known_term(self, term: Term) -> Vector | None:
         stored = self._stored
@@ -116,6 +139,27 @@ class QueryVectors:
         assert outcome.pixels is not None
         vector: Vector = self._encoder.encode_query_image(outcome.pixels[np.newaxis])[0]
         return vector
+
+
+def _all_terms(query: Query) -> list[Term]:
+    return [*query.terms, *(Term(text=text) for text in query.without)]
+
+
+def _aims(query: Query, vectors: Sequence[Vector]) -> Aims:
+    """Join the vectors of all terms.
+
+    Raises:
+        RequestError: the terms cancel each other.
+    """
+    terms = query.terms
+    if not terms:
+        return Aims(None, None, tuple(vectors))
+    whole = weighted_sum(terms, vectors[: len(terms)])
+    wanted: Vector | None = whole
+    if any(term.weight < 0 for term in terms):
+        asked = [pair for pair in zip(terms, vectors, strict=False) if pair[0].weight > 0]
+        wanted = weighted_sum(*zip(*asked, strict=True)) if asked else None
+    return Aims(whole, wanted, tuple(vectors[len(terms) :]))
 
 
 def _exists(path: bytes) -> bool:

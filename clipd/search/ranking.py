@@ -5,33 +5,39 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipd.photo import Ids
+from clipd.search.grouping import grouped
+from clipd.search.judge import Judge, Verdicts
 from clipd.search.paging import PageEnd, page_word, read_page_word
 from clipd.search.query import Query
 from clipd.search.query_vectors import Vector
-from clipd.store.conditions import Whereabouts
+from clipd.store.conditions import Condition, Whereabouts
 from clipd.store.index import VectorIndex
 from clipd.store.selection import Order, PhotoSelection
 
-_MOST_SORTED = 10_000  # best matches that are put in another order
+_MOST_SORTED = 10_000  # best matches that are put in another order, or looked through
 _AHEAD = 32  # candidates more than a page holds, since some may be left out
 _GROWTH = 4
-
-Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A photo in its place."""
+    """A photo in its place.
+
+    Attributes:
+        key: what it is ordered by.
+        score: confidence; None where nothing was looked for, as is `raw`, the cosine.
+    """
 
     photo: int
-    key: float | str  # what it is ordered by
-    raw: float | None = None  # its cosine; None where nothing was looked for
+    key: float | str
+    score: float | None = None
+    raw: float | None = None
     stands_for: int = 1
 
 
@@ -43,8 +49,8 @@ class Page:
     following: str = ""
 
 
-# Drops what is no hit of the best candidates, best first, and says whether that may be all.
-Sieve = Callable[[Ids, Scores], tuple[Ids, Scores]]
+# Returns the first rows, from so many candidates, and whether there are no more candidates.
+Fetch: TypeAlias = Callable[[int], tuple[list[Ranked], bool]]
 
 
 class Ranking:
@@ -55,57 +61,131 @@ class Ranking:
         self._selection = selection
 
     def matched(
-        self, query: Query, vector: Vector, within: Ids | None, limit: int, sieve: Sieve
+        self, judge: Judge, vector: Vector, within: Ids | None, limit: int, asked: int | None
     ) -> Page:
         """Return a page of the photos nearest to a vector, in the order that the query wants.
 
         Args:
+            judge: which of the candidates are hits.
             within: photos that are looked at, by id; None: all.
-            sieve: which of the candidates are hits.
+            asked: the photo that the query is; it is the first, for certain.
         """
-        if query.sort not in (None, "score"):
-            ids, scores = sieve(*self._index.search(vector, _MOST_SORTED, within))
-            return self._reordered(query, ids, scores, limit)
-        before = read_page_word(query.after) if query.after else None
-        shown = before.shown if before else 0
         most = len(self._index) if within is None else len(within)
-        wanted = shown + limit + _AHEAD
-        while True:
-            found, cosines = self._index.search(vector, wanted, within)
-            rows = _behind(before, *sieve(found, cosines))
-            if len(rows) > limit or wanted >= most:
-                return _page(rows, limit, shown)
-            wanted *= _GROWTH
+        query = judge.query
+        if query.sort not in (None, "score"):
+            found = judge.judge(*self._index.search(vector, _MOST_SORTED, within))
+            known = {row.photo: row for row in _rows(found)}
+            if query.sort == "random":
+                return self._shuffled(query, limit, found.ids, known)
+            return self._page(query, limit, self._reordered(query, known))
+        if asked is not None and (asked not in self._index or not _holds(within, asked)):
+            asked = None
 
-    def listed(
-        self, query: Query, whereabouts: Whereabouts, limit: int, photos: Ids | None
-    ) -> Page:
+        def fetch(wanted: int) -> tuple[list[Ranked], bool]:
+            found, cosines = self._index.search(vector, wanted, within)
+            rows = _rows(judge.judge(found, cosines))
+            is_all = wanted >= min(most, _MOST_SORTED + limit)
+            is_all |= len(cosines) > 0 and float(cosines[-1]) < judge.floor
+            return _with_first(rows, asked), is_all
+
+        return self._page(query, limit, fetch)
+
+    def listed(self, judge: Judge | None, query: Query, there: Whereabouts, limit: int) -> Page:
         """Return a page of the photos that meet the conditions of a query without words.
 
         Args:
-            photos: those that meet them, where that is known.
+            judge: which of them are no hits; None: all are.
         """
         if query.sort == "random":
-            ids = self._selection.ids(query.conditions, whereabouts) if photos is None else photos
-            return _shuffled(query, ids, None, limit)
+            ids = self._selection.ids(query.conditions, there)
+            return self._shuffled(query, limit, _kept(judge, ids), {})
         order = _order_of(query)
-        before = read_page_word(query.after) if query.after else None
-        end = None if before is None else (before.key, before.photo)
-        rows = self._selection.ordered(query.conditions, whereabouts, order, limit + 1, end)
-        shown = before.shown if before else 0
-        return _page([Ranked(photo, key) for key, photo in rows], limit, shown)
+        end = _end(query)
+        if judge is None and query.unique not in ("burst", "look"):
+            behind = (end.key, end.photo) if query.after else None
+            rows = self._selection.ordered(query.conditions, there, order, limit + 1, behind)
+            return _cut([Ranked(photo, key) for key, photo in rows], limit, end)
+        return self._page(query, limit, self._list(judge, query.conditions, there, order))
 
-    def _reordered(self, query: Query, ids: Ids, scores: Scores, limit: int) -> Page:
-        raw = dict(zip(ids.tolist(), scores.tolist(), strict=True))
-        if query.sort == "random":
-            return _shuffled(query, ids, raw, limit)
-        before = read_page_word(query.after) if query.after else None
-        end = None if before is None else (before.key, before.photo)
-        rows = self._selection.ordered(
-            (), Whereabouts(), _order_of(query), limit + 1, end, among=ids.tolist()
-        )
-        shown = before.shown if before else 0
-        return _page([Ranked(photo, key, raw[photo]) for key, photo in rows], limit, shown)
+    def _list(
+        self,
+        judge: Judge | None,
+        conditions: Sequence[Condition],
+        there: Whereabouts,
+        order: Order,
+    ) -> Fetch:
+        def fetch(wanted: int) -> tuple[list[Ranked], bool]:
+            rows = self._selection.ordered(conditions, there, order, wanted)
+            kept = set(_kept(judge, np.array([photo for _, photo in rows], np.int64)).tolist())
+            found = [Ranked(photo, key) for key, photo in rows if photo in kept]
+            return found, len(rows) < wanted
+
+        return fetch
+
+    def _reordered(self, query: Query, known: dict[int, Ranked]) -> Fetch:
+        order = _order_of(query)
+
+        def fetch(wanted: int) -> tuple[list[Ranked], bool]:
+            rows = self._selection.ordered((), Whereabouts(), order, wanted, among=[*known])
+            return [replace(known[photo], key=key) for key, photo in rows], len(rows) < wanted
+
+        return fetch
+
+    def _shuffled(self, query: Query, limit: int, ids: Ids, known: dict[int, Ranked]) -> Page:
+        """Order by a hash of the photo and a seed, which the pages that follow bring along."""
+        seed = _end(query).seed or random.SystemRandom().getrandbits(48)
+        keys = sorted((_hashed(photo, seed), photo) for photo in ids.tolist())
+        rows = [replace(known.get(photo, Ranked(photo, key)), key=key) for key, photo in keys]
+        return self._page(query, limit, lambda wanted: (rows, True), seed)
+
+    def _page(self, query: Query, limit: int, fetch: Fetch, seed: int = 0) -> Page:
+        """Fetch as much as it takes to fill the page that begins behind ``query.after``."""
+        end = replace(_end(query), seed=seed)
+        wanted = end.shown + limit + _AHEAD
+        while True:
+            rows, is_all = fetch(wanted)
+            rows = self._grouped(query, rows)
+            if query.after:
+                rows = [row for row in rows if _is_behind(query, row, end)]
+            if len(rows) > limit or is_all:
+                return _cut(rows, limit, end)
+            wanted *= _GROWTH
+
+    def _grouped(self, query: Query, rows: list[Ranked]) -> list[Ranked]:
+        """Let the best of each group stand for it, in the place of the first."""
+        likeness = query.unique
+        if likeness not in ("burst", "look") or not rows:
+            return rows
+        known = {row.photo: row for row in rows}
+        traits = self._selection.traits([*known])
+        photos = [photo for photo in known if photo in traits]
+        here, found = self._index.vectors(np.array(photos, np.int64))
+        vectors = np.zeros((len(photos), self._index.dim), np.float32)
+        vectors[np.isin(photos, here)] = found
+        return [
+            replace(known[group.best], key=known[group.photos[0]].key, stands_for=len(group.photos))
+            for group in grouped(likeness, photos, traits, vectors)
+        ]
+
+
+def _rows(found: Verdicts) -> list[Ranked]:
+    columns = (found.ids.tolist(), found.raw.tolist(), found.scores.tolist())
+    return [Ranked(photo, raw, score, raw) for photo, raw, score in zip(*columns, strict=True)]
+
+
+def _with_first(rows: list[Ranked], asked: int | None) -> list[Ranked]:
+    if asked is None:
+        return rows
+    # Its key is above that of any other, a photo with the same pixels too.
+    return [Ranked(asked, 2.0, 1.0, 1.0), *(row for row in rows if row.photo != asked)]
+
+
+def _holds(within: Ids | None, photo: int) -> bool:
+    return within is None or bool(np.isin(photo, within))
+
+
+def _kept(judge: Judge | None, ids: Ids) -> Ids:
+    return ids if judge is None else ids[~judge.is_unwanted(ids)]
 
 
 def _order_of(query: Query) -> Order:
@@ -114,35 +194,27 @@ def _order_of(query: Query) -> Order:
     return orders.get(query.sort, "date")
 
 
-def _behind(before: PageEnd | None, ids: Ids, scores: Scores) -> list[Ranked]:
-    rows = [
-        Ranked(photo, score, score)
-        for photo, score in zip(ids.tolist(), scores.tolist(), strict=True)
-    ]
-    if before is None:
-        return rows
-    end = (-float(before.key), before.photo)
-    return [row for row in rows if (-float(row.key), row.photo) > end]
+def _end(query: Query) -> PageEnd:
+    return read_page_word(query.after) if query.after else PageEnd(0, 0, 0)
 
 
-def _page(rows: Sequence[Ranked], limit: int, shown: int, seed: int = 0) -> Page:
+def _is_behind(query: Query, row: Ranked, end: PageEnd) -> bool:
+    if type(row.key) is not type(end.key):
+        return False  # the end of a page of another order
+    if row.score is not None and query.sort in (None, "score"):
+        return (-float(row.key), row.photo) > (-float(end.key), end.photo)
+    here, there = (str(row.key), row.photo), (str(end.key), end.photo)
+    if not isinstance(row.key, str):
+        return (float(row.key), row.photo) < (float(end.key), end.photo)  # the largest first
+    return here < there if _order_of(query) == "date" and query.sort != "random" else here > there
+
+
+def _cut(rows: Sequence[Ranked], limit: int, end: PageEnd) -> Page:
     page = tuple(rows[:limit])
     if len(rows) <= limit:
         return Page(page)
     last = page[-1]
-    return Page(page, page_word(PageEnd(last.key, last.photo, shown + limit, seed)))
-
-
-def _shuffled(query: Query, ids: Ids, raw: dict[int, float] | None, limit: int) -> Page:
-    """Order by a hash of the photo and a seed, which the pages that follow bring along."""
-    before = read_page_word(query.after) if query.after else None
-    seed = before.seed if before else random.SystemRandom().getrandbits(48)
-    rows = sorted((_hashed(photo, seed), photo) for photo in ids.tolist())
-    if before is not None:
-        rows = [row for row in rows if row > (str(before.key), before.photo)]
-    shown = before.shown if before else 0
-    found = [Ranked(photo, key, None if raw is None else raw[photo]) for key, photo in rows]
-    return _page(found, limit, shown, seed)
+    return Page(page, page_word(PageEnd(last.key, last.photo, end.shown + limit, end.seed)))
 
 
 def _hashed(photo: int, seed: int) -> str:

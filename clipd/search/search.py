@@ -8,13 +8,15 @@ from collections.abc import Mapping
 
 from clipd.config.options import SearchConfig
 from clipd.photo import Hit, Ids
-from clipd.search.explanation import explain
+from clipd.search.calibrator import Calibrator
+from clipd.search.explanation import explain, nothing_found
+from clipd.search.judge import Judge
 from clipd.search.known_words import Understanding, understand
 from clipd.search.query import Answer, Query
-from clipd.search.query_vectors import QueryVectors, Vector
-from clipd.search.ranking import Page, Ranked, Ranking, Scores
+from clipd.search.query_vectors import Aims, QueryVectors
+from clipd.search.ranking import Page, Ranked, Ranking
 from clipd.store.conditions import Whereabouts
-from clipd.store.rows import Located
+from clipd.store.rows import Counts, Located
 from clipd.store.selection import Facts, PhotoSelection
 from clipd.store.view import StoreView
 from clipd.watch.roots import Roots
@@ -29,11 +31,17 @@ class Search:
     """
 
     def __init__(
-        self, stored: StoreView, vectors: QueryVectors, roots: Roots, defaults: SearchConfig
+        self,
+        stored: StoreView,
+        vectors: QueryVectors,
+        roots: Roots,
+        defaults: SearchConfig,
+        calibrator: Calibrator,
     ) -> None:
         self._stored = stored
         self._vectors = vectors
         self._roots = roots
+        self._calibrator = calibrator
         self._selection = PhotoSelection(stored.reader.connections)
         self._ranking = Ranking(stored.follower.index, self._selection)
         self.defaults = defaults
@@ -49,10 +57,10 @@ class Search:
         """
         began = time.perf_counter()
         understood = understand(query, self._stored.spec.name)
-        if not query.terms or understood.is_nothing:
-            return self._answer(query, None, began, understood)
-        vector = self._vectors.known(query.terms)
-        return None if vector is None else self._answer(query, vector, began, understood)
+        if understood.is_nothing:
+            return self._answer(query, Aims(None, None), began, understood)
+        aims = self._vectors.known(query)
+        return None if aims is None else self._answer(query, aims, began, understood)
 
     def answer(self, query: Query) -> Answer:
         """Find the photos nearest to a query; wait for the model where it takes one.
@@ -68,21 +76,24 @@ class Search:
         known = self.answer_known(query)
         if known is not None:
             return known
-        vector = self._vectors.made(query.terms)
-        return self._answer(query, vector, began, understand(query, self._stored.spec.name))
+        aims = self._vectors.made(query)
+        answer = self._answer(query, aims, began, understand(query, self._stored.spec.name))
+        self._calibrator.wake(len(self._stored.follower.index))
+        return answer
 
-    def _answer(
-        self, query: Query, vector: Vector | None, began: float, understood: Understanding
-    ) -> Answer:
+    def _answer(self, query: Query, aims: Aims, began: float, understood: Understanding) -> Answer:
         there = self._roots.whereabouts(self._selection.aside_volumes())
         within = self._selection.ids(query.conditions, there) if query.conditions else None
+        judge = self._judge(query, aims)
         page = Page(())
         if not understood.is_nothing:
-            page = self._page(query, vector, within, there)
+            page = self._page(judge, within, there)
         counts = self._stored.reader.counts(self._stored.model)
-        counted = None
-        if query.explain:
-            counted = [self._selection.count([each], there) for each in query.conditions]
+        matching = counts.photos if within is None else len(within)
+        nothing = ""
+        if not page.rows and not query.after:
+            nothing = nothing_found(query, matching, has_bar=judge.has_bar)
+            nothing = understood.note if understood.is_nothing else nothing
         took_ms = round(1000 * (time.perf_counter() - began), 3)
         _log.debug("%d hits in %.1f ms", len(page.rows), took_ms)  # never the words of the query
         return Answer(
@@ -90,31 +101,35 @@ class Search:
             model=self._stored.spec.name,
             hits=self._hits(query, page, there),
             took_ms=took_ms,
-            note=self._note(understood),
-            reading=explain(query, counted, counts.photos),
+            note=self._note(understood, counts),
+            reading=explain(query, self._counted(query, there), counts.photos),
             tips=query.tips,
-            nothing=understood.note if understood.is_nothing else "",
+            nothing=nothing,
             following=page.following,
-            matching=counts.photos if within is None else len(within),
+            matching=matching,
         )
 
-    def _page(
-        self, query: Query, vector: Vector | None, within: Ids | None, there: Whereabouts
-    ) -> Page:
-        limit = self.defaults.limit if query.limit is None else query.limit
-        if vector is None:
-            return self._ranking.listed(query, there, limit, within)
+    def _judge(self, query: Query, aims: Aims) -> Judge:
         least = self.defaults.min_score if query.min_score is None else query.min_score
+        index = self._stored.follower.index
+        return Judge(query, aims, index, self._calibrator.known, least)
 
-        def sieve(ids: Ids, scores: Scores) -> tuple[Ids, Scores]:
-            kept = scores >= least
-            return ids[kept], scores[kept]
+    def _page(self, judge: Judge, within: Ids | None, there: Whereabouts) -> Page:
+        query, aims = judge.query, judge.aims
+        limit = self.defaults.limit if query.limit is None else query.limit
+        if aims.whole is None:
+            is_judged = bool(aims.without)
+            return self._ranking.listed(judge if is_judged else None, query, there, limit)
+        asked = self._vectors.asked_photo(query)
+        return self._ranking.matched(judge, aims.whole, within, limit, asked)
 
-        return self._ranking.matched(query, vector, within, limit, sieve)
+    def _counted(self, query: Query, there: Whereabouts) -> list[int] | None:
+        if not query.explain:
+            return None
+        return [self._selection.count([each], there) for each in query.conditions]
 
-    def _note(self, understood: Understanding) -> str:
+    def _note(self, understood: Understanding, counts: Counts) -> str:
         """Say what keeps the answer from being complete, such as a change of model under way."""
-        counts = self._stored.reader.counts(self._stored.model)
         waiting = (
             f"{counts.without_vector} of {counts.photos} photos still wait for their vector of "
             f"{self._stored.spec.name} and cannot be found yet"
@@ -155,7 +170,7 @@ class Search:
         return Hit(
             photo=row.photo,
             path=first.path,
-            score=row.raw,
+            score=row.score,
             offline=self._is_offline(first),
             also=tuple(place.path for place in others),
             raw=row.raw,

@@ -50,11 +50,12 @@ def from_json(body: bytes) -> Query:
         return _limited(_written(values["q"], around), values)
     if "query" in values:
         text = fields.text_of(values["query"], "query")
-        return _limited(Query((Term(text=text),)), values)
+        return _limited(Query((Term(text=text),)), {"anyway": True, **values})
     query = _filtered(values["filters"], around) if "filters" in values else Query(())
     if "terms" in values:
         query = replace(query, terms=_terms(values["terms"]))
-    return _limited(query, values)
+    # For programs, which have a bar of their own.
+    return _limited(query, {"anyway": True, **values})
 
 
 def from_picture(body: bytes, query_string: bytes) -> Query:

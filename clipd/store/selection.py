@@ -39,6 +39,25 @@ class Facts:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class BurstTraits:
+    """What decides whether a photo belongs with another, and which of them is the best.
+
+    Attributes:
+        folder, name: of its first path.
+        taken: local time, ISO 8601; "" where only the file's own time is known, which photos
+            that were copied together share.
+        sharpness: None where it is not known.
+    """
+
+    photo: int
+    folder: bytes
+    name: bytes
+    taken: str
+    pixels: int
+    sharpness: float | None
+
+
 class PhotoSelection:
     """Answers conditions from the catalog."""
 
@@ -113,6 +132,19 @@ class PhotoSelection:
         direction = "DESC" if is_falling else "ASC"
         sql += f" ORDER BY key {direction}, paths.photo_id {direction} LIMIT ?"
         return self._connections.fetch(sql, *values, limit)
+
+    def traits(self, photos: Sequence[int]) -> dict[int, BurstTraits]:
+        """Return what tells photos of one moment, of those that have a live path."""
+        rows = self._connections.fetch(
+            "SELECT paths.photo_id, min(folder || x'2f' || name), folder, name,"
+            " CASE WHEN meta.taken_from = 'file' THEN '' ELSE"
+            " coalesce(nullif(meta.taken, ''), photos.taken_at) END,"
+            " photos.width * photos.height, meta.sharpness"
+            f" FROM {TABLES} WHERE gone_at IS NULL"
+            " AND paths.photo_id IN (SELECT value FROM json_each(?)) GROUP BY paths.photo_id",
+            _list(photos),
+        )
+        return {photo: BurstTraits(photo, *row) for photo, _, *row in rows}
 
     def facts(self, photos: Sequence[int]) -> dict[int, Facts]:
         """Return what is known of photos that have a live path."""

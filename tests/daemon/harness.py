@@ -212,7 +212,7 @@ class Daemon:
 
     def search(self, query: str = "sunset", n: int = 10_000) -> list[dict[str, Any]]:
         """Return the hits of a query in words."""
-        words = urlencode({"q": query, "limit": n})
+        words = urlencode({"q": query, "limit": n, "anyway": "true"})
         hits = self._ask_patiently(f"/v1/search?{words}")["hits"]
         assert isinstance(hits, list)
         return hits

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.daemon import album
+from tests.daemon.conftest import Daemons, FirstCrawl
 from tests.daemon.harness import Daemon
 from tests.daemon.wire import path_of
 
@@ -91,3 +92,30 @@ def test_a_wrong_query_is_refused_with_its_place(shared: Daemon) -> None:
     assert status == 400
     assert answer["error"]["code"] == "query"
     assert answer["error"]["span"] == [4, 13]
+
+
+def test_once_scores_are_understood_nothing_is_found_where_nothing_fits(
+    daemons: Daemons, seed: FirstCrawl, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    for number in range(4):
+        for name, scene in album.SEED.items():
+            album.save(folder / f"{number} {name}", album.picture(scene, seed=number + 1))
+    daemon = daemons.new([folder], seed=seed).start()
+    daemon.wait_idle()
+    daemon.wait_until(lambda: daemon.status()["photos"] == 4 * len(album.SEED))
+    daemon.search("a toaster")
+    daemon.wait_until_logged("what scores mean was learnt from 32 photos")
+
+    answer = ask(daemon, folder, "a toaster", anyway="false")
+    assert answer["hits"] == []
+    assert answer["nothing"] == 'nothing here looks like "a toaster" (the nearest: --anyway)'
+    assert len(ask(daemon, folder, "a toaster")["hits"]) == 32
+    found = ask(daemon, folder, "a cat", anyway="false")["hits"]
+    assert {os.path.basename(hit["path"])[2:] for hit in found[:4]} == {"cat.jpg"}
+    assert len(found) < 32
+    assert found[0]["score"] > 0.4
+    assert found == sorted(found, key=lambda hit: -hit["score"])
+
+    daemon.stop()
+    assert ask(daemon.start(), folder, "a toaster", anyway="false")["hits"] == []

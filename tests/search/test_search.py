@@ -17,7 +17,10 @@ from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import EncodeError, RequestError
 from clipd.photo import Hit
-from clipd.search.query import Query, Term
+from clipd.search.calibration import Calibration, Curve
+from clipd.search.calibrator import Calibrator
+from clipd.search.number_ranges import NumberRange
+from clipd.search.query import Query, Sort, Term, Unique
 from clipd.search.query_vectors import QueryVectors
 from clipd.search.search import Search
 from clipd.store.follow import IndexFollower
@@ -43,11 +46,12 @@ class Desk:
         self.encoder = Encoder(house.spec, EncoderConfig(), house.state)
         self.encoder.close()
         self.remembered: dict[str, NDArray[np.float32]] = {}
-        self.search = self._search(running)
+        self._pool = self._started_pool(running)
+        self.search = self.restarted()
 
-    def _search(self, running: ExitStack) -> Search:
+    def _started_pool(self, running: ExitStack) -> DecoderPool:
         house = self.house
-        pool = running.enter_context(
+        return running.enter_context(
             DecoderPool(
                 DecoderConfig(processes=1),
                 house.spec.preprocess,
@@ -55,12 +59,17 @@ class Desk:
                 lambda job, outcome: None,
             )
         )
-        stored = StoreView(house.spec, house.model, house.reader, self.follower)
-        vectors = QueryVectors(stored, self.encoder, pool, self.remembered.__setitem__)
-        return Search(stored, vectors, house.roots, SearchConfig(limit=10))
 
-    def photo(self, name: str, axis: int) -> int:
-        photo = self.house.photo(name, axis, vector=False)
+    def restarted(self) -> Search:
+        """Make a search that finds what was learnt before."""
+        house = self.house
+        stored = StoreView(house.spec, house.model, house.reader, self.follower)
+        vectors = QueryVectors(stored, self.encoder, self._pool, self.remembered.__setitem__)
+        calibrator = Calibrator(stored, vectors, house.state)
+        return Search(stored, vectors, house.roots, SearchConfig(limit=10), calibrator)
+
+    def photo(self, name: str, axis: int, content: int | None = None) -> int:
+        photo = self.house.photo(name, axis if content is None else content, vector=False)
         with self.house.catalog.writing():
             self.house.catalog.put_vector(self.house.model, photo, _axis(axis))
         self.follower.catch_up()
@@ -191,3 +200,107 @@ def test_an_answer_says_how_many_photos_still_wait(desk: Desk) -> None:
     assert desk.search.answer(Query((Term(text="cat"),))).note == ""
     desk.house.photo("new.jpg", 9, vector=False)
     assert "1 of 4 photos" in desk.search.answer(Query((Term(text="cat"),))).note
+
+
+def learnt(desk: Desk, bar: float | None = 0.5) -> None:
+    """Have the desk know what scores mean: a cosine of .6 is a confidence of a half."""
+    curve = Curve(0.6, 0.05)
+    made = Calibration(len(desk.follower.index), bar, curve, curve)
+    file = desk.house.state / "calibration" / f"{desk.house.spec.fingerprint[:32]}.json"
+    file.parent.mkdir()
+    file.write_text(made.to_json())
+    desk.search = desk.restarted()
+
+
+def test_below_the_bar_nothing_is_found_unless_anyway(desk: Desk) -> None:
+    learnt(desk)
+    desk.word("cloud", _axis(0) * np.float32(0.4) + _axis(9) * np.float32(0.84**0.5))
+    query = Query((Term(text="cloud"),))
+    answer = desk.search.answer(query)
+    assert answer.hits == ()
+    assert answer.nothing == 'nothing here looks like "cloud" (the nearest: --anyway)'
+    best, *_ = desk.search.answer(replace(query, anyway=True)).hits
+    assert os.path.basename(best.path) == b"cat.jpg"
+    assert best.raw == pytest.approx(0.4, abs=1e-3)
+    assert best.score is not None
+    assert best.score < 0.05
+
+
+def test_the_score_is_confidence_and_raw_the_cosine(desk: Desk) -> None:
+    learnt(desk)
+    (hit,) = desk.hits(Term(text="sea"))
+    assert hit.raw == pytest.approx(1, abs=1e-3)
+    assert hit.score == pytest.approx(1 / (1 + np.exp(-8)), abs=1e-3)
+
+
+def test_what_is_pushed_away_makes_nothing_less_sure(desk: Desk) -> None:
+    learnt(desk)
+    (hit,) = desk.hits(Term(text="sea"), Term(-1.0, text="dog"))
+    assert hit.raw == pytest.approx(0.7071, abs=1e-3)
+    assert hit.score == pytest.approx(1 / (1 + np.exp(-8)), abs=1e-3)
+
+
+def test_not_drops_what_is_surely_that(desk: Desk) -> None:
+    learnt(desk, bar=None)
+    query = Query((Term(text="cat"),), without=("sea", "dog"))
+    assert [hit.photo for hit in desk.search.answer(query).hits] == [desk.house.lies_at("cat.jpg")]
+    every = Query((), without=("sea",))
+    assert len(desk.search.answer(every).hits) == 2
+
+
+def test_scores_and_cosines_can_be_bounded(desk: Desk) -> None:
+    learnt(desk, bar=None)
+    query = Query((Term(text="cat"),), confidence=NumberRange(0.9))
+    assert len(desk.search.answer(query).hits) == 1
+    query = Query((Term(text="cat"),), cosine=NumberRange(None, 0.5))
+    assert len(desk.search.answer(query).hits) == 2
+    query = Query((Term(text="cat"),), cosine=NumberRange(0.2, 0.5))
+    assert desk.search.answer(query).nothing == "none of 3 photos is within raw:"
+
+
+def test_the_photo_asked_about_comes_first_at_exactly_1(desk: Desk) -> None:
+    twin = desk.photo("twin of the sea.jpg", 2, content=50)
+    for asked in (desk.house.lies_at("sea.jpg"), twin):
+        best, second, *_ = desk.hits(Term(photo=asked))
+        assert (best.photo, best.score, best.raw) == (asked, 1.0, 1.0)
+        assert {best.photo, second.photo} == {desk.house.lies_at("sea.jpg"), twin}
+        assert second.score is not None
+        assert second.score <= 1
+
+
+def test_a_photo_that_is_no_more_is_refused(desk: Desk) -> None:
+    with pytest.raises(RequestError, match="no photo 999"):
+        desk.hits(Term(photo=999))
+
+
+@pytest.mark.parametrize("sort", ["score", "date", "-date", "name", "size", "random"])
+@pytest.mark.parametrize("has_words", [True, False])
+@pytest.mark.parametrize("unique", ["copy", "look"])
+def test_pages_are_whole_and_none_comes_twice_while_photos_arrive(
+    desk: Desk, sort: Sort, has_words: bool, unique: Unique
+) -> None:
+    known = {desk.photo(f"{number}.jpg", 3 + number) for number in range(7)}
+    known |= {
+        photo for word in ("cat", "dog", "sea") if (photo := desk.house.lies_at(f"{word}.jpg"))
+    }
+    terms = (Term(text="dog"),) if has_words else ()
+    query = Query(terms, limit=3, sort=sort, unique=unique)
+    seen: list[int] = []
+    while True:
+        answer = desk.search.answer(query)
+        seen += [hit.photo for hit in answer.hits]
+        if not answer.following:
+            break
+        query = replace(query, after=answer.following)
+        desk.photo(f"new {len(seen)}.jpg", 10 + len(seen) // 3)
+    assert len(seen) == len(set(seen))
+    assert known <= set(seen)
+
+
+def test_the_best_of_those_that_look_alike_stands_for_them(desk: Desk) -> None:
+    desk.photo("sea 2.jpg", 2, content=50)
+    query = Query((Term(text="sea"),), unique="look")
+    best, *others = desk.search.answer(query).hits
+    assert best.stands_for == 2
+    assert [hit.stands_for for hit in others] == [1, 1]
+    assert len(desk.search.answer(replace(query, unique="copy")).hits) == 4

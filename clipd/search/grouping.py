@@ -1,0 +1,98 @@
+"""Of several photos of one moment, or of one look, the best stands for all. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from clipd.photo import Vectors
+from clipd.store.selection import BurstTraits
+
+Likeness: TypeAlias = Literal["burst", "look"]
+
+_BURST_COSINE = 0.95
+_LOOK_COSINE = 0.97
+_BURST_SECONDS = 10.0
+_NUMBERED = re.compile(rb"(.*?)(\d{1,18})(\D*)", re.DOTALL)
+_MOST_LEADERS = 2000  # that a photo is compared with: the last ones
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Photos that belong together, in the order in which they came.
+
+    Attributes:
+        best: the one that stands for all: the sharpest, then the largest.
+    """
+
+    photos: tuple[int, ...]
+    best: int
+
+
+def grouped(
+    likeness: Likeness, photos: Sequence[int], traits: Mapping[int, BurstTraits], rows: Vectors
+) -> list[Group]:
+    """Put photos into groups, each at the place of its first photo.
+
+    Args:
+        photos: the better first.
+        traits: of these photos.
+        rows: their vectors, in the same order; zeros where there is none.
+    """
+    least = _BURST_COSINE if likeness == "burst" else _LOOK_COSINE
+    groups: list[list[int]] = []  # positions in `photos`; the first of each leads
+    leaders: list[int] = []
+    for position, photo in enumerate(photos):
+        recent = leaders[-_MOST_LEADERS:]
+        first = len(leaders) - len(recent)
+        near = np.flatnonzero(rows[recent] @ rows[position] >= least) if recent else ()
+        for number in near:
+            group = groups[first + int(number)]
+            members = [traits[photos[each]] for each in group]
+            if likeness == "look" or _is_of_moment(traits[photo], members):
+                group.append(position)
+                break
+        else:
+            leaders.append(position)
+            groups.append([position])
+    return [_group([photos[each] for each in group], traits) for group in groups]
+
+
+def _group(photos: Sequence[int], traits: Mapping[int, BurstTraits]) -> Group:
+    # The first of equals: they come the better first.
+    best = max(photos, key=lambda photo: (traits[photo].sharpness or 0.0, traits[photo].pixels))
+    return Group(tuple(photos), best)
+
+
+def _is_of_moment(one: BurstTraits, members: Sequence[BurstTraits]) -> bool:
+    return any(_are_close(one, other) or _are_consecutive(one, other) for other in members)
+
+
+def _are_close(one: BurstTraits, other: BurstTraits) -> bool:
+    if not one.taken or not other.taken:
+        return False
+    try:
+        apart = datetime.fromisoformat(one.taken) - datetime.fromisoformat(other.taken)
+    except (ValueError, TypeError):
+        return False
+    return abs(apart.total_seconds()) <= _BURST_SECONDS
+
+
+def _are_consecutive(one: BurstTraits, other: BurstTraits) -> bool:
+    """Whether two names differ in their last number only, and in that by one."""
+    if one.folder != other.folder:
+        return False
+    here, there = _last_number(one.name), _last_number(other.name)
+    if here is None or there is None or here[0] != there[0] or here[2] != there[2]:
+        return False
+    return abs(int(here[1]) - int(there[1])) == 1
+
+
+def _last_number(name: bytes) -> tuple[bytes, bytes, bytes] | None:
+    match = _NUMBERED.fullmatch(name)
+    return None if match is None else (match[1], match[2], match[3])
