@@ -25,7 +25,7 @@ def test_a_search_prints_a_score_and_a_path_a_line(ctl: Ctl, service: GivenServi
         "0.200\t/usb/beach.jpg\toffline",
     ]
     assert said.err == ""
-    assert service.asked == [Query((Term(text="sunset over water"),), 3, 0.1)]
+    assert service.asked == [Query((Term(text="sunset over water"),), 3, 0.1, anyway=True)]
 
 
 def test_json_has_the_keys_that_scripts_rely_on(ctl: Ctl) -> None:
@@ -60,7 +60,8 @@ def test_plus_and_minus_weigh_their_terms(ctl: Ctl, service: GivenService) -> No
                 Term(0.5, text="dog"),
                 Term(-1.0, text="people"),
                 Term(-1.0, text="16:9 crop"),
-            )
+            ),
+            anyway=True,
         )
     ]
 
@@ -68,7 +69,7 @@ def test_plus_and_minus_weigh_their_terms(ctl: Ctl, service: GivenService) -> No
 def test_a_photo_of_the_catalog_is_asked_for_by_its_path(ctl: Ctl, service: GivenService) -> None:
     said = ctl("similar", UGLY, "-n", "1", "--json")
     assert json.loads(said.out)["hits"][0]["path"] == "/photos/sunset.jpg"
-    assert service.asked == [Query((Term(path=UGLY),), 1)]
+    assert service.asked == [Query((Term(path=UGLY),), 1, anyway=True)]
 
 
 def test_a_picture_from_elsewhere_is_uploaded(

@@ -102,7 +102,7 @@ def test_what_a_search_on_a_terminal_numbered_can_be_named_by_number(
     drawn = typed(ctl, "clipctl search sunset; clipctl similar @2; clipctl rescan @3")
     assert "1 " in drawn
     assert service.asked[1:] == [
-        Query((Term(photo=9),)),
+        Query((Term(photo=9),), anyway=True),
         ("rescan", HITS[2].path),
     ]
 
