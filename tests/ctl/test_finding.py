@@ -25,7 +25,7 @@ def test_a_search_prints_a_score_and_a_path_a_line(ctl: Ctl, service: GivenServi
         "0.200\t/usb/beach.jpg\toffline",
     ]
     assert said.err == ""
-    assert service.asked == [Query((Term(text="sunset over water"),), 3, 0.1, anyway=True)]
+    assert service.asked == [Query((Term(text="sunset over water"),), 3, 0.1)]
 
 
 def test_json_has_the_keys_that_scripts_rely_on(ctl: Ctl) -> None:
@@ -60,8 +60,7 @@ def test_plus_and_minus_weigh_their_terms(ctl: Ctl, service: GivenService) -> No
                 Term(0.5, text="dog"),
                 Term(-1.0, text="people"),
                 Term(-1.0, text="16:9 crop"),
-            ),
-            anyway=True,
+            )
         )
     ]
 
@@ -270,7 +269,7 @@ def test_several_pictures_are_looked_for_at_once(
     for name in ("one", "two"):
         (tmp_path / name).write_bytes(name.encode())
     assert ctl("similar", str(tmp_path / "one"), str(tmp_path / "two")).code == 0
-    assert service.asked[-1] == Query((Term(picture=b"one"), Term(picture=b"two")))
+    assert service.asked[-1] == Query((Term(picture=b"one"), Term(picture=b"two")), anyway=True)
 
 
 def test_what_the_daemon_remarks_is_said_beside_the_results(
