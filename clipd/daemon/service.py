@@ -12,7 +12,9 @@ from clipd.errors import RequestError
 from clipd.ingest.forgetter import Forgetter
 from clipd.ingest.verifier import Check, Verifier
 from clipd.json_types import JsonValue
-from clipd.search.query import Answer, Query
+from clipd.search.completion import Completion
+from clipd.search.query import Answer, DuplicateAnswer, Query, Sameness
+from clipd.search.query_keys import Surroundings
 from clipd.search.search import Search
 from clipd.search.thumbnails import Thumbnails
 from clipd.serve.protocol import Service
@@ -55,6 +57,14 @@ class Daemon(Service):
     def thumbnail(self, photo: int, side: int) -> bytes:
         """Make a photo small; see :meth:`clipd.search.thumbnails.Thumbnails.draw`."""
         return self._thumbnails.draw(photo, side)
+
+    def complete(self, text: str, at: int, around: Surroundings) -> Completion:
+        """Complete a query; see :meth:`clipd.search.search.Search.complete`."""
+        return self._search.complete(text, at, around)
+
+    def duplicates(self, sameness: Sameness, limit: int) -> DuplicateAnswer:
+        """Find groups of the same; see :meth:`clipd.search.search.Search.duplicates`."""
+        return self._search.duplicates(sameness, limit)
 
     def status(self) -> Mapping[str, JsonValue]:
         """Return the state of the daemon; see :meth:`clipd.daemon.status.StatusBoard.status`."""

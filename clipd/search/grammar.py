@@ -88,6 +88,11 @@ def written(parts: Sequence[QueryPart], vocabulary: KnownKeys) -> str:
     return " ".join(reversed(texts))
 
 
+def value_text(value: str) -> str:
+    """Write a value as it may follow a key's colon: in quotes where it needs them."""
+    return value if _is_plain_value(value, weighted=False) else _in_quotes(value)
+
+
 class _Scanner:
     """Goes through a text once, from part to part."""
 

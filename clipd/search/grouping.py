@@ -15,8 +15,8 @@ from clipd.store.selection import BurstTraits
 
 Likeness: TypeAlias = Literal["burst", "look"]
 
-_BURST_COSINE = 0.95
-_LOOK_COSINE = 0.97
+BURST_COSINE = 0.95
+LOOK_COSINE = 0.97
 _BURST_SECONDS = 10.0
 _NUMBERED = re.compile(rb"(.*?)(\d{1,18})(\D*)", re.DOTALL)
 _MOST_LEADERS = 2000  # that a photo is compared with: the last ones
@@ -44,7 +44,7 @@ def grouped(
         traits: of these photos.
         rows: their vectors, in the same order; zeros where there is none.
     """
-    least = _BURST_COSINE if likeness == "burst" else _LOOK_COSINE
+    least = BURST_COSINE if likeness == "burst" else LOOK_COSINE
     groups: list[list[int]] = []  # positions in `photos`; the first of each leads
     leaders: list[int] = []
     for position, photo in enumerate(photos):
@@ -60,20 +60,21 @@ def grouped(
         else:
             leaders.append(position)
             groups.append([position])
-    return [_group([photos[each] for each in group], traits) for group in groups]
+    found = [tuple(photos[each] for each in group) for group in groups]
+    return [Group(members, best_of(members, traits)) for members in found]
 
 
-def _group(photos: Sequence[int], traits: Mapping[int, BurstTraits]) -> Group:
-    # The first of equals: they come the better first.
-    best = max(photos, key=lambda photo: (traits[photo].sharpness or 0.0, traits[photo].pixels))
-    return Group(tuple(photos), best)
+def best_of(photos: Sequence[int], traits: Mapping[int, BurstTraits]) -> int:
+    """Return the sharpest, then the largest; the first of equals."""
+    return max(photos, key=lambda photo: (traits[photo].sharpness or 0.0, traits[photo].pixels))
 
 
 def _is_of_moment(one: BurstTraits, members: Sequence[BurstTraits]) -> bool:
-    return any(_are_close(one, other) or _are_consecutive(one, other) for other in members)
+    return any(are_close(one, other) or are_consecutive(one, other) for other in members)
 
 
-def _are_close(one: BurstTraits, other: BurstTraits) -> bool:
+def are_close(one: BurstTraits, other: BurstTraits) -> bool:
+    """Whether two photos were taken at most ten seconds apart."""
     if not one.taken or not other.taken:
         return False
     try:
@@ -83,7 +84,7 @@ def _are_close(one: BurstTraits, other: BurstTraits) -> bool:
     return abs(apart.total_seconds()) <= _BURST_SECONDS
 
 
-def _are_consecutive(one: BurstTraits, other: BurstTraits) -> bool:
+def are_consecutive(one: BurstTraits, other: BurstTraits) -> bool:
     """Whether two names differ in their last number only, and in that by one."""
     if one.folder != other.folder:
         return False
@@ -91,6 +92,12 @@ def _are_consecutive(one: BurstTraits, other: BurstTraits) -> bool:
     if here is None or there is None or here[0] != there[0] or here[2] != there[2]:
         return False
     return abs(int(here[1]) - int(there[1])) == 1
+
+
+def name_key(one: BurstTraits) -> tuple[bytes, bytes, bytes, int]:
+    """Return what puts photos of consecutive names side by side."""
+    start, number, end = _last_number(one.name) or (one.name, b"0", b"")
+    return one.folder, start, end, int(number)
 
 
 def _last_number(name: bytes) -> tuple[bytes, bytes, bytes] | None:

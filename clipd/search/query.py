@@ -18,6 +18,7 @@ THUMBNAIL_SIDES = (256, 1024)  # pixels of the longer side
 
 Sort: TypeAlias = Literal["score", "date", "-date", "name", "size", "random"]
 Unique: TypeAlias = Literal["copy", "burst", "look", "off"]
+Sameness: TypeAlias = Literal["copy", "burst", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,6 @@ class Query:
         anyway: also hits below the bar of the model.
         explain: count what passes each condition by itself.
         text: as a person wrote it; "" when it came in parts.
-        tips: how it could be written better.
     """
 
     terms: tuple[Term, ...]
@@ -69,7 +69,6 @@ class Query:
     anyway: bool = False
     explain: bool = False
     text: str = field(default="", compare=False)
-    tips: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         """Return the query in one line: ``sunset + 0.5 beach - people``."""
@@ -107,3 +106,25 @@ class Answer:
     nothing: str = ""
     following: str = ""
     matching: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Photos that are the same in a way; a copy is one photo with several paths.
+
+    Attributes:
+        best: the photo that stands for all.
+    """
+
+    best: int
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateAnswer:
+    """The largest groups of the library, and how many there are in all."""
+
+    sameness: Sameness
+    total: int
+    groups: tuple[DuplicateGroup, ...]
+    took_ms: float

@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from clipd.config.options import SearchConfig
 from clipd.photo import Hit, Ids
 from clipd.search.calibrator import Calibrator
+from clipd.search.completion import Completer, Completion
+from clipd.search.duplicates import Duplicates, SameGroup
 from clipd.search.explanation import explain, nothing_found
 from clipd.search.judge import Judge
 from clipd.search.known_words import Understanding, understand
-from clipd.search.query import Answer, Query
+from clipd.search.query import Answer, DuplicateAnswer, DuplicateGroup, Query, Sameness
+from clipd.search.query_keys import Surroundings
 from clipd.search.query_vectors import Aims, QueryVectors
 from clipd.search.ranking import Page, Ranked, Ranking
+from clipd.search.tips import tips_for
 from clipd.store.conditions import Whereabouts
 from clipd.store.rows import Counts, Located
 from clipd.store.selection import Facts, PhotoSelection
@@ -44,6 +48,7 @@ class Search:
         self._calibrator = calibrator
         self._selection = PhotoSelection(stored.reader.connections)
         self._ranking = Ranking(stored.follower.index, self._selection)
+        self._completer = Completer(self._selection)
         self.defaults = defaults
 
     def answer_known(self, query: Query) -> Answer | None:
@@ -81,6 +86,27 @@ class Search:
         self._calibrator.wake(len(self._stored.follower.index))
         return answer
 
+    def complete(self, text: str, at: int, around: Surroundings) -> Completion:
+        """Return what the word of a query that ends at a character may become."""
+        return self._completer.complete(text, at, around)
+
+    def duplicates(self, sameness: Sameness, limit: int) -> DuplicateAnswer:
+        """Find photos of the whole library that are the same in a way, the largest groups first.
+
+        Raises:
+            RequestError: there are too many photos to compare each with each.
+        """
+        began = time.perf_counter()
+        found = Duplicates(self._stored.follower.index, self._selection).find(sameness)
+        there = self._roots.whereabouts(self._selection.aside_volumes())
+        groups = tuple(self._group(group, there) for group in found[:limit])
+        took_ms = round(1000 * (time.perf_counter() - began), 3)
+        return DuplicateAnswer(sameness, len(found), groups, took_ms)
+
+    def _group(self, group: SameGroup, there: Whereabouts) -> DuplicateGroup:
+        rows = tuple(Ranked(photo, 0) for photo in group.photos)
+        return DuplicateGroup(group.best, self._hits(Query(()), Page(rows), there))
+
     def _answer(self, query: Query, aims: Aims, began: float, understood: Understanding) -> Answer:
         there = self._roots.whereabouts(self._selection.aside_volumes())
         within = self._selection.ids(query.conditions, there) if query.conditions else None
@@ -103,7 +129,7 @@ class Search:
             took_ms=took_ms,
             note=self._note(understood, counts),
             reading=explain(query, self._counted(query, there), counts.photos),
-            tips=query.tips,
+            tips=tips_for(query, self._completer.places()),
             nothing=nothing,
             following=page.following,
             matching=matching,

@@ -24,7 +24,8 @@ from clipd.errors import (
 from clipd.json_types import JsonValue
 from clipd.pathtext import path_fields
 from clipd.photo import Hit
-from clipd.search.query import Answer
+from clipd.search.completion import Completion
+from clipd.search.query import Answer, DuplicateAnswer
 from clipd.store.other_models import Forgotten
 from clipd.store.pace import StageProgress
 from clipd.store.rows import FailureRow
@@ -104,6 +105,28 @@ def answer_json(answer: Answer) -> JsonValue:
         "matching": answer.matching,
         "took_ms": round(answer.took_ms, 3),
         "note": answer.note,
+    }
+
+
+def completion_json(completion: Completion) -> JsonValue:
+    """Return what may stand in place of a part of a query."""
+    return {
+        "from": completion.start,
+        "to": completion.end,
+        "options": list(completion.options),
+    }
+
+
+def duplicates_json(answer: DuplicateAnswer) -> JsonValue:
+    """Return groups of photos that are the same."""
+    return {
+        "by": answer.sameness,
+        "total": answer.total,
+        "groups": [
+            {"best": group.best, "photos": [_hit_json(hit) for hit in group.hits]}
+            for group in answer.groups
+        ],
+        "took_ms": round(answer.took_ms, 3),
     }
 
 

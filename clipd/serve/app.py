@@ -64,6 +64,8 @@ class _Api:
         return [
             Route("/v1/ping", self.ping, methods=["GET"]),
             Route("/v1/search", self.search, methods=["GET", "POST"]),
+            Route("/v1/complete", self.complete, methods=["GET"]),
+            Route("/v1/dupes", self.dupes, methods=["GET"]),
             Route("/v1/photos/{photo:int}/thumbnail", self.thumbnail, methods=["GET"]),
             Route("/v1/status", self.status, methods=["GET"]),
             Route("/v1/errors", self.errors, methods=["GET"]),
@@ -97,6 +99,22 @@ class _Api:
         photo = int(request.path_params["photo"])
         jpeg = await self._lanes.thumbnails.run(lambda: self._service.thumbnail(photo, side))
         return Response(jpeg, media_type="image/jpeg")
+
+    async def complete(self, request: Request) -> Response:
+        text, at, around = searches.unfinished(_address(request))
+        return await self._lanes.quick.run(
+            lambda: answers.answered(
+                answers.completion_json(self._service.complete(text, at, around))
+            )
+        )
+
+    async def dupes(self, request: Request) -> Response:
+        sameness, limit = searches.sameness_of(_address(request))
+        return await self._lanes.slow.run(
+            lambda: answers.answered(
+                answers.duplicates_json(self._service.duplicates(sameness, limit))
+            )
+        )
 
     async def status(self, request: Request) -> Response:
         fields.parse_query_string(_address(request), ())

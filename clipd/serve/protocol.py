@@ -7,7 +7,9 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from clipd.json_types import JsonValue
-from clipd.search.query import Answer, Query
+from clipd.search.completion import Completion
+from clipd.search.query import Answer, DuplicateAnswer, Query, Sameness
+from clipd.search.query_keys import Surroundings
 from clipd.store.other_models import Forgotten
 from clipd.store.pace import StageProgress
 from clipd.store.rows import FailureRow
@@ -43,6 +45,12 @@ class Service(Protocol):
 
     def thumbnail(self, photo: int, side: int) -> bytes:
         """Return a small JPEG of a photo; waits for a decoder where it takes one."""
+
+    def complete(self, text: str, at: int, around: Surroundings) -> Completion:
+        """Return what the word of a query that ends at a character may become. Quick."""
+
+    def duplicates(self, sameness: Sameness, limit: int) -> DuplicateAnswer:
+        """Find photos of the whole library that are the same in a way; takes seconds."""
 
     def status(self) -> Mapping[str, JsonValue]:
         """Return the state of the daemon."""

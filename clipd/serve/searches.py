@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import get_args
 
 from clipd.errors import QueryError, RequestError
 from clipd.json_types import JsonObject, JsonValue
 from clipd.search.grammar import FilterPart
-from clipd.search.query import MAX_LIMIT, MAX_TERMS, MAX_WEIGHT, Query, Term
+from clipd.search.query import (
+    MAX_LIMIT,
+    MAX_TERMS,
+    MAX_TEXT_CHARACTERS,
+    MAX_WEIGHT,
+    Query,
+    Sameness,
+    Term,
+)
 from clipd.search.query_keys import KEYS, Surroundings
 from clipd.search.query_reader import read_parts, read_query
 from clipd.serve import fields
@@ -21,6 +30,7 @@ _IN_ADDRESS = ("q", "path", "path_b64", *_AROUND, *_LIMITS)
 _IN_BODY = ("q", "query", "terms", "filters", *_AROUND, *_LIMITS)
 _IN_TERM = ("text", "path", "path_b64", "picture_b64", "photo", "weight")
 _IN_FILTER = ("key", "values", "not")
+_GROUPS = 1000  # of duplicates, unless more are asked for
 _MOST_LISTED = 100_000
 _MOST_VALUES = 1000  # of all filters together
 
@@ -62,6 +72,28 @@ def from_picture(body: bytes, query_string: bytes) -> Query:
     """Take the body as a picture file; its limits come from the address."""
     words = fields.parse_query_string(query_string, _LIMITS)
     return _limited(Query((_picture(body, 1.0),)), _values(words))
+
+
+def unfinished(query_string: bytes) -> tuple[str, int, Surroundings]:
+    """Read ``?q=cat%20cam&at=7``: a query that is being written, and where."""
+    words = fields.parse_query_string(query_string, ("q", "at", "folder", "home"))
+    text = words.get("q", "")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise RequestError("query_too_long", f"'q' has over {MAX_TEXT_CHARACTERS:,} characters")
+    at = fields.read_word(words["at"]) if "at" in words else len(text)
+    return text, fields.integer_of(at, "at", 0, len(text)), _around(_values(words))
+
+
+def sameness_of(query_string: bytes) -> tuple[Sameness, int]:
+    """Read ``?by=burst&limit=100``: which photos are the same, and how many groups to show."""
+    words = fields.parse_query_string(query_string, ("by", "limit"))
+    by = words.get("by", "copy")
+    known: tuple[Sameness, ...] = get_args(Sameness)
+    found = next((each for each in known if each == by), None)
+    if found is None:
+        raise RequestError("bad_value", f"'by' must be one of {', '.join(known)}")
+    limit = fields.read_word(words.get("limit", str(_GROUPS)))
+    return found, fields.integer_of(limit, "limit", 1, MAX_LIMIT)
 
 
 def _written(value: JsonValue, around: Surroundings) -> Query:

@@ -14,8 +14,9 @@ from clipd.photo import Ids
 from clipd.store.condition_sql import FILE_TIME, TABLES, TAKEN, where
 from clipd.store.conditions import Condition, Whereabouts
 from clipd.store.read_connections import ReadConnections
-from clipd.store.rows import plain_folder
+from clipd.store.rows import folder_range, plain_folder
 
+Column: TypeAlias = Literal["camera", "lens", "tag", "city", "region", "country"]
 Order: TypeAlias = Literal["date", "-date", "name", "size"]
 
 # What photos can be listed by, the first of each list first. Of a photo with several paths that
@@ -27,6 +28,36 @@ _ORDER_KEYS = {
     "size": "max(CAST(size_bytes AS INTEGER))",
 }
 _DESCENDING = ("date", "size")
+
+
+_TRAITS = (
+    "SELECT paths.photo_id, min(folder || x'2f' || name), folder, name,"
+    " CASE WHEN meta.taken_from = 'file' THEN '' ELSE"
+    " coalesce(nullif(meta.taken, ''), photos.taken_at) END,"
+    " photos.width * photos.height, meta.sharpness"
+    f" FROM {TABLES} WHERE gone_at IS NULL{{among}} GROUP BY paths.photo_id"
+)
+# A step for each different value, and not for each row: SELECT DISTINCT would read all rows.
+_VALUES = """
+    WITH RECURSIVE next(value) AS (
+        SELECT min({column}) FROM {table}
+        UNION ALL SELECT (SELECT min({column}) FROM {table} WHERE {column} > next.value)
+        FROM next WHERE next.value IS NOT NULL
+    ) SELECT value FROM next WHERE value IS NOT NULL LIMIT ?
+"""
+_FIRST_FOLDER = (
+    "SELECT folder FROM paths WHERE folder >= ? AND folder < ? AND gone_at IS NULL"
+    " ORDER BY folder LIMIT 1"
+)
+_FOLDERS = """
+    WITH RECURSIVE next(folder) AS (
+        SELECT (SELECT folder FROM paths WHERE (folder = ?1 OR (folder >= ?2 AND folder < ?3))
+            AND gone_at IS NULL ORDER BY folder LIMIT 1)
+        UNION ALL SELECT (SELECT folder FROM paths WHERE folder > next.folder AND folder < ?3
+            AND gone_at IS NULL ORDER BY folder LIMIT 1)
+        FROM next WHERE next.folder IS NOT NULL
+    ) SELECT folder FROM next WHERE folder IS NOT NULL LIMIT ?4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +164,51 @@ class PhotoSelection:
         sql += f" ORDER BY key {direction}, paths.photo_id {direction} LIMIT ?"
         return self._connections.fetch(sql, *values, limit)
 
+    def values(self, column: Column, limit: int) -> list[str]:
+        """Return the different values of a column of what is known of photos, in order."""
+        table = "tags" if column == "tag" else "meta"
+        rows = self._connections.fetch(_VALUES.format(table=table, column=column), limit)
+        return [value for (value,) in rows if value]
+
+    def folders(self, above: bytes, limit: int) -> list[bytes]:
+        """Return the folders at and below a folder that hold live paths, in order."""
+        start, end = folder_range(above)
+        rows = self._connections.fetch(_FOLDERS, above, start, end, limit)
+        return [folder for (folder,) in rows]
+
+    def folder_steps(self, above: bytes, begun: bytes, limit: int) -> set[bytes]:
+        """Return the names, begun so, of the folders in a folder that lead to live paths."""
+        start, end = folder_range(above)
+        found: set[bytes] = set()
+        here = start + begun
+        while len(found) < limit:
+            row = self._connections.first(_FIRST_FOLDER, here, end)
+            if row is None or not row[0].startswith(start + begun):
+                break
+            step = row[0][len(start) :].partition(b"/")[0]
+            found.add(step)
+            # Behind the folder itself, and then behind all below it: "a-b" lies between.
+            here = row[0] + b"\0" if row[0] == start + step else start + step + b"0"
+        return found
+
     def traits(self, photos: Sequence[int]) -> dict[int, BurstTraits]:
         """Return what tells photos of one moment, of those that have a live path."""
-        rows = self._connections.fetch(
-            "SELECT paths.photo_id, min(folder || x'2f' || name), folder, name,"
-            " CASE WHEN meta.taken_from = 'file' THEN '' ELSE"
-            " coalesce(nullif(meta.taken, ''), photos.taken_at) END,"
-            " photos.width * photos.height, meta.sharpness"
-            f" FROM {TABLES} WHERE gone_at IS NULL"
-            " AND paths.photo_id IN (SELECT value FROM json_each(?)) GROUP BY paths.photo_id",
-            _list(photos),
-        )
+        among = " AND paths.photo_id IN (SELECT value FROM json_each(?))"
+        rows = self._connections.fetch(_TRAITS.format(among=among), _list(photos))
         return {photo: BurstTraits(photo, *row) for photo, _, *row in rows}
+
+    def all_traits(self) -> list[BurstTraits]:
+        """Return the same of all photos, by id."""
+        rows = self._connections.fetch(_TRAITS.format(among=""))
+        return [BurstTraits(photo, *row) for photo, _, *row in rows]
+
+    def copied(self) -> list[int]:
+        """Return the photos that lie at several paths, those at the most first."""
+        rows = self._connections.fetch(
+            "SELECT photo_id FROM paths WHERE gone_at IS NULL GROUP BY photo_id"
+            " HAVING count(*) > 1 ORDER BY count(*) DESC, photo_id"
+        )
+        return [photo for (photo,) in rows]
 
     def facts(self, photos: Sequence[int]) -> dict[int, Facts]:
         """Return what is known of photos that have a live path."""

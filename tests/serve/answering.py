@@ -15,8 +15,10 @@ from clipd.config.options import ServeConfig
 from clipd.errors import CheckStoppedError, RequestError
 from clipd.json_types import JsonValue
 from clipd.photo import FailureKind, Hit
+from clipd.search.completion import Completion
 from clipd.search.explanation import explain
-from clipd.search.query import Answer, Query
+from clipd.search.query import Answer, DuplicateAnswer, DuplicateGroup, Query, Sameness
+from clipd.search.query_keys import Surroundings
 from clipd.serve.lanes import request_lanes
 from clipd.serve.limits import Limits
 from clipd.serve.listener import listening
@@ -101,6 +103,15 @@ class GivenService(Service):
         if photo not in {hit.photo for hit in self.hits}:
             raise RequestError("no_such_photo", f"there is no photo {photo} any more", 404)
         return b"\xff\xd8\xff of %d\xff\xd9" % side
+
+    def complete(self, text: str, at: int, around: Surroundings) -> Completion:
+        self.asked.append((text, at, around.folder, around.home))
+        return Completion(4, at, ('camera:"Canon EOS 80D"',))
+
+    def duplicates(self, sameness: Sameness, limit: int) -> DuplicateAnswer:
+        self.asked.append((sameness, limit))
+        hits = tuple(replace(hit, score=None, raw=None) for hit in self.hits[:1])
+        return DuplicateAnswer(sameness, 1, (DuplicateGroup(7, hits),), 2.5)
 
     def status(self) -> Mapping[str, JsonValue]:
         self.asked.append("status")

@@ -285,6 +285,10 @@ def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenServ
         ("POST", "/v1/forget", {"model": 7}, 400, "bad_type", "a string"),
         ("POST", "/v1/forget", {"model": "pocket"}, 409, "model_in_use", "in use"),
         ("POST", "/v1/verify", {"repair": "yes"}, 400, "bad_type", "true or false"),
+        ("GET", "/v1/complete?q=cat&at=4", None, 400, "bad_value", "0 to 3"),
+        ("GET", "/v1/complete?q=" + "x" * 1001, None, 400, "query_too_long", "1,000"),
+        ("GET", "/v1/dupes?by=looks", None, 400, "bad_value", "copy, burst, look"),
+        ("GET", "/v1/dupes?limit=0", None, 400, "bad_value", "10,000"),
         ("GET", "/v1/errors?after=*", None, 400, "bad_base64", "after"),
         ("GET", "/v1/errors?limit=0", None, 400, "bad_value", "10,000"),
         ("GET", "/v1/serach", None, 404, "not_found", "did you mean /v1/search?"),
@@ -346,6 +350,23 @@ def test_a_bug_answers_500_and_leaves_its_traceback_in_the_log_only(
         assert (reply.status, reply.code) == (500, "internal")
         assert ask(socket, "GET", "/v1/ping").status == 200
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_query_is_completed(socket: Path, service: GivenService) -> None:
+    reply = ask(socket, "GET", "/v1/complete?q=cat%20cam%20x&at=7&folder=/x&home=/home/me")
+    assert reply.value == {"from": 4, "to": 7, "options": ['camera:"Canon EOS 80D"']}
+    assert ask(socket, "GET", "/v1/complete").status == 200
+    assert service.asked == [("cat cam x", 7, b"/x", b"/home/me"), ("", 0, None, None)]
+
+
+def test_duplicates_come_in_groups(socket: Path, service: GivenService) -> None:
+    reply = ask(socket, "GET", "/v1/dupes?by=look&limit=5")
+    assert (reply.value["by"], reply.value["total"], reply.value["took_ms"]) == ("look", 1, 2.5)
+    (group,) = reply.value["groups"]
+    assert group["best"] == 7
+    assert [photo["path"] for photo in group["photos"]] == ["/photos/sunset.jpg"]
+    assert ask(socket, "GET", "/v1/dupes").status == 200
+    assert service.asked == [("look", 5), ("copy", 1000)]
 
 
 def test_status_is_passed_on_as_the_daemon_says_it(socket: Path) -> None:
