@@ -42,7 +42,7 @@ MAP = {
 FLOORS = (
     (".",),
     ("config", "process"),
-    ("pocket", "decode", "store"),
+    ("pocket", "decode", "places", "store"),
     ("encode", "watch"),
     ("ingest", "search"),
     ("serve", "ctl"),

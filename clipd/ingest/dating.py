@@ -1,4 +1,4 @@
-"""Dates of photos that do not say one themselves, kept in step with where they lie."""
+"""What photos say of themselves, and what follows from it and from where they lie."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from datetime import datetime
 
 from clipd.ingest.path_dates import DatedPath, date_of
 from clipd.photo import Meta
+from clipd.places import place_at
 from clipd.store.catalog import Catalog
 
 
 class Dating:
-    """Dates photos by their paths. The indexer's thread, inside its transaction."""
+    """Keeps metadata, with places by their positions and dates by their paths.
+
+    The indexer's thread, inside its transaction.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -22,7 +26,11 @@ class Dating:
             found = date_of(self._places(photo), datetime.now())
             if found is not None:
                 meta = replace(meta, taken=found.taken, taken_from=found.taken_from)
-        self._catalog.put_meta(photo, meta)
+        if meta.lat is None or meta.lon is None:
+            self._catalog.put_meta(photo, meta)
+            return
+        where = place_at(meta.lat, meta.lon)
+        self._catalog.put_meta(photo, meta, where.country, where.region, where.city)
 
     def renew(self, photo: int) -> None:
         """Date a known photo anew that has come to another path."""

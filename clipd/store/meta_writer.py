@@ -11,7 +11,7 @@ from clipd.store.writer import Writer
 
 _COLUMNS = (
     *("taken", "taken_from", "utc_offset_min", "camera", "lens", "focal_mm", "lat", "lon"),
-    *("rating", "caption", "sharpness", "has_exif", "read_by"),
+    *("rating", "caption", "sharpness", "has_exif", "country", "region", "city", "read_by"),
 )
 # Headers that are read again say nothing of the sharpness, which takes the pixels.
 _NEW_VALUES = ", ".join(
@@ -42,13 +42,20 @@ class MetaWriter:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def put_meta(self, photo: int, meta: Meta) -> None:
-        """Keep what a photo says of itself, in the place of what it said before."""
+    def put_meta(
+        self, photo: int, meta: Meta, country: str = "", region: str = "", city: str = ""
+    ) -> None:
+        """Keep what a photo says of itself, in the place of what it said before.
+
+        Args:
+            country: code of the one where it was taken, as far as its position tells.
+        """
         self._writer.write(
             _PUT,
             *(photo, meta.taken, meta.taken_from, meta.utc_offset_min),
             *(meta.camera or None, meta.lens or None, meta.focal_mm, meta.lat, meta.lon),
-            *(meta.rating, meta.caption or None, meta.sharpness, meta.has_exif, META_READER),
+            *(meta.rating, meta.caption or None, meta.sharpness, meta.has_exif),
+            *(country or None, region or None, city or None, META_READER),
         )
         self._put_tags(photo, meta.tags)
 
