@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from clipd.decode.plain_text import CAPTION_LETTERS, plain, plain_tags
+from clipd.decode.plain_text import plain_caption, plain_tags
 
 _MARKER: Final = 0x1C
 _CHARACTER_SET, _KEYWORD, _CAPTION = (1, 90), (2, 25), (2, 120)
@@ -37,7 +37,7 @@ def read_iptc(content: bytes) -> IptcFields:
         elif dataset == _KEYWORD:
             tags.append(_decoded(value, is_utf_8=is_utf_8))
         elif dataset == _CAPTION and not caption:
-            caption = plain(_decoded(value, is_utf_8=is_utf_8), CAPTION_LETTERS)
+            caption = plain_caption(_decoded(value, is_utf_8=is_utf_8))
     return IptcFields(caption, plain_tags(tags))
 
 

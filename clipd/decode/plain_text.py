@@ -14,6 +14,8 @@ CAPTION_LETTERS: Final = 4000
 # Control characters, halves of surrogate pairs, and what turns the direction of the text around
 # it: on a terminal they would do more than be shown.
 _NOT_TEXT: Final = re.compile("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+# What cameras write where a person's words should stand.
+_MACHINE_MADE: Final = re.compile(r"SONY DSC|[A-Z ]*DIGITAL CAMERA|DCIM[\\/].*")
 _ROOM: Final = 4  # a text is cut before it is cleaned, so that no cleaning takes long
 
 
@@ -22,6 +24,12 @@ def plain(text: str, most_letters: int) -> str:
     kept = _NOT_TEXT.sub(" ", text[: _ROOM * most_letters])
     one_line = unicodedata.normalize("NFC", " ".join(kept.split()))
     return one_line[:most_letters].rstrip()
+
+
+def plain_caption(text: str) -> str:
+    """Return a caption cleaned; "" for one that the camera made up."""
+    caption = plain(text, CAPTION_LETTERS)
+    return "" if _MACHINE_MADE.fullmatch(caption) else caption
 
 
 def plain_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Final
 from xml.parsers import expat
 
 from clipd.decode.exif import FIRST_YEAR, offset_minutes, position_of
-from clipd.decode.plain_text import CAPTION_LETTERS, MOST_TAGS, plain, plain_tags
+from clipd.decode.plain_text import MOST_TAGS, plain_caption, plain_tags
 
 MOST_BYTES: Final = 4 << 20
 _MOST_DEPTH: Final = 64
@@ -74,7 +74,7 @@ def read_xmp(content: bytes) -> XmpFields:
         utc_offset_min=offset_min,
         position=_position(packet),
         rating=_rating(packet),
-        caption=plain(packet.first("dc:description"), CAPTION_LETTERS),
+        caption=plain_caption(packet.first("dc:description")),
         tags=_tags(packet),
     )
 

@@ -72,12 +72,14 @@ class HeaderPass:
         self._read: list[HeadersRead] = []  # waits for its transaction
         self._after = 0
         self._last: int | None = None  # id of the last photo of this pass; None: it is to begin
+        self._position = 0  # id of the photo that was handed out last, or behind which none is
         self._began: tuple[int, float] | None = None  # first id to read, time.monotonic()
 
     def restart(self) -> None:
         """Begin a new pass at the first photo."""
         self._page.clear()
         self._after, self._last, self._began = 0, None, None
+        self._position = 0
 
     def want(self, photos: Iterable[int]) -> None:
         """Have photos asked again soon, in a transaction of the caller's."""
@@ -114,13 +116,13 @@ class HeaderPass:
 
     def progress(self) -> HeaderProgress | None:
         """Return how far the pass is; None where nothing was to be read, or all is. Any thread."""
-        began, last, after = self._began, self._last, self._after
-        if began is None or last is None or after >= last:
+        began, last, position = self._began, self._last, self._position
+        if began is None or last is None or position >= last:
             return None
         first, since = began
-        passed, seconds = after - first, time.monotonic() - since
-        left = (last - after) * seconds / passed if passed > 0 else None
-        return HeaderProgress(after, last, left)
+        passed, seconds = position - first, time.monotonic() - since
+        left = (last - position) * seconds / passed if passed > 0 else None
+        return HeaderProgress(position, last, left)
 
     def _next(self) -> UnreadPhoto | None:
         """Return the next photo to be asked; None when this slice of the ids holds none."""
@@ -132,8 +134,10 @@ class HeaderPass:
         if not self._page:
             self._turn_page()
         if not self._page:
+            self._position = self._after
             return None
         found = self._page.popleft()
+        self._position = found.photo
         self._began = self._began or (found.photo, time.monotonic())
         return found
 

@@ -20,6 +20,7 @@ _MOST_KM = 50.0  # from a city that a photo is said to be taken in
 _KM_PER_DEGREE = 111.195
 _UNIT = 1000  # of a degree in the file
 _AT_BORDER_KM = 2.5
+_SAME_REGION_KM = 15.0  # from a city: further off the next region may have begun
 _PEOPLE_PER_KM2 = 5000.0  # of a city, to tell how far it reaches
 _MARKS = re.compile("[\u0300-\u036f]+")
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u02bb`\u00b4", "'"))
@@ -119,8 +120,9 @@ class Gazetteer:
         is_own = self._country[near] == country
         if not is_own.any():
             return Whereabout(code)
-        city = self._most_likely(near[is_own], km[is_own])
-        return Whereabout(code, self._regions[self._region[city]], self._names[city])
+        city, far_km = self._most_likely(near[is_own], km[is_own])
+        region = self._regions[self._region[city]] if far_km <= _SAME_REGION_KM else ""
+        return Whereabout(code, region, self._names[city])
 
     def find(self, text: str) -> list[Place]:
         """See the function of this name."""
@@ -162,16 +164,15 @@ class Gazetteer:
         is_beyond = km[nearest] <= _AT_BORDER_KM and km[nearest] < rival / 2
         return country if is_beyond else by_border
 
-    def _most_likely(self, near: Numbers, km: Kilometres) -> int:
-        """Return the largest city that reaches so far, else the nearest.
+    def _most_likely(self, near: Numbers, km: Kilometres) -> tuple[int, float]:
+        """Return the largest city that reaches so far, else the nearest; and how far it is.
 
         Quarters of a city are among the cities; it is the city that people speak of.
         """
         people = self._population[near]
         is_covering = km <= np.sqrt(people / _PEOPLE_PER_KM2 / np.pi)
-        if is_covering.any():
-            return int(near[np.where(is_covering, people, -1).argmax()])
-        return int(near[km.argmin()])
+        chosen = np.where(is_covering, people, -1).argmax() if is_covering.any() else km.argmin()
+        return int(near[chosen]), float(km[chosen])
 
     def _countries_of(self, name: str) -> list[Place]:
         return [

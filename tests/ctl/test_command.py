@@ -273,3 +273,13 @@ def test_clipctl_imports_nothing_heavy(ctl: Ctl) -> None:
     command = [ctl.command()[0], "-P", "-c", start]
     done = subprocess.run(command, env=ctl.environment(), capture_output=True, check=True)
     assert set(done.stdout.split()) == {b"click", b"clipd"}
+
+
+def test_status_says_how_far_it_is_with_what_old_photos_say(
+    ctl: Ctl, service: GivenService
+) -> None:
+    assert "dates, cameras" not in ctl("status").out.decode()
+    metadata: JsonValue = {"read": 12_000, "total": 100_000, "seconds_left": 170}
+    service.states.append({**service.states.pop(), "metadata": metadata})
+    line = "details  dates, cameras and tags of 12,000 of 100,000 photos are read, about 3 min left"
+    assert line in ctl("status").lines

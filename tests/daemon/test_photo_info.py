@@ -84,6 +84,8 @@ def test_a_file_beside_a_photo_counts_without_decoding_the_photo_again(
 
     sidecar = album.save(folder / "a.jpg.xmp", packet(bag("dc:subject", "lake"), 'xmp:Rating="5"'))
     wait_said(shared, photo, tags=["lake"], rating=5, taken="2019-07-12T14:03:22")
+    shared.wait_idle()
+    shared.ctl("verify", "--disk")
     album.save(folder / "a.jpg.xmp", packet(bag("dc:subject", "pond", "duck")))
     wait_said(shared, photo, tags=["duck", "pond"], rating=None)
     sidecar.unlink()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
@@ -161,6 +161,7 @@ def test_the_poles_are_places() -> None:
     assert position_of(90.001, 0) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"]))
 def test_no_octets_make_it_fail(content: bytes, start: bytes) -> None:
     exif = Image.Exif()
@@ -171,6 +172,7 @@ def test_no_octets_make_it_fail(content: bytes, start: bytes) -> None:
     read_exif(exif)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_damage_to_real_exif_makes_it_fail(data: st.DataObject) -> None:
     whole = exif_of(

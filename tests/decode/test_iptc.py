@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipd.decode.iptc import IptcFields, read_iptc
@@ -31,6 +31,12 @@ def test_a_keyword_is_kept_once_whatever_its_case() -> None:
     assert read_iptc(content).tags == ("Sea",)
 
 
+def test_a_caption_that_the_camera_made_up_is_none() -> None:
+    for caption in (b"SONY DSC", b"OLYMPUS DIGITAL CAMERA", b"DCIM\\100MEDIA\\DJI_0001.JPG"):
+        assert read_iptc(dataset(2, 120, caption)).caption == ""
+    assert read_iptc(dataset(2, 120, b"My DIGITAL CAMERA")).caption == "My DIGITAL CAMERA"
+
+
 def test_a_long_dataset_says_its_length_in_another_way() -> None:
     long = bytes((0x1C, 2, 120, 0x80, 4)) + (5).to_bytes(4, "big") + b"hello"
     assert read_iptc(long + dataset(2, 25, b"sea")) == IptcFields("hello", ("sea",))
@@ -41,6 +47,7 @@ def test_what_stands_before_the_damage_counts() -> None:
     assert read_iptc(whole[:-2]).tags == ("sea",)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
 def test_no_octets_make_it_fail(content: bytes, is_after_a_keyword: bool) -> None:
     start = dataset(2, 25, b"sea") if is_after_a_keyword else b"\x1c\x02\x19"

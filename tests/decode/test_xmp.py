@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipd.decode.xmp import XmpFields, read_xmp
@@ -176,6 +176,7 @@ def test_a_packet_of_the_largest_size_takes_no_second() -> None:
     assert time.process_time() - started < 2
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 700))
 def test_no_octets_make_it_fail(content: bytes, at: int) -> None:
     whole = packet(bag("dc:subject", "sea"), 'xmp:Rating="4" exif:GPSLatitude="43,46.2N"')
@@ -183,6 +184,7 @@ def test_no_octets_make_it_fail(content: bytes, at: int) -> None:
         read_xmp(octets)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_no_values_make_it_fail(text: str) -> None:
     value = text.replace("&", "").replace("<", "").replace('"', "")

@@ -66,6 +66,17 @@ def test_what_old_photos_say_is_read_without_decoding_them(house: WritePath) -> 
     assert tags(house) == {"sea", "Straße"}
 
 
+def test_how_far_the_pass_is_can_be_told_while_it_lasts(house: WritePath) -> None:
+    known(house, 200)
+    with ExitStack() as stack:
+        running = Running(house, stack)
+        running.wait_until(lambda: running.indexer.progress().headers is not None)
+        first = running.indexer.progress().headers
+        assert first is None or (0 < first.read < first.total == 200)
+        running.wait_until(lambda: len(said(house)) == 200)
+        assert running.indexer.progress().headers is None
+
+
 def test_a_pass_that_was_cut_short_goes_on_with_the_rest(house: WritePath) -> None:
     photos = known(house, 6)
     with house.catalog.writing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipd.ingest.path_dates import DatedPath, PathDate, date_of
@@ -137,6 +137,7 @@ def test_a_time_of_change_that_was_never_set_tells_nothing() -> None:
     assert date_of([], NOW) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), st.integers(-(1 << 80), 1 << 80))
 def test_no_name_makes_it_fail(name: bytes, mtime: int) -> None:
     found = date_of([DatedPath(b"/photos/" + name, mtime)], NOW)

@@ -6,7 +6,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipd.places import country_name, find, place_at
@@ -49,6 +49,8 @@ def test_a_position_has_a_country_and_a_city(
 def test_states_of_america_are_regions() -> None:
     assert place_at(30.27, -97.74).region == "Texas"
     assert place_at(43.77, 11.25).region == ""
+    in_utah = place_at(38.97, -109.7)  # whose next city lies in Colorado
+    assert (in_utah.country, in_utah.region) == ("US", "")
 
 
 @pytest.mark.parametrize(
@@ -98,12 +100,14 @@ def test_what_is_found_by_position_is_found_by_name() -> None:
         ]
 
 
+@settings(deadline=None)
 @given(st.floats(-90, 90), st.floats(-180, 180))
 def test_every_position_has_an_answer(lat: float, lon: float) -> None:
     found = place_at(lat, lon)
     assert bool(found.city) <= bool(found.country)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_every_text_has_an_answer(text: str) -> None:
     assert len(find(text)) <= 20

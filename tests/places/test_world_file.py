@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipd.places.world_file import WORLD, WorldFile, write_world
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(1 << 40), 1 << 40)), st.text())
 def test_numbers_and_text_come_back(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[int], text: str
