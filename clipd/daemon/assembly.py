@@ -21,6 +21,7 @@ from clipd.decode.pool import DecoderPool
 from clipd.decode.thumbnail_cache import ThumbnailCache
 from clipd.decode.world import codec_versions, refusal_world
 from clipd.encode.handle import Encoder
+from clipd.encode.models import is_large
 from clipd.errors import StoreUnavailableError
 from clipd.ingest.backfill import Backfill, Retries, WorldOf
 from clipd.ingest.batches import Batches
@@ -262,6 +263,7 @@ def _start_workers(
         paths.cache,
         stores.absence,
         may_try=lambda: not pause.is_on,
+        goes_ahead=is_large(stored.spec),
     )
     batches = running.enter_context(Batches(encoder, config.encoder.batch, inbox.post))
     # Closed before the thread of the batches is joined, which may be waiting for its start.

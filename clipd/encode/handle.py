@@ -75,6 +75,7 @@ class Encoder:
         absence: str = "",
         *,
         may_try: Callable[[], bool] = lambda: True,
+        goes_ahead: bool = False,
     ) -> None:
         """Make an encoder; nothing is started yet.
 
@@ -84,12 +85,13 @@ class Encoder:
             cache: for what can be found out again.
             absence: why there are no weights, as a sentence: every call fails with it.
             may_try: whether work that nobody waits for may be done now; for any thread.
+            goes_ahead: encode with torch while the model is converted, not after that.
         """
         self._spec = spec
         self._absence = absence
         self._lanes = (threading.Lock(), threading.Lock())  # held during a call, one each
         order = _first_order(spec, config, cache)
-        self._runtime = Runtime(spec, config, cache, may_try)
+        self._runtime = Runtime(spec, config, cache, may_try=may_try, goes_ahead=goes_ahead)
         self._keeper = Keeper(order, self._runtime, _environment(spec, config), config.idle_unload)
 
     @property
@@ -116,7 +118,7 @@ class Encoder:
         if self._absence:
             raise EncodeError(self._absence)
         order, body = self._images_order(pixels)
-        with self._lanes[_IMAGES], self._keeper.calling():
+        with self._lanes[_IMAGES], self._keeper.calling(gives_way=True):
             vectors = self._ask(self._keeper.awake(), _IMAGES, order, body)
         self._runtime.offer(pixels)
         return vectors

@@ -66,12 +66,19 @@ class Keeper:
         self._error = ""
         self._doing = ""  # what a start is at, where it takes long
         self._is_proved = False  # the child has encoded something
+        self._is_retiring = False  # the child goes as soon as nobody asks it anything
         self._suspicion = ""  # why a child may have died of what it computes with
 
     @contextmanager
-    def calling(self) -> Iterator[None]:
-        """Mark the length of a call: the child stays, and is watched for signs of life."""
+    def calling(self, *, gives_way: bool = False) -> Iterator[None]:
+        """Mark the length of a call: the child stays, and is watched for signs of life.
+
+        Args:
+            gives_way: wait for a better child, when one is about to take over.
+        """
         with self._changed:
+            if gives_way:
+                self._changed.wait_for(lambda: not self._is_retiring or self._is_closed)
             self._calls += 1
             self._changed.notify_all()
         try:
@@ -217,7 +224,39 @@ class Keeper:
                 self._error = why_not
                 self._changed.notify_all()
         if child is not None:
+            if self._runtime.is_unprepared:
+                self._prepare_beside(child)
             self._watch(child)
+
+    def _prepare_beside(self, child: EncoderChild) -> None:
+        """Have the model converted while a child computes it with torch; then end that child."""
+        try:
+            self._runtime.prepare(lambda: self._is_fit(child), self._say)
+        except EncoderClosedError:
+            return
+        if self._retire(child):
+            child.end(at_once=False)
+            log.info("encoder ended: another takes over")
+
+    def _retire(self, child: EncoderChild) -> bool:
+        """Take a child out of service once nobody asks it anything; return whether that worked.
+
+        Batches wait for that; queries, which are short, do not.
+        """
+        with self._changed:
+            self._is_retiring = True
+            while self._calls and self._is_fit(child):
+                self._changed.wait(LOOK_SECONDS)
+            is_free = not self._calls and self._is_fit(child)
+            if is_free:
+                self._child = None
+            self._is_retiring = False
+            self._changed.notify_all()
+        return is_free
+
+    def _is_fit(self, child: EncoderChild) -> bool:
+        with self._changed:
+            return self._child is child and not self._is_closed and not child.overdue()
 
     def _start(self) -> EncoderChild:
         started = time.monotonic()

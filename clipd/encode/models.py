@@ -29,6 +29,7 @@ from clipd.photo import ModelSpec, Preprocess
 
 DESCRIPTION = "model.json"
 HUB = "hf-hub:"
+_LARGE_BYTES = 200 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,14 @@ def info(config: ModelConfig, folder: Path, cache: Path) -> Info:
             f"the weights {spec.pretrained!r} were trained with that activation"
         )
     return Info(spec, Path(spec.checkpoint).stat().st_size, tuple(notes))
+
+
+def is_large(spec: ModelSpec) -> bool:
+    """Whether its conversion for a processor takes much longer than the start of torch."""
+    try:
+        return Path(spec.checkpoint).stat().st_size >= _LARGE_BYTES
+    except OSError:
+        return False
 
 
 def is_on_hub(config: ModelConfig) -> bool:

@@ -22,11 +22,14 @@ from clipd.errors import ChildError, EncoderClosedError, ModelError
 from clipd.json_types import JsonObject
 from clipd.photo import ModelSpec, Pixels
 from clipd.process.child import Child
+from clipd.process.memory import available_bytes
 
 log = logging.getLogger(__name__)
 
 _LOOK_MS = 250  # between two looks whether the conversion is still wanted
 _CONVERSION_SECONDS = 900.0  # the largest preset on one slow core takes less
+# Of ViT-L-14, of which torch holds 2 GB in one process, and twice that for a moment in the other.
+_ROOM_FOR_BOTH_BYTES = 6 << 30
 _NICE = 5
 _VERY_NICE = 19  # for what nobody waits for
 
@@ -35,7 +38,13 @@ class Runtime:
     """Has a model converted for this processor when it is first needed. For the keeper's thread."""
 
     def __init__(
-        self, spec: ModelSpec, config: EncoderConfig, cache: Path, may_try: Callable[[], bool]
+        self,
+        spec: ModelSpec,
+        config: EncoderConfig,
+        cache: Path,
+        *,
+        may_try: Callable[[], bool],
+        goes_ahead: bool,
     ) -> None:
         """Convert nothing yet.
 
@@ -44,7 +53,10 @@ class Runtime:
             config: how it is to run.
             cache: for what can be made again.
             may_try: whether work that nobody waits for may be done now; for any thread.
+            goes_ahead: have torch compute until the model is converted, where memory is not short.
         """
+        self._goes_ahead = goes_ahead
+        self.is_unprepared = False  # torch computes until `prepare` is done
         self._may_try = may_try
         self._spec = spec
         self._config = config
@@ -70,11 +82,27 @@ class Runtime:
             return {"threads": threads}
         if not self._why_not:
             try:
-                home = self._refined() or self._converted(is_wanted, say)
+                home = self._refined() or self._first_converted()
+                if home is None and self._goes_ahead and available_bytes() > _ROOM_FOR_BOTH_BYTES:
+                    self.is_unprepared = True
+                    return {"threads": threads, "reason": f"{self._sentence()}; until then, torch"}
+                home = home or self._converted(is_wanted, say)
                 return {"threads": threads, "compiled": str(home)}
             except ModelError as error:
                 self.distrust(str(error))
         return {"threads": threads, "reason": self._why_not}
+
+    def prepare(self, is_wanted: Callable[[], bool], say: Callable[[str], None]) -> None:
+        """Convert the model while an encoder computes it with torch; the next one knows better.
+
+        Raises:
+            EncoderClosedError: it was broken off; arguments and reason as in `order`.
+        """
+        self.is_unprepared = False
+        try:
+            self._converted(is_wanted, say)
+        except ModelError as error:
+            self.distrust(str(error))
 
     def offer(self, pixels: Pixels) -> None:
         """Show pictures that were encoded, some of which `refine` needs. For any thread."""
@@ -129,11 +157,19 @@ class Runtime:
         self._wants_sample = not is_there and not is_refused(home)
         return home if is_there else None
 
-    def _converted(self, is_wanted: Callable[[], bool], say: Callable[[str], None]) -> Path:
+    def _first_converted(self) -> Path | None:
+        """Return where the model lies as it is converted first, if it does."""
         home, _ = self._homes()
-        if find(home, self._cache) is not None:
-            return home
-        sentence = f"preparing {self._spec.name} for this processor"
+        return home if find(home, self._cache) is not None else None
+
+    def _sentence(self) -> str:
+        return f"preparing {self._spec.name} for this processor"
+
+    def _converted(self, is_wanted: Callable[[], bool], say: Callable[[str], None]) -> Path:
+        if (found := self._first_converted()) is not None:
+            return found
+        home, _ = self._homes()
+        sentence = self._sentence()
         log.info("%s: this is done once", sentence)
         say(sentence)
         started = time.monotonic()
@@ -169,7 +205,12 @@ class Runtime:
         }
         body = b"" if sample is None else np.ascontiguousarray(sample).data
         nice = _NICE if sample is None else _VERY_NICE
-        environment = {"OMP_NUM_THREADS": str(threads), **OFFLINE, **environment_of(self._spec)}
+        environment = {
+            "OMP_NUM_THREADS": str(threads),
+            "OMP_WAIT_POLICY": "PASSIVE",  # an encoder may be at work beside it
+            **OFFLINE,
+            **environment_of(self._spec),
+        }
         with Child("clipd.encode.convert_worker", environment=environment, nice=nice) as child:
             channel = child.lanes[0]
             try:

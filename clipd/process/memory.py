@@ -1,8 +1,11 @@
-"""Memory of this process: what was freed goes back to the system."""
+"""Memory: what this process freed goes back to the system, and how much there is for another."""
 
 from __future__ import annotations
 
 import ctypes
+from pathlib import Path
+
+_MEMINFO = Path("/proc/meminfo")
 
 
 def give_back() -> None:
@@ -13,3 +16,11 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def available_bytes() -> int:
+    """Return how much memory a new process can have without swapping (proc_meminfo(5))."""
+    for line in _MEMINFO.read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) << 10
+    return 0

@@ -19,7 +19,7 @@ from clipd.encode.handle import Encoder
 from clipd.encode.models import resolve
 from clipd.encode.sample import SIZE
 from clipd.errors import EncodeError
-from clipd.photo import ModelSpec, Pixels
+from clipd.photo import ModelSpec, Pixels, Vectors
 from tests import processes
 from tests.encode.conftest import SMALL, save_model, small_weights
 from tests.encode.test_handle import wait_for
@@ -102,6 +102,53 @@ def test_a_model_is_prepared_once_and_the_status_says_so(spec: ModelSpec, tmp_pa
     assert {file.name for file in home.iterdir()} == {
         *("compiled.json", "text.blob", "text.npy", "image.blob", "image.npy")
     }
+
+
+def test_torch_encodes_until_a_model_is_prepared_and_then_makes_way(
+    spec: ModelSpec, tmp_path: Path, pictures: Pixels
+) -> None:
+    preparing = "preparing mine for this processor"
+    with Encoder(spec, CONFIG, tmp_path, goes_ahead=True) as encoder:
+        early = encoder.encode_images(pictures)
+        first = encoder.status()
+        wait_for(lambda: encoder.status().doing == preparing)
+        assert not list(tmp_path.glob("compiled/*/compiled.json"))
+        late: list[Vectors] = []
+
+        def is_prepared() -> bool:
+            late.append(encoder.encode_images(pictures))  # never fails, batch after batch
+            return encoder.status().runtime == "openvino"
+
+        wait_for(is_prepared)
+        last = encoder.status()
+
+    assert (first.runtime, first.reason) == ("torch", f"{preparing}; until then, torch")
+    assert (last.state, last.doing, last.reason, last.error) == ("ready", "", "", "")
+    for vectors in late:
+        np.testing.assert_allclose(vectors, early, atol=2e-4)
+
+
+def test_torch_stays_where_preparing_fails_beside_it(
+    spec: ModelSpec, tmp_path: Path, pictures: Pixels, fake_openvino: Path
+) -> None:
+    fake_openvino.write_text("raise ImportError('no libtbb')")
+
+    with Encoder(spec, CONFIG, tmp_path, goes_ahead=True) as encoder:
+        encoder.encode_images(pictures)
+        wait_for(lambda: encoder.status().state == "asleep")
+        encoder.encode_images(pictures)
+        status = encoder.status()
+
+    assert (status.runtime, status.error) == ("torch", "")
+    assert status.reason == ("torch is used, not OpenVINO: OpenVINO cannot be imported: no libtbb")
+
+
+def test_a_stop_while_torch_goes_ahead_ends_both(spec: ModelSpec, tmp_path: Path) -> None:
+    with Encoder(spec, CONFIG, tmp_path, goes_ahead=True) as encoder:
+        encoder.encode_texts(["a cat"])
+        wait_for(is_converting)
+
+    assert not processes.children(os.getpid())
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])

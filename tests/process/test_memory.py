@@ -1,5 +1,8 @@
+import os
 import subprocess
 import sys
+
+from clipd.process.memory import available_bytes
 
 SCRIPT = """
 from clipd.process.memory import give_back
@@ -27,3 +30,9 @@ def test_what_was_freed_between_pieces_that_stay_goes_back_to_the_system() -> No
     before, freed, after = map(int, done.stdout.split())
     assert after < before / 2
     assert after <= freed
+
+
+def test_no_more_is_available_than_there_is() -> None:
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+    assert 0 < available_bytes() <= total
