@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from clipd.decode.pool import DecoderPool
 from clipd.decode.sidecar import named_by
-from clipd.ingest.dating import Dating
 from clipd.ingest.inbox import HeadersRead, Message
+from clipd.ingest.meta_keeper import MetaKeeper
 from clipd.ingest.reach import Reach
 from clipd.ingest.settling import ToRead
-from clipd.photo import Headers, Meta, Refused, same
+from clipd.photo import Headers, Refused, same
 from clipd.store.catalog import Catalog
 from clipd.store.meta_writer import UnreadPhoto
 from clipd.watch.roots import Roots
@@ -63,7 +63,7 @@ class HeaderPass:
         self._pool = pool
         self._post = post
         self._again = again
-        self._dating = Dating(catalog)
+        self._keeper = MetaKeeper(catalog)
         self._wanted: deque[int] = deque()  # photos that are asked before the pass goes on
         self._page: deque[UnreadPhoto] = deque()
         self._flying = 0  # files in decoders
@@ -180,7 +180,7 @@ class HeaderPass:
         if has_changed or (isinstance(outcome, Refused) and outcome.kind == "missing"):
             self._again(message.path, _AGAIN_SECONDS)
         elif isinstance(outcome, Headers):
-            self._dating.put(message.photo, outcome.meta)
+            self._keeper.put(message.photo, outcome.meta)
         elif outcome.kind not in _PASSING_KINDS:
-            # It would kill the next decoder too: nothing is known of it, until it changes.
-            self._dating.put(message.photo, Meta())
+            # It would kill the next decoder too: it is asked no more, until it changes.
+            self._keeper.give_up(message.photo)

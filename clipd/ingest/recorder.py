@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from clipd.decode.sidecar import sidecar_names
 from clipd.errors import EncodeError, EncoderClosedError
 from clipd.ingest.backfill import WorldOf
-from clipd.ingest.dating import Dating
 from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
+from clipd.ingest.meta_keeper import MetaKeeper
 from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, FailureKind, Fingerprint, Refused
 from clipd.store.catalog import Catalog
@@ -57,7 +57,7 @@ class Recorder:
         self._fingerprint_of = fingerprint_of
         self._world_of = world_of
         self._want_headers = want_headers
-        self._dating = Dating(catalog)
+        self._keeper = MetaKeeper(catalog)
         self.decoded = 0
         self.encoded = 0
         self.problem = absence
@@ -74,7 +74,7 @@ class Recorder:
             self._again(file.path, _AGAIN_SECONDS)
             return
         self._put_path(file, decoded.fingerprint, photo)
-        self._dating.renew(photo)
+        self._keeper.renew_date(photo)
         if self._catalog.is_unread(photo):
             self._want_headers([photo])
 
@@ -174,7 +174,7 @@ class Recorder:
 
         What told of its change may have been taken in while the photo was not known yet.
         """
-        self._dating.put(photo, ready.decoded.meta)
+        self._keeper.put(photo, ready.decoded.meta)
         folder, name = os.path.split(ready.path)
         files = (self._catalog.failure(os.path.join(folder, each)) for each in sidecar_names(name))
         known = next((file.fingerprint for file in files if file is not None), None)

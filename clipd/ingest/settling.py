@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from clipd.decode.sidecar import is_sidecar_name
-from clipd.ingest.dating import Dating
+from clipd.ingest.meta_keeper import MetaKeeper
 from clipd.ingest.triage import (
     Decision,
     Forget,
@@ -58,7 +58,7 @@ class Settler:
             sidecar_changed: told, in the transaction, of files beside photos that came or went.
         """
         self._catalog = catalog
-        self._dating = Dating(catalog)
+        self._keeper = MetaKeeper(catalog)
         self._sidecar_changed = sidecar_changed
         self._backlog = backlog
         self._looker = looker
@@ -89,7 +89,7 @@ class Settler:
                 return ToRead(seen.path, root)
             case PutRow(photo, fingerprint):
                 self._catalog.put_path(root, seen.path, fingerprint, photo)
-                self._dating.renew(photo)
+                self._keeper.renew_date(photo)
             case RefreshFailure(failure, fingerprint):
                 self._refresh(failure, fingerprint)
             case Refuse(kind, reason, fingerprint):

@@ -66,6 +66,8 @@ class Catalog:
         self.is_dated_by_path = metas.is_dated_by_path
         self.places_of = metas.places_of
         self.is_unread = metas.is_unread
+        self.has_meta = metas.has_meta
+        self.mark_read = metas.mark_read
         self.have_read_again = metas.have_read_again
         self.last_photo = metas.last_photo
         self.unread_photos = metas.unread_photos

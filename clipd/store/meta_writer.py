@@ -86,6 +86,15 @@ class MetaWriter:
         sql = "SELECT 1 FROM meta WHERE photo_id = ? AND read_by >= ?"
         return self._writer.first(sql, photo, META_READER) is None
 
+    def has_meta(self, photo: int) -> bool:
+        """Tell whether anything is kept of what a photo said."""
+        return self._writer.first("SELECT 1 FROM meta WHERE photo_id = ?", photo) is not None
+
+    def mark_read(self, photo: int) -> None:
+        """Say that the headers of a photo were read, and leave what is kept of them."""
+        sql = "UPDATE meta SET read_by = ? WHERE photo_id = ?"
+        self._writer.write(sql, META_READER, photo)
+
     def have_read_again(self, photo: int) -> None:
         """Have the headers of a photo read again; until then what they said is kept."""
         self._writer.write("UPDATE meta SET read_by = 0 WHERE photo_id = ?", photo)

@@ -60,6 +60,8 @@ WRITES: dict[str, Callable[[Stock], object]] = {
     "is_dated_by_path": lambda s: s.catalog.is_dated_by_path(1),
     "places_of": lambda s: s.catalog.places_of(1),
     "is_unread": lambda s: s.catalog.is_unread(1),
+    "has_meta": lambda s: s.catalog.has_meta(1),
+    "mark_read": lambda s: s.catalog.mark_read(1),
     "have_read_again": lambda s: s.catalog.have_read_again(1),
     "last_photo": lambda s: s.catalog.last_photo(),
     "unread_photos": lambda s: s.catalog.unread_photos(1, 10),

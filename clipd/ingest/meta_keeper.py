@@ -11,7 +11,7 @@ from clipd.places import place_at
 from clipd.store.catalog import Catalog
 
 
-class Dating:
+class MetaKeeper:
     """Keeps metadata, with places by their positions and dates by their paths.
 
     The indexer's thread, inside its transaction.
@@ -32,7 +32,14 @@ class Dating:
         where = place_at(meta.lat, meta.lon)
         self._catalog.put_meta(photo, meta, where.country, where.region, where.city)
 
-    def renew(self, photo: int) -> None:
+    def give_up(self, photo: int) -> None:
+        """Ask a photo no more that kills decoders; what it said before is kept."""
+        if self._catalog.has_meta(photo):
+            self._catalog.mark_read(photo)
+        else:
+            self.put(photo, Meta())
+
+    def renew_date(self, photo: int) -> None:
         """Date a known photo anew that has come to another path."""
         if not self._catalog.is_dated_by_path(photo):
             return
