@@ -34,10 +34,6 @@ from clipd.store.conditions import (
 )
 from clipd.store.rows import Stored, aside_folder, folder_range
 
-TABLES = (
-    "paths JOIN photos ON photos.id = paths.photo_id"
-    " LEFT JOIN meta ON meta.photo_id = paths.photo_id"
-)
 # Local time as ISO 8601. A file's own time stands where nothing better is known.
 FILE_TIME = (
     "strftime('%Y-%m-%dT%H:%M:%S', CAST(mtime_ns AS INTEGER) / 1000000000,"
@@ -62,18 +58,12 @@ _SCREENS = (
     *((1080, 2560), (1440, 3440), (2160, 3840), (1800, 2880), (1920, 2880), (1964, 3024)),
     *((2234, 3456), (1600, 2560), (1664, 2560), (2880, 5120), (1504, 2256), (1824, 2736)),
 )
+# For LIKE; wildcards stand for letters with accents, which disks spell in several ways.
 _SCREENSHOT_NAMES = (
-    *(
-        "screenshot",
-        "screen shot",
-        "screen_shot",
-        "bildschirmfoto",
-        "capture d",
-        "schermafbeelding",
-    ),
-    *("captura de pantalla", "captura de ecr", "zrzut ekranu", "skärmbild", "snímek obrazovky"),
+    *("%screen%shot%", "%bildschirmfoto%", "%capture d_%cran%", "%schermafbeelding%"),
+    *("%captura de %", "%zrzut ekranu%", "%sk_%rmbild%", "%sn%mek obrazovky%"),
 )
-_SCREENSHOT_FOLDERS = ("screenshots", "bildschirmfotos", "captures d'écran")
+_SCREENSHOT_FOLDERS = ("%/screenshots/%", "%/bildschirmfotos/%", "%/captures d_%cran/%")
 _KILOMETRES_PER_DEGREE = 111.195  # of latitude, on a sphere of 6,371 km
 
 
@@ -96,6 +86,16 @@ def where(conditions: Sequence[Condition], whereabouts: Whereabouts) -> Sql:
     parts = [Sql("gone_at IS NULL")]
     parts += [_condition(condition, whereabouts) for condition in conditions]
     return _joined(" AND ", parts)
+
+
+def tables(*texts: str) -> str:
+    """Return what follows FROM: the paths, joined with no more than the texts name."""
+    joined = "paths"
+    if any("photos." in text for text in texts):
+        joined += " JOIN photos ON photos.id = paths.photo_id"
+    if any("meta." in text for text in texts):
+        joined += " LEFT JOIN meta ON meta.photo_id = paths.photo_id"
+    return joined
 
 
 def _condition(condition: Condition, there: Whereabouts) -> Sql:
@@ -198,18 +198,16 @@ def _of_kind(criterion: OfKind, there: Whereabouts) -> Sql:
 
 
 def _screenshot() -> Sql:
-    name, folder = _fold("name", "ä"), _fold("folder", "é")
     sizes = ", ".join(f"({short}, {long})" for short, long in sorted(set(_SCREENS)))
-    names = Sql(" OR ".join([f"instr({name}, ?) > 0"] * len(_SCREENSHOT_NAMES)), _SCREENSHOT_NAMES)
-    folders = Sql(
-        " OR ".join([f"instr({folder} || '/', ?) > 0"] * len(_SCREENSHOT_FOLDERS)),
-        tuple(f"/{each}/" for each in _SCREENSHOT_FOLDERS),
+    by_name = " OR ".join(["CAST(name AS TEXT) LIKE ?"] * len(_SCREENSHOT_NAMES))
+    by_folder = " OR ".join(["folder || '/' LIKE ?"] * len(_SCREENSHOT_FOLDERS))
+    by_size = f"photos.format = 'PNG' AND ({_SHORT}, {_LONG}) IN (VALUES {sizes})"
+    # No screenshot knows of a camera. CASE, since AND looks at the names of all photos first.
+    return Sql(
+        "CASE WHEN coalesce(meta.camera, '') <> '' THEN false"
+        f" ELSE {by_name} OR {by_folder} OR ({by_size}) END",
+        (*_SCREENSHOT_NAMES, *_SCREENSHOT_FOLDERS),
     )
-    screen = Sql(
-        f"photos.format = 'PNG' AND coalesce(meta.camera, '') = ''"
-        f" AND ({_SHORT}, {_LONG}) IN (VALUES {sizes})"
-    )
-    return _joined(" OR ", [names, folders, Sql(f"({screen.text})")])
 
 
 @_sql.register

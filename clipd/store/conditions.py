@@ -162,6 +162,16 @@ class Condition:
     label: str = ""
 
 
+def needs_headers(condition: Condition) -> bool:
+    """Whether only the headers of a photo's file say if it meets a condition."""
+    return any(
+        isinstance(each, MadeWith | Tagged | InPlace | Near)
+        or (isinstance(each, Within) and each.measure == "rating")
+        or (isinstance(each, Has) and each.what in ("gps", "exif", "tags"))
+        for each in condition.criteria
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
     """Which files can be opened now.

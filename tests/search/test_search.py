@@ -16,13 +16,14 @@ from clipd.config.options import DecoderConfig, EncoderConfig, SearchConfig
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import EncodeError, RequestError
-from clipd.photo import Hit
+from clipd.photo import META_READER, Hit
 from clipd.search.calibration import Calibration, Curve
 from clipd.search.calibrator import Calibrator
 from clipd.search.number_ranges import NumberRange
 from clipd.search.query import Query, Sort, Term, Unique
 from clipd.search.query_vectors import QueryVectors
 from clipd.search.search import Search
+from clipd.store.conditions import Condition, Within
 from clipd.store.follow import IndexFollower
 from clipd.store.view import StoreView
 from clipd.watch.statx import stat_with_birth
@@ -304,3 +305,18 @@ def test_the_best_of_those_that_look_alike_stands_for_them(desk: Desk) -> None:
     assert best.stands_for == 2
     assert [hit.stands_for for hit in others] == [1, 1]
     assert len(desk.search.answer(replace(query, unique="copy")).hits) == 4
+
+
+def test_an_answer_says_of_how_many_photos_a_filter_knows_nothing_yet(desk: Desk) -> None:
+    rated = Condition((Within("rating", 3),), label="rating >=3")
+    by_size = Condition((Within("width", 1),), label="width >=1")
+    note = desk.search.answer(Query((), conditions=(rated, by_size))).note
+    assert note.startswith("3 of 3 photos have not been asked")
+    assert '"rating >=3"' in note
+    assert desk.search.answer(Query((), conditions=(by_size,))).note == ""
+    with desk.house.catalog.writing():
+        for photo in desk.follower.index.ids().tolist():
+            sql = "INSERT INTO meta (photo_id, rating, read_by) VALUES (?, 4, ?)"
+            desk.house.catalog.writer.write(sql, photo, META_READER)
+    answer = desk.search.answer(Query((), conditions=(rated,)))
+    assert (answer.note, len(answer.hits)) == ("", 3)

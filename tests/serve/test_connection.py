@@ -316,7 +316,7 @@ HALF_OPEN: dict[str, bytes] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [*HALF_OPEN, "all kinds"])
 def test_300_half_open_clients_keep_no_good_one_out(folder: Path, kind: str) -> None:
-    service = GivenService(hits=GivenService().hits * 1000)  # more than a socket holds
+    service = GivenService(hits=GivenService().hits * 500)  # more than a socket holds
     pieces = list(HALF_OPEN.values()) if kind == "all kinds" else [HALF_OPEN[kind]]
     with running(folder, service) as path, ExitStack() as held:
         for number in range(300):
