@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from clipd.pathtext import is_utf8
+from clipd.places import country_name
 from clipd.search.grammar import value_text
 from clipd.search.query import Sort, Unique
 from clipd.search.query_keys import (
@@ -40,7 +41,7 @@ _COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "camera": ("camera",),
     "lens": ("lens",),
     "tag": ("tag",),
-    "place": ("city", "region", "country"),
+    "place": ("city", "region"),
 }
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _KEY = re.compile(r"(-?)([A-Za-z]*)")
@@ -92,12 +93,18 @@ class Completer:
             return _FIXED[key]
         if key == "in":
             return self._fresh(key, self._folder_names)
+        if key == "place":
+            return self._fresh(key, self._place_names)
         if key in _COLUMNS:
             return self._fresh(key, lambda: self._column_values(_COLUMNS[key]))
         return ()
 
     def _column_values(self, columns: Iterable[Column]) -> list[str]:
         return [v for each in columns for v in self._selection.values(each, _MOST_VALUES)]
+
+    def _place_names(self) -> list[str]:
+        codes = self._selection.values("country", _MOST_VALUES)
+        return [*self._column_values(_COLUMNS["place"]), *map(country_name, codes)]
 
     def _folder_names(self) -> list[str]:
         folders = self._selection.folders(b"/", _MOST_VALUES)

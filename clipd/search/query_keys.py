@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from clipd.errors import QueryError
+from clipd.places import Place, find
 from clipd.search.date_ranges import DateRange, read_dates
 from clipd.search.grammar import FilterPart, KnownKeys
 from clipd.search.number_ranges import NumberRange, read_number, read_range, read_size
@@ -47,10 +48,11 @@ HAVINGS: tuple[Having, ...] = ("gps", "exif", "tags", "copies")
 STATES = ("offline", "copy", "dated", "new")
 NEW_DAYS = 7  # for so long a photo is new
 _MEGA = 1_000_000
-_NEAR_FORM = "latitude,longitude,distance: near:43.77,11.25,10km"
+_NEAR_FORM = "near:43.77,11.25,10km or near:Florence,20km"
 _NEAR_KILOMETRES = 10  # where no distance is given
-_POINT = re.compile(r"(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?)(km|m))?", re.ASCII)
-_WITH_MEMBERS = "*?["  # what makes a name a glob
+_NEAR = re.compile(r"(.*?)(?:,(\d{1,9}(?:\.\d+)?)(km|m))?", re.ASCII | re.DOTALL)
+_POINT = re.compile(r"(-?\d{1,9}(?:\.\d+)?),(-?\d{1,9}(?:\.\d+)?)", re.ASCII)
+_GLOB_SIGNS = "*?["
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,13 @@ def condition_of(part: FilterPart, around: Surroundings) -> Condition:
         QueryError: a value is none that the key takes; it says where, and what would be right.
     """
     try:
-        criteria = tuple(_READERS[part.key](value, around) for value in part.values)
+        criteria: list[Criterion] = []
+        for value in part.values:
+            read = _READERS[part.key](value, around)
+            criteria += read if isinstance(read, tuple) else (read,)
     except ValueError as error:
         raise QueryError(f"{part.key}: {error}", part.span) from error
-    return Condition(criteria, part.is_negated, _label(part))
+    return Condition(tuple(criteria), part.is_negated, _label(part))
 
 
 def absolute(value: str, around: Surroundings) -> bytes:
@@ -126,7 +131,7 @@ def _in(value: str, around: Surroundings) -> Criterion:
 
 
 def _name(value: str, around: Surroundings) -> Criterion:
-    return FileNamed(value, any(each in value for each in _WITH_MEMBERS))
+    return FileNamed(value, any(each in value for each in _GLOB_SIGNS))
 
 
 def _type(value: str, around: Surroundings) -> Criterion:
@@ -223,26 +228,51 @@ def _rating(value: str, around: Surroundings) -> Criterion:
     return _measured("rating", read_range(value, read_number))
 
 
-def _place(value: str, around: Surroundings) -> Criterion:
-    return InPlace(value)
+def _place(value: str, around: Surroundings) -> tuple[Criterion, ...]:
+    found = find(value)
+    if not found:  # perhaps another program wrote it
+        return InPlace(city=value), InPlace(region=value)
+    return tuple(dict.fromkeys(_inside(place) for place in found))
+
+
+def _inside(place: Place) -> Criterion:
+    if place.kind == "country":
+        return InPlace(place.country)
+    if place.kind == "region":
+        return InPlace(place.country, place.name)
+    return InPlace(place.country, city=place.name)
 
 
 def _near(value: str, around: Surroundings) -> Criterion:
-    match = _POINT.fullmatch(value)
-    if match is None:
-        raise ValueError(f"{value} is no place; write {_NEAR_FORM}")
-    latitude, longitude = float(match[1]), float(match[2])
-    kilometres = float(match[3] or _NEAR_KILOMETRES) / (1000 if match[4] == "m" else 1)
-    if abs(latitude) > 90 or abs(longitude) > 180:
-        raise ValueError(f"there is no {value} on earth; write {_NEAR_FORM}")
+    match = _NEAR.fullmatch(value)
+    assert match is not None  # whatever the text is, it is a name at least
+    where, number, unit = match.groups()
+    kilometres = float(number or _NEAR_KILOMETRES) / (1000 if unit == "m" else 1)
+    point = _POINT.fullmatch(where)
+    if point is None:
+        latitude, longitude = _centre_of(where)
+    else:
+        latitude, longitude = float(point[1]), float(point[2])
+        if abs(latitude) > 90 or abs(longitude) > 180:
+            raise ValueError(f"there is no {where} on earth; write {_NEAR_FORM}")
     return Near(latitude, longitude, kilometres)
+
+
+def _centre_of(name: str) -> tuple[float, float]:
+    found = find(name)
+    city = next((place for place in found if place.kind == "city"), None)
+    if city is not None:
+        return city.lat, city.lon
+    if found:
+        raise ValueError(f"{name} is large; write place:{name}, or {_NEAR_FORM}")
+    raise ValueError(f"{name} is no city that is known; write {_NEAR_FORM}")
 
 
 def _measured(measure: Measure, found: NumberRange) -> Within:
     return Within(measure, found.low, found.high, found.is_low_strict, found.is_high_strict)
 
 
-_READERS: Mapping[str, Callable[[str, Surroundings], Criterion]] = {
+_READERS: Mapping[str, Callable[[str, Surroundings], Criterion | tuple[Criterion, ...]]] = {
     "in": _in,
     "name": _name,
     "on": _on,

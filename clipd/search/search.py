@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from clipd.config.options import SearchConfig
 from clipd.photo import Hit, Ids
+from clipd.places import country_name
 from clipd.search.calibrator import Calibrator
 from clipd.search.completion import Completer, Completion
 from clipd.search.duplicates import Duplicates, SameGroup
@@ -221,10 +222,15 @@ class Search:
             raw=row.raw,
             taken=known.taken,
             taken_from=known.taken_from,
-            place=known.place,
+            place=_place_of(known),
             tags=known.tags,
             stands_for=row.stands_for,
         )
 
     def _is_offline(self, place: Located) -> bool:
         return place.is_aside or self._roots.is_offline(place.path, place.root, place.device)
+
+
+def _place_of(known: Facts) -> str:
+    country = country_name(known.country) if known.country else ""
+    return ", ".join(name for name in (known.city, country) if name)

@@ -266,11 +266,12 @@ def _tagged(criterion: Tagged, there: Whereabouts) -> Sql:
 
 @_sql.register
 def _in_place(criterion: InPlace, there: Whereabouts) -> Sql:
-    name = folded(criterion.name)
-    parts = [Sql(f"{_fold(f'meta.{column}', name)} = ?", (name,)) for column in ("city", "region")]
-    if criterion.country:
-        parts.append(Sql("meta.country = ?", (criterion.country,)))
-    return _joined(" OR ", parts)
+    parts = []
+    for column in ("country", "region", "city"):
+        name = folded(getattr(criterion, column))
+        if name:
+            parts.append(Sql(f"{_fold(f'meta.{column}', name)} = ?", (name,)))
+    return _joined(" AND ", parts)
 
 
 @_sql.register

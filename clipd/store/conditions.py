@@ -110,15 +110,15 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class InPlace:
-    """Taken in a country, a region or a city of this name; in any case.
+    """Taken in a place; what is empty may be anything. In any case.
 
     Attributes:
-        name: as the metadata may have it.
-        country: its code, where the name is that of a country; "" otherwise.
+        country: its code.
     """
 
-    name: str
     country: str = ""
+    region: str = ""
+    city: str = ""
 
 
 @dataclass(frozen=True, slots=True)

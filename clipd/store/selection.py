@@ -62,7 +62,8 @@ class Facts:
 
     taken: str = ""  # local time, ISO 8601
     taken_from: str = ""  # exif, xmp, name, folder or file
-    place: str = ""
+    city: str = ""  # or the region
+    country: str = ""  # its code
     tags: tuple[str, ...] = ()
 
 
@@ -295,9 +296,8 @@ def _facts(
     region: str | None,
     country: str | None,
 ) -> Facts:
-    names = [name for name in (city or region, country) if name]
     source = (taken_from or "exif") if taken else "file"
-    return Facts(taken or file_time, source, ", ".join(names), tags)
+    return Facts(taken or file_time, source, city or region or "", country or "", tags)
 
 
 def _list(photos: Sequence[int]) -> str:

@@ -119,3 +119,35 @@ def test_once_scores_are_understood_nothing_is_found_where_nothing_fits(
 
     daemon.stop()
     assert ask(daemon.start(), folder, "a toaster", anyway="false")["hits"] == []
+
+
+def test_a_year_among_words_is_a_tip_and_no_filter(shared: Daemon, photos: Path) -> None:
+    answer = ask(shared, photos, "sunset 2019 in:.")
+    assert len(answer["hits"]) == len(album.SEED)
+    assert answer["tips"] == ["on:2019 would narrow it"]
+    file = str(photos / "old" / "cat.jpg")
+    assert ask(shared, photos, file)["tips"][0].startswith("that is a file: like:")
+
+
+def test_folders_and_values_are_completed(shared: Daemon, photos: Path) -> None:
+    words = urlencode({"q": "cat in:./", "folder": str(photos)})
+    status, answer = shared.request("GET", f"/v1/complete?{words}")
+    assert status == 200
+    assert answer == {"from": 4, "to": 9, "options": ["in:./old/"]}
+
+
+def test_copies_of_the_library_are_listed(shared: Daemon, photos: Path) -> None:
+    album.save(photos / "copy.jpg", (photos / "old" / "cat.jpg").read_bytes())
+    shared.wait_until(lambda: b"copy.jpg" in shared.found(photos))
+    status, answer = shared.request("GET", "/v1/dupes?by=copy&limit=10000")
+    assert status == 200
+    groups = [
+        sorted(os.path.basename(row["path"]) for row in (photo, *photo["also"]))
+        for group in answer["groups"]
+        for photo in group["photos"]
+        if photo["path"].startswith(str(photos))
+    ]
+    assert groups == [["cat.jpg", "copy.jpg"]]
+    status, answer = shared.request("GET", "/v1/dupes?by=look&limit=10000")
+    assert status == 200
+    assert answer["total"] >= len(album.SEED)  # every test has its own file of each scene

@@ -62,7 +62,7 @@ def completer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Completer]:
         ),
         ("tag:ÉT", 0, ["tag:été"]),
         ("place:ro", 0, ["place:Roma"]),
-        ("place:i", 0, ["place:IT"]),
+        ("place:i", 0, ["place:Italy"]),
         ("in:it", 0, ["in:Italy", "in:Italy-2"]),
         ("in:my", 0, ['in:"my trips"']),
         ("in:~", 0, ["in:~/"]),

@@ -70,7 +70,8 @@ def read(text: str) -> Query:
         ('lens:"50mm f/1.8"', [MadeWith("50mm f/1.8", is_lens=True)]),
         ("tag:Holiday", [Tagged("Holiday")]),
         ("rating:>=4", [Within("rating", 4)]),
-        ("place:Italy", [InPlace("Italy")]),
+        ("place:Italy", [InPlace("IT")]),
+        ("place:Italien|xyzzy", [InPlace("IT"), InPlace(city="xyzzy"), InPlace(region="xyzzy")]),
         ("near:43.77,-11.25,500m", [Near(43.77, -11.25, 0.5)]),
         ("near:0,180", [Near(0, 180, 10)]),
         ("has:gps|exif|tags", [Has("gps"), Has("exif"), Has("tags")]),
@@ -136,7 +137,8 @@ def test_what_ranks_and_what_is_shown_is_read() -> None:
         ("before:2019..2020", (0, 17), "stretch of time"),
         ("size:5MB", (0, 8), "hardly any file"),
         ("size:>5XB", (0, 9), "no size"),
-        ("near:Florence", (0, 13), "is no place"),
+        ("near:Xyzzy,20km", (0, 15), "Xyzzy is no city"),
+        ("near:Italy", (0, 10), "write place:Italy"),
         ("near:91,0", (0, 9), "on earth"),
         ("mp:many", (0, 7), "no number"),
         ("width:5..3", (0, 10), "smaller number first"),
@@ -168,6 +170,15 @@ def test_an_unknown_value_is_refused_with_its_place_and_what_would_be_right(
 def test_a_path_that_starts_nowhere_is_refused(text: str) -> None:
     with pytest.raises(QueryError, match="write the path from /"):
         read_query(text, Surroundings(NOW))
+
+
+def test_cities_are_found_by_their_names() -> None:
+    (near,) = read("near:Florenz,20km").conditions[0].criteria
+    assert isinstance(near, Near)
+    assert (near.latitude, near.longitude) == pytest.approx((43.77, 11.25), abs=0.05)
+    assert near.kilometres == 20
+    first, *_ = read("place:Firenze").conditions[0].criteria
+    assert first == InPlace("IT", city="Florence")
 
 
 def test_a_number_of_no_list_says_that_there_is_none() -> None:
