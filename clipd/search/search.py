@@ -192,26 +192,25 @@ class Search:
         if query.conditions:
             passing = self._selection.paths(query.conditions, there, photos)
         return tuple(
-            self._hit(row, located[row.photo], passing, facts)
+            self._hit(row, places, facts)
             for row in page.rows
-            if row.photo in located
+            for places in _apart(query, self._ordered(located.get(row.photo, ()), passing), passing)
         )
 
-    def _hit(
-        self,
-        row: Ranked,
-        places: tuple[Located, ...],
-        passing: frozenset[bytes] | None,
-        facts: Mapping[int, Facts],
-    ) -> Hit:
-        """Make a hit of the places of a photo: those that were asked for come first.
+    def _ordered(
+        self, places: tuple[Located, ...], passing: frozenset[bytes] | None
+    ) -> tuple[Located, ...]:
+        """Order the places of a photo: those that were asked for come first.
 
         Of these, first those that can be opened now.
         """
         ordered = sorted(places, key=self._is_offline)
         if passing is not None:
             ordered.sort(key=lambda place: place.path not in passing)
-        first, *others = ordered
+        return tuple(ordered)
+
+    def _hit(self, row: Ranked, places: tuple[Located, ...], facts: Mapping[int, Facts]) -> Hit:
+        first, *others = places
         known = facts.get(row.photo, Facts())
         return Hit(
             photo=row.photo,
@@ -234,3 +233,14 @@ class Search:
 def _place_of(known: Facts) -> str:
     country = country_name(known.country) if known.country else ""
     return ", ".join(name for name in (known.city, country) if name)
+
+
+def _apart(
+    query: Query, places: tuple[Located, ...], passing: frozenset[bytes] | None
+) -> list[tuple[Located, ...]]:
+    """Return the places that make a hit together: all, or with ``unique:off`` each by itself."""
+    if not places:
+        return []  # the last path has just gone
+    if query.unique != "off":
+        return [places]
+    return [(place,) for place in places if passing is None or place.path in passing]

@@ -23,7 +23,7 @@ from clipd.search.number_ranges import NumberRange
 from clipd.search.query import Query, Sort, Term, Unique
 from clipd.search.query_vectors import QueryVectors
 from clipd.search.search import Search
-from clipd.store.conditions import Condition, Within
+from clipd.store.conditions import Condition, FolderNamed, Offline, Within
 from clipd.store.follow import IndexFollower
 from clipd.store.view import StoreView
 from clipd.watch.statx import stat_with_birth
@@ -178,6 +178,37 @@ def test_a_photo_is_one_hit_with_its_other_paths(desk: Desk) -> None:
     best, *_ = desk.hits(Term(text="cat"))
     assert {best.path, *best.also} == {desk.house.path("cat.jpg"), desk.house.path("a copy.jpg")}
     assert len(desk.hits(Term(text="cat"))) == 3
+
+
+def test_every_path_is_a_hit_of_its_own_where_that_is_asked_for(desk: Desk) -> None:
+    photo, copy = desk.house.lies_at("cat.jpg"), desk.house.path("b/copy.jpg")
+    assert photo is not None
+    os.makedirs(os.path.dirname(copy))
+    os.link(desk.house.path("cat.jpg"), copy)
+    with desk.house.catalog.writing():
+        fingerprint = stat_with_birth(copy).fingerprint
+        desk.house.catalog.put_path(desk.house.root.id, copy, fingerprint, photo)
+    query = Query((Term(text="cat"),), unique="off")
+    first, second, *others = desk.search.answer(query).hits
+    assert {first.path, second.path} == {desk.house.path("cat.jpg"), copy}
+    assert (first.photo, second.photo, first.also, len(others)) == (photo, photo, (), 2)
+
+    below = Condition((FolderNamed("b"),))
+    (only,) = desk.search.answer(replace(query, conditions=(below,))).hits
+    assert only.path == copy
+    (hit,) = desk.search.answer(replace(query, conditions=(below,), unique="copy")).hits
+    assert (hit.path, hit.also) == (copy, (desk.house.path("cat.jpg"),))
+
+
+def test_what_is_offline_is_what_cannot_be_opened_now(desk: Desk) -> None:
+    offline = Query((), conditions=(Condition((Offline(),)),))
+    assert desk.search.answer(offline).hits == ()
+    desk.house.photos.rename(desk.house.photos.with_name("away"))
+    desk.house.see_roots()
+    hits = desk.search.answer(offline).hits
+    assert [hit.offline for hit in hits] == [True] * 3
+    online = Query((), conditions=(Condition((Offline(),), is_negated=True),))
+    assert desk.search.answer(online).hits == ()
 
 
 def test_a_query_picture_that_is_nowhere_is_refused(desk: Desk) -> None:
