@@ -53,7 +53,7 @@ def throughput(folder: Path) -> None:
             [sys.executable, "-m", "bench.textbook", few, ARCHITECTURE, weights],
             check=True,
             capture_output=True,
-        ).stdout
+        ).stdout.split()[0]
     )
     model = f'[model]\nname = "{ARCHITECTURE}"\ncheckpoint = "{weights}"\n'
     daemon = _daemon(folder, [photos], model)

@@ -110,7 +110,7 @@ def _child(spec: ModelSpec, cache: Path, batch: int) -> None:
 def _loop(few: Path, weights: Path) -> None:
     command = [sys.executable, "-m", "bench.textbook", few, ARCHITECTURE, weights, "cuda"]
     said = subprocess.run(command, check=True, capture_output=True).stdout
-    _say("textbook loop on the card, 12-MP JPEGs", f"{float(said):.1f} photos/s")
+    _say("textbook loop on the card, 12-MP JPEGs", f"{float(said.split()[0]):.1f} photos/s")
 
 
 def _daemon(folder: Path, weights: Path, processes: int, decode: float, photos: int) -> None:
