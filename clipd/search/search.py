@@ -67,7 +67,11 @@ class Search:
         if understood.is_nothing:
             return self._answer(query, Aims(None, None), began, understood)
         aims = self._vectors.known(query)
-        return None if aims is None else self._answer(query, aims, began, understood)
+        if aims is None:
+            return None
+        if self._calibrator.known is not None:  # the reference texts are known: no child is woken
+            self._calibrator.wake(len(self._stored.follower.index))
+        return self._answer(query, aims, began, understood)
 
     def answer(self, query: Query) -> Answer:
         """Find the photos nearest to a query; wait for the model where it takes one.

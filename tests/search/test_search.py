@@ -61,13 +61,23 @@ class Desk:
             )
         )
 
+    def calibrator(self) -> Calibrator:
+        """Make one that finds what was learnt before."""
+        return Calibrator(self._stored(), self._vectors(), self.house.state)
+
     def restarted(self) -> Search:
         """Make a search that finds what was learnt before."""
+        defaults = SearchConfig(limit=10)
+        roots = self.house.roots
+        return Search(self._stored(), self._vectors(), roots, defaults, self.calibrator())
+
+    def _stored(self) -> StoreView:
         house = self.house
-        stored = StoreView(house.spec, house.model, house.reader, self.follower)
-        vectors = QueryVectors(stored, self.encoder, self._pool, self.remembered.__setitem__)
-        calibrator = Calibrator(stored, vectors, house.state)
-        return Search(stored, vectors, house.roots, SearchConfig(limit=10), calibrator)
+        return StoreView(house.spec, house.model, house.reader, self.follower)
+
+    def _vectors(self) -> QueryVectors:
+        remember = self.remembered.__setitem__
+        return QueryVectors(self._stored(), self.encoder, self._pool, remember)
 
     def photo(self, name: str, axis: int, content: int | None = None) -> int:
         photo = self.house.photo(name, axis if content is None else content, vector=False)
