@@ -207,6 +207,27 @@ def check_config(config_file: Path | None, as_json: bool) -> None:
         click.echo(f"clipd: {sentence}", err=True)
 
 
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@json_option
+def completion(shell: str, as_json: bool) -> None:
+    """Print what a shell has to read to complete clipd and clipctl.
+
+    \b
+      eval "$(clipd completion bash)"         in ~/.bashrc
+      eval "$(clipd completion zsh)"          in ~/.zshrc, behind compinit
+      clipd completion fish | source          in ~/.config/fish/config.fish
+    """
+    from clipd.ctl.command import cli
+    from clipd.ctl.shells import completion_script
+
+    script = completion_script(shell, [("clipd", main), ("clipctl", cli)])
+    if as_json:
+        emit_json({"shell": shell, "script": script})
+    else:
+        click.echo(script, nl=False)
+
+
 def _ask(question: str) -> bool:
     return click.confirm(question, default=True)
 

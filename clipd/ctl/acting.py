@@ -6,12 +6,13 @@ import click
 
 from clipd.ctl.client import Client
 from clipd.ctl.command_group import json_option
+from clipd.ctl.completing import PhotoWord
 from clipd.ctl.last_list import chosen_photos
 from clipd.ctl.output import emit, emit_json, path_value, say
 
 
 @click.command()
-@click.argument("path", required=False, type=click.Path(path_type=bytes))
+@click.argument("path", required=False, type=PhotoWord())
 @json_option
 def rescan(path: bytes | None, as_json: bool) -> None:
     """Compare the disk with the catalog now.
@@ -48,19 +49,18 @@ def resume(as_json: bool) -> None:
 @json_option
 @click.pass_context
 def completion(context: click.Context, shell: str, as_json: bool) -> None:
-    """Print a completion script.
+    """Print a completion script: for commands, options, filters and their values.
 
     \b
       clipctl completion bash > ~/.local/share/bash-completion/completions/clipctl
       clipctl completion zsh  > ~/.zfunc/_clipctl
       clipctl completion fish > ~/.config/fish/completions/clipctl.fish
-    """
-    from click.shell_completion import get_completion_class
 
-    kind = get_completion_class(shell)
-    assert kind is not None
-    group = context.find_root().command
-    script = kind(group, {}, "clipctl", "_CLIPCTL_COMPLETE").source() + "\n"
+    For both programs at once: clipd completion --help
+    """
+    from clipd.ctl.shells import completion_script
+
+    script = completion_script(shell, [("clipctl", context.find_root().command)])
     if as_json:
         emit_json({"shell": shell, "script": script})
     else:

@@ -135,7 +135,7 @@ class Client:
         return True
 
     def _ask_patiently(self, request: _Request) -> JsonObject:
-        deadline = time.monotonic() + RESTART_SECONDS
+        deadline = time.monotonic() + min(RESTART_SECONDS, self._seconds)
         while True:
             try:
                 return self._ask(request)
@@ -178,7 +178,7 @@ class Client:
         try:
             # Not settimeout(): a Unix socket whose queue is full would then refuse at once.
             sock.setsockopt(
-                socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(PING_SECONDS), 0)
+                socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(min(PING_SECONDS, self._seconds))
             )
             sock.connect(os.fspath(self._path))
         except BlockingIOError as error:
@@ -196,6 +196,10 @@ class Client:
             )
             raise NotRunningError(f"{reason}; {how_to_start()}") from error
         return sock
+
+
+def _timeval(seconds: float) -> bytes:
+    return _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1e6))
 
 
 def _address(route: str, query: JsonObject | None) -> str:

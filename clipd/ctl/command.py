@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 import clipd
 from clipd.ctl.command_group import CommandGroup
 from clipd.ctl.query_words import is_slip
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # What to type next, by the code of a refusal whose sentence does not say it.
 _NEXT = {
@@ -72,6 +75,15 @@ class SearchingGroup(CommandGroup):
                 )
             args = ["search", *args]
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands, and where there is none the words of a query."""
+        items = super().shell_complete(ctx, incomplete)
+        if items or not incomplete:
+            return items
+        from clipd.ctl.completing import complete_query
+
+        return [*complete_query(ctx, self.params[0], incomplete)]
 
 
 @click.group(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -16,7 +17,7 @@ from clipd.errors import ClipdError
 _NO_LIMIT = 1000  # characters: more than any first sentence has
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object, for scripts; refusals, too."
+    "--json", "as_json", is_flag=True, help="JSON, for scripts; refusals, too."
 )
 
 
@@ -87,6 +88,10 @@ class CommandGroup(click.Group):
     def _run(
         self, words: list[str], program: str, complete_var: str | None, extra: Mapping[str, Any]
     ) -> int:
+        if f"_{program.upper()}_COMPLETE" in os.environ:
+            from clipd.ctl.shells import use_our_shells
+
+            use_our_shells()
         as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
         try:
             code = super().main(words, program, complete_var, standalone_mode=False, **extra)

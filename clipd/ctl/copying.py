@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from clipd.ctl.command_group import json_option
+from clipd.ctl.completing import PhotoWord, complete_folder
 from clipd.ctl.desktop import absence
 from clipd.ctl.failures import DONE, FAILED, NOTHING
 from clipd.ctl.last_list import ListedPhoto, chosen_photos
@@ -19,8 +20,10 @@ from clipd.pathtext import one_line, path_fields, shown
 
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=bytes))
+@click.argument("photos", nargs=-1, required=True, type=PhotoWord())
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(path_type=bytes), shell_complete=complete_folder
+)
 @click.option("--link", is_flag=True, help="Make symbolic links, which take no room.")
 @json_option
 def copy(photos: tuple[bytes, ...], folder: bytes, link: bool, as_json: bool) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from clipd.ctl.command_group import json_option
+from clipd.ctl.completing import PhotoWord
 from clipd.ctl.file_address import file_address
 from clipd.ctl.last_list import ListedPhoto, chosen_photos
 from clipd.ctl.output import emit_json, say
@@ -25,7 +26,7 @@ _FILE_MANAGER = "org.freedesktop.FileManager1"
 
 
 @click.command("open")
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
+@click.argument("photos", nargs=-1, required=True, type=PhotoWord())
 @json_option
 def open_photos(photos: tuple[bytes, ...], as_json: bool) -> None:
     """Open photos in the program that the desktop has for them.
@@ -43,7 +44,7 @@ def open_photos(photos: tuple[bytes, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
+@click.argument("photos", nargs=-1, required=True, type=PhotoWord())
 @json_option
 def show(photos: tuple[bytes, ...], as_json: bool) -> None:
     """Show photos in the file manager, selected in their folder.

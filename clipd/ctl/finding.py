@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import click
 
 from clipd.ctl.answer_wait import MODEL_SECONDS, PING_SECONDS
 from clipd.ctl.client import Client
+from clipd.ctl.completing import PhotoWord, complete_query
 from clipd.ctl.failures import DONE, NOTHING
 from clipd.ctl.hit_list import print_hits
 from clipd.ctl.last_list import ListedPhoto, chosen_photos, last_list
@@ -28,6 +30,9 @@ from clipd.ctl.output import (
 from clipd.ctl.query_words import query_of, split_options, weighted_phrase
 from clipd.errors import ClipdError, QueryError, RequestError
 from clipd.json_types import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # The daemon finds no such photo, or can make no picture of it: what it cannot see (its unit
 # hides folders from it) or open, we may.
@@ -50,6 +55,12 @@ class SearchCommand(click.Command):
         ctx.meta["is_verbatim"] = is_verbatim
         return super().parse_args(ctx, [*options, "--", *words])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete filters behind a minus besides options."""
+        return super().shell_complete(ctx, incomplete) or complete_query(
+            ctx, self.params[0], incomplete
+        )
+
 
 def _limits(command: click.Command) -> click.Command:
     options = (
@@ -65,9 +76,7 @@ def _limits(command: click.Command) -> click.Command:
             metavar="S",
             help="Only hits of at least this score, -1 to 1.",
         ),
-        click.Option(
-            ["--json", "as_json"], is_flag=True, help="One JSON object, for scripts; refusals, too."
-        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="JSON, for scripts; refusals, too."),
         click.Option(
             ["-0", "--null", "null"],
             is_flag=True,
@@ -116,7 +125,7 @@ class WaitingLine:
 
 @_limits
 @click.command(cls=SearchCommand)
-@click.argument("query", nargs=-1, required=True)
+@click.argument("query", nargs=-1, required=True, shell_complete=complete_query)
 @click.option("--explain", is_flag=True, help="Say how the query was read.")
 @click.option("--anyway", is_flag=True, help="Also what hardly looks like it.")
 @click.option("--page", type=click.IntRange(1, 1000), default=1, metavar="P", help="The Pth page.")
@@ -169,7 +178,7 @@ def search(
 
 @_limits
 @click.command()
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=bytes))
+@click.argument("pictures", nargs=-1, required=True, type=PhotoWord())
 def similar(
     pictures: tuple[bytes, ...],
     limit: int | None,

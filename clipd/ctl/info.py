@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import click
 
 from clipd.ctl.client import Client
+from clipd.ctl.command_group import json_option
+from clipd.ctl.completing import PhotoWord
 from clipd.ctl.last_list import ListedPhoto, chosen_photos
 from clipd.ctl.output import emit_json, emit_lines, objects, path_value
 from clipd.json_types import JsonObject, JsonValue
@@ -24,8 +26,8 @@ _LABEL_WIDTH = 10
 
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=bytes))
-@click.option("--json", "as_json", is_flag=True, help="A JSON list, for scripts.")
+@click.argument("photos", nargs=-1, required=True, type=PhotoWord())
+@json_option
 def info(photos: tuple[bytes, ...], as_json: bool) -> None:
     """Tell all that clipd knows of photos, or why files are none.
 

@@ -246,16 +246,6 @@ def test_completion_prints_a_script_for_the_shell(ctl: Ctl, shell: str) -> None:
     assert b"_CLIPCTL_COMPLETE" in said.out
 
 
-def test_bash_completes_the_commands(ctl: Ctl) -> None:
-    environment = ctl.environment() | {
-        "_CLIPCTL_COMPLETE": "bash_complete",
-        "COMP_WORDS": "clipctl re",
-        "COMP_CWORD": "1",
-    }
-    done = subprocess.run(ctl.command(), env=environment, capture_output=True, check=False)
-    assert {line.partition(b",")[2] for line in done.stdout.splitlines()} == {b"rescan", b"resume"}
-
-
 def test_every_command_has_help_with_an_example_or_a_sentence(ctl: Ctl) -> None:
     text = ctl("--help").out.decode()
     assert "clipctl sunset over water" in text
