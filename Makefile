@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast faults check lint bench fmt run pocket pocket-report clean
+.PHONY: demo test test-fast faults check lint bench fmt run man pocket pocket-report clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
@@ -36,6 +36,9 @@ fmt: .venv/ready
 
 run: .venv/ready           ## a daemon on a throw-away folder, left running to play with
 	$(BIN)/clipd demo --keep
+
+man: .venv/ready           ## the manual pages, made from the commands, into build/man/man1
+	$(BIN)/clipd man --to build/man/man1
 
 pocket: .venv/ready        ## teach the model in the box again, and report on it
 	$(BIN)/python -m clipd.pocket.teaching.teach

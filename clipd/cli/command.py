@@ -18,7 +18,7 @@ from clipd.cli.config_option import config_option
 from clipd.cli.model_command import get_model, model
 from clipd.cli.setup import SetupRequest, set_up, suggested_folder
 from clipd.cli.steps import Steps, output_on_stderr
-from clipd.config.folders import Paths
+from clipd.config.folders import Paths, base_folder
 from clipd.config.load import load_config
 from clipd.config.render import effective_text, example_text
 from clipd.ctl.command_group import CommandGroup, json_option
@@ -226,6 +226,32 @@ def completion(shell: str, as_json: bool) -> None:
         emit_json({"shell": shell, "script": script})
     else:
         click.echo(script, nl=False)
+
+
+@main.command("man")
+@click.option(
+    "--to",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write them there; by default where man looks for those of this user.",
+)
+@json_option
+def write_man_pages(folder: Path | None, as_json: bool) -> None:
+    """Write the manual pages of clipd and clipctl, made from the commands themselves.
+
+    \b
+      clipd man && man clipctl
+      clipd man --to /usr/local/share/man/man1
+    """
+    from clipd.cli.man_page import Manual, write_pages
+    from clipd.ctl.command import cli
+
+    programs = (Manual("clipd", main, "clipctl"), Manual("clipctl", cli, "clipd"))
+    steps = Steps(as_json)
+    for file in write_pages(programs, folder or base_folder("XDG_DATA_HOME") / "man/man1"):
+        steps.say(str(file))
+    steps.print_json()
 
 
 def _ask(question: str) -> bool:

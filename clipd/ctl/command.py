@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # What to type next, by the code of a refusal whose sentence does not say it.
 _NEXT = {
     "query_empty": 'clipctl search "sunset over water"',
-    "internal": "journalctl --user -u clipd -e",
     "busy": "clipctl status",
     "too_many_connections": "clipctl status",
     "storage_full": "df -h",
@@ -32,6 +31,7 @@ _COMMANDS = {
     "similar": "clipd.ctl.finding:similar",
     "open": "clipd.ctl.desktop:open_photos",
     "show": "clipd.ctl.desktop:show",
+    "dupes": "clipd.ctl.dupes:dupes",
     "copy": "clipd.ctl.copying:copy",
     "info": "clipd.ctl.info:info",
     "status": "clipd.ctl.state:status",

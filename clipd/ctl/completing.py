@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -42,7 +44,7 @@ def query_items(incomplete: str) -> list[CompletionItem]:
     """Ask clipd how a word of a query may go on; nothing where it does not answer at once."""
     from click.shell_completion import CompletionItem
 
-    asked: JsonObject = {"q": incomplete, "at": len(incomplete)}
+    asked: JsonObject = {"q": incomplete, "at": len(incomplete), **where_we_are()}
     try:
         answer = Client(seconds=_ANSWER_SECONDS).get("/v1/complete", asked)
     except ClipdError:
@@ -51,6 +53,17 @@ def query_items(incomplete: str) -> list[CompletionItem]:
     if not isinstance(start, int) or not isinstance(options, list):
         return []
     return [CompletionItem(incomplete[:start] + str(option)) for option in options]
+
+
+def where_we_are() -> JsonObject:
+    """Return what ``.`` and ``~`` mean in a query that is asked from here."""
+    found: JsonObject = {}
+    with suppress(FileNotFoundError):  # the folder that we are in was deleted
+        found["folder"] = os.getcwd()
+    home = os.environ.get("HOME", "")
+    if os.path.isabs(home):
+        found["home"] = home
+    return found
 
 
 def complete_query(

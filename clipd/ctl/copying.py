@@ -9,11 +9,11 @@ import click
 
 from clipd.ctl.command_group import json_option
 from clipd.ctl.completing import PhotoWord, complete_folder
-from clipd.ctl.desktop import absence
 from clipd.ctl.failures import DONE, FAILED, NOTHING
-from clipd.ctl.last_list import ListedPhoto, chosen_photos
+from clipd.ctl.last_list import ListedPhoto
 from clipd.ctl.output import emit_json, emit_lines, say
 from clipd.ctl.photo_copies import CopyReport, copy_photos
+from clipd.ctl.whereabouts import absence, chosen_files
 from clipd.errors import RequestError
 from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import one_line, path_fields, shown
@@ -37,7 +37,7 @@ def copy(photos: tuple[bytes, ...], folder: bytes, link: bool, as_json: bool) ->
     Nothing is overwritten: a second DSC_0001.jpg becomes "DSC_0001 (2).jpg", and what lies
     there already, byte for byte, is not copied again. Prints the new paths.
     """
-    report = copy_photos(_files(chosen_photos(photos)), os.path.abspath(folder), is_link=link)
+    report = copy_photos(_files(chosen_files(photos)), os.path.abspath(folder), is_link=link)
     if as_json:
         emit_json(_report_json(report))
     else:

@@ -12,8 +12,9 @@ import click
 from clipd.ctl.command_group import json_option
 from clipd.ctl.completing import PhotoWord
 from clipd.ctl.file_address import file_address
-from clipd.ctl.last_list import ListedPhoto, chosen_photos
+from clipd.ctl.last_list import ListedPhoto
 from clipd.ctl.output import emit_json, say
+from clipd.ctl.whereabouts import absence, chosen_files
 from clipd.errors import RequestError
 from clipd.pathtext import path_fields, shown
 
@@ -36,7 +37,7 @@ def open_photos(photos: tuple[bytes, ...], as_json: bool) -> None:
       clipctl open @1-5
       clipctl open ~/Pictures/beach.jpg
     """
-    chosen = _few(present(chosen_photos(photos)))
+    chosen = _few(present(chosen_files(photos)))
     for photo in chosen:
         _xdg_open(photo.path)
     if as_json:
@@ -53,7 +54,7 @@ def show(photos: tuple[bytes, ...], as_json: bool) -> None:
       clipctl show @3              the third of the last list
       clipctl show ~/Pictures/beach.jpg
     """
-    chosen = _few(present(chosen_photos(photos)))
+    chosen = _few(present(chosen_files(photos)))
     if not _shown_by_file_manager([file_address(photo.path) for photo in chosen]):
         for folder in dict.fromkeys(os.path.dirname(photo.path) for photo in chosen):
             _xdg_open(folder)
@@ -79,13 +80,6 @@ def present(photos: Sequence[ListedPhoto]) -> list[ListedPhoto]:
     if not there:
         raise RequestError("no_such_file", "none of these photos is there now", 404)
     return there
-
-
-def absence(photo: ListedPhoto) -> str:
-    """Say that a photo is not there."""
-    if photo.offline:
-        return f"{shown(photo.path)} is on a drive that is not there; connect it and try again"
-    return f"there is no file {shown(photo.path)}"
 
 
 def _few(photos: Sequence[ListedPhoto]) -> Sequence[ListedPhoto]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from clipd.ctl.answer_wait import MODEL_SECONDS, PING_SECONDS
 from clipd.ctl.client import Client
-from clipd.ctl.completing import PhotoWord, complete_query
+from clipd.ctl.completing import PhotoWord, complete_query, where_we_are
 from clipd.ctl.failures import DONE, NOTHING
 from clipd.ctl.hit_list import print_hits
 from clipd.ctl.last_list import ListedPhoto, chosen_photos, last_list
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # The daemon finds no such photo, or can make no picture of it: what it cannot see (its unit
 # hides folders from it) or open, we may.
 UPLOADABLE = (404, 422)
+_COMPARED = ("rating", "mp", "size", "width", "height", "score", "raw")  # with > and <
 _STANDARD_INPUT = "-"
 
 
@@ -231,12 +232,7 @@ def _read_query() -> str:
 
 def _surroundings(query: str) -> JsonObject:
     """Return a query with what it depends on: where we are, and the last list."""
-    asked: JsonObject = {"q": query}
-    with suppress(FileNotFoundError):  # the folder that we are in was deleted
-        asked["folder"] = os.getcwd()
-    home = os.environ.get("HOME", "")
-    if os.path.isabs(home):
-        asked["home"] = home
+    asked: JsonObject = {"q": query, **where_we_are()}
     if "@" in query:
         ids = [photo.photo for photo in last_list()]
         if None not in ids:
@@ -260,7 +256,7 @@ def _ask(client: Client, asked: JsonObject) -> JsonObject:
         return client.post("/v1/search", asked)
     except QueryError as error:
         _point_at(str(asked["q"]), error.span)
-        raise
+        raise _with_hint(error) from error
 
 
 def _point_at(query: str, span: tuple[int, int]) -> None:
@@ -270,6 +266,15 @@ def _point_at(query: str, span: tuple[int, int]) -> None:
     if sys.stderr is not None and span[1] > span[0]:
         for line in underlined(query, span, terminal_columns() - 2):
             print(f"  {line}", file=sys.stderr)
+
+
+def _with_hint(error: QueryError) -> QueryError:
+    """Say what may have happened to a comparison on its way through the shell."""
+    key = str(error).partition(":")[0]
+    if key not in _COMPARED or "has no value" not in str(error):
+        return error
+    hint = f"a shell takes > and < for itself: write {key}:4.. or '{key}:>=4'"
+    return QueryError(f"{error}; {hint}", error.span)
 
 
 def _limit_values(limit: int | None, min_score: float | None) -> JsonObject:

@@ -10,7 +10,7 @@ import click
 from clipd.ctl.client import Client
 from clipd.ctl.command_group import json_option
 from clipd.ctl.output import columns, emit_json, emit_lines, objects, say
-from clipd.ctl.waiting import number, wait_until_idle
+from clipd.ctl.waiting import clock, number, wait_until_idle
 from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import one_line
 
@@ -87,7 +87,10 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
     yield (
         f"{state.get('state')}: {number(state, 'photos'):,} photos at "
         f"{number(state, 'paths'):,} paths, {number(state, 'backlog'):,} changes waiting"
+        f"{_time_left(state)}"
     )
+    for sentence in _rests(state):
+        yield f"         {sentence}"
     encoder = state.get("encoder")
     if isinstance(encoder, dict):
         keys = ("doing", "device", "runtime", "precision", "reason")
@@ -120,6 +123,38 @@ def _metadata_line(metadata: JsonObject) -> str:
     when = f", about {minutes:,} min left" if minutes else ""
     read, total = number(metadata, "read"), number(metadata, "total")
     return f"details  dates, cameras and tags of {read:,} of {total:,} photos are read{when}"
+
+
+def _time_left(state: JsonObject) -> str:
+    """Say how long the backlog will take, at the rate of late; "" while nobody can tell."""
+    rate, waiting = state.get("rate"), number(state, "backlog")
+    if state.get("state") != "indexing" or not isinstance(rate, int | float) or rate <= 0:
+        return ""
+    return f", about {clock(waiting / rate)} left" if waiting else ""
+
+
+def _rests(state: JsonObject) -> Iterator[str]:
+    """Say of each thing that rests why it does, and what ends that."""
+    match state.get("state"):
+        case "paused":
+            yield "indexing is paused, searches go on; end the pause with: clipctl resume"
+        case "resting":
+            yield "new photos wait for mains power (power.on_battery), searches go on"
+        case "waiting":
+            yield "new photos wait for the weights of the model; get them with: clipd model fetch"
+        case "scanning":
+            yield "the folders are being compared with the catalog"
+    encoder = state.get("encoder")
+    if isinstance(encoder, dict) and encoder.get("state") == "asleep":
+        yield "the model has left memory until it is needed (encoder.idle_unload)"
+    metadata = state.get("metadata")
+    if isinstance(metadata, dict):
+        left = metadata.get("seconds_left")
+        end = f", {clock(left)} left" if isinstance(left, int | float) else ""
+        yield (
+            "dates, cameras and places of known photos are being read: "
+            f"{number(metadata, 'read'):,} of {number(metadata, 'total'):,}{end}"
+        )
 
 
 def _files(count: int) -> str:

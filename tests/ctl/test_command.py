@@ -71,6 +71,27 @@ def test_status_names_what_a_person_wants_to_know(ctl: Ctl) -> None:
     assert "clipctl errors" in text
 
 
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"state": "paused"}, "end the pause with: clipctl resume"),
+        ({"state": "resting"}, "wait for mains power"),
+        ({"state": "waiting"}, "clipd model fetch"),
+        (
+            {"state": "indexing", "backlog": 300, "rate": 2.5},
+            "300 changes waiting, about 2:00 left",
+        ),
+        ({}, "has left memory until it is needed"),
+        ({"metadata": {"read": 10, "total": 90, "seconds_left": 65}}, "10 of 90, 1:05 left"),
+    ],
+)
+def test_status_says_what_rests_and_why_and_how_long_work_takes(
+    ctl: Ctl, service: GivenService, more: dict[str, JsonValue], sentence: str
+) -> None:
+    service.states = [{**IDLE, **more}]
+    assert sentence in ctl("status").out.decode()
+
+
 def test_status_says_a_sentence_once(ctl: Ctl, service: GivenService) -> None:
     service.states = [{**IDLE, "problems": ["/usb: it is not mounted", "the disk is full"]}]
     text = ctl("status").out.decode()
@@ -250,7 +271,7 @@ def test_every_command_has_help_with_an_example_or_a_sentence(ctl: Ctl) -> None:
     text = ctl("--help").out.decode()
     assert "clipctl sunset over water" in text
     commands = re.findall(r"^  ([a-z]+)  +\S", text.partition("Commands:")[2], re.MULTILINE)
-    assert len(commands) == 14
+    assert len(commands) == 15
     assert ctl("search", "-h").out.decode().count("clipctl search") >= 2
 
 

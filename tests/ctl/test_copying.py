@@ -106,3 +106,11 @@ def test_a_number_without_a_folder_is_wrong_usage(ctl: Ctl, photo: Path) -> None
     said = ctl("copy", str(photo))
     assert said.code == 2
     assert "DIR" in said.err or "PHOTOS" in said.err
+
+
+def test_an_interrupted_copy_goes_on_where_it_was(ctl: Ctl, photo: Path, tmp_path: Path) -> None:
+    other = saved(tmp_path / "library/b.jpg", b"two")
+    ctl("copy", str(photo), str(tmp_path / "new"))
+    said = ctl("copy", str(photo), str(other), str(tmp_path / "new"))
+    assert "1 copied, 1 there already" in said.err
+    assert len(contents(tmp_path / "new")) == 2

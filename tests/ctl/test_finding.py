@@ -153,6 +153,7 @@ def test_what_cannot_be_uploaded_is_refused_in_a_sentence(ctl: Ctl, tmp_path: Pa
         (["search", "x", "--minus", "y:0"], 2, "above 0"),
         (["search", "x", "--minus", "y:nan"], 0, ""),
         (["search", "x", "type:jpgg"], 2, "did you mean jpg"),
+        (["search", "x", "rating:"], 2, "a shell takes > and < for itself: write rating:4.."),
         (["search", "x", "--page", "0"], 2, "range"),
         (["search", "x", "--no-such"], 2, "--no-such"),
     ],
