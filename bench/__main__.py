@@ -19,6 +19,7 @@ from bench.inputs import (
     small_photos,
     twelve_megapixels,
 )
+from bench.metadata import metadata_costs
 from clipd.config.options import ModelConfig
 from clipd.encode.models import resolve
 from clipd.pocket.scenes import draw
@@ -39,6 +40,7 @@ def main() -> int:
         throughput(folder / "throughput")
         latency(folder / "latency")
         everyday(folder / "everyday")
+        metadata(folder / "metadata")
     return 0
 
 
@@ -123,6 +125,17 @@ def everyday(folder: Path) -> None:
     _say("resting", f"{_resident_mib(daemon.pid):.0f} MiB resident, {children} children")
     daemon.stop()
     daemon.close()
+
+
+def metadata(folder: Path) -> None:
+    """Read what photos say of themselves, beside decoding them and without."""
+    costs = metadata_costs(folder)
+    _say("a 12-MP JPEG decoded, with its metadata", f"{costs.decode_ms:.1f} ms")
+    _say("of this, its metadata", f"{costs.headers_ms:.2f} ms")
+    _say("of this, its sharpness", f"{costs.sharpness_ms:.2f} ms")
+    _say("the place of a position", f"{costs.place_ms:.2f} ms")
+    _say("old photos asked, beside searches", f"{costs.pass_rate:.0f} photos/s")
+    _say(f"{_MANY} photos of 0.1 migrated", f"{costs.migration_seconds:.1f} s")
 
 
 def _fresh(daemon: Daemon, photos: Path, number: int) -> float:

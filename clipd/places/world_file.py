@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 WORLD = Path(__file__).with_name("world.bin")
 _FORMAT = b"clipd places 1\n"
 _TEXT = "text"
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "pb": 0}]
+_WINDOW_BYTES = 1 << 22  # more than a section has: with that of the preset 64 MiB are set aside
+_FILTERS = [
+    {
+        "id": lzma.FILTER_LZMA2,
+        "preset": 9 | lzma.PRESET_EXTREME,
+        "dict_size": _WINDOW_BYTES,
+        "lc": 4,
+        "pb": 0,
+    }
+]
 
 Numbers = NDArray[np.int64]
 Section = Numbers | str

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clipd.places.world_file import WORLD, WorldFile, write_world
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(-(1 << 40), 1 << 40)), st.text())
 def test_numbers_and_text_come_back(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[int], text: str
