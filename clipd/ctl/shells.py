@@ -35,7 +35,7 @@ _BASH = """\
         esac
     done < <(env _CLIPD_LINE="${COMP_LINE:0:COMP_POINT}" _CLIPD_BREAKS="$COMP_WORDBREAKS" \\
         %(complete_var)s=bash_complete %(prog_name)s 2>/dev/null)
-    [[ ${#COMPREPLY[@]} -gt 0 && ${COMPREPLY[0]} == *: ]] && compopt -o nospace
+    [[ ${#COMPREPLY[@]} -gt 0 && ${COMPREPLY[0]} == *[:/] ]] && compopt -o nospace
     return 0
 }
 complete -o nosort -F %(complete_func)s %(prog_name)s
@@ -50,7 +50,7 @@ _ZSH = """\
     for value in "${answer[@]}"; do
         kind=${value%%%%,*} value=${value#*,}
         case $kind in
-            plain) if [[ $value == *: ]]; then keys+=("$value"); else plain+=("$value"); fi ;;
+            plain) if [[ $value == *[:/] ]]; then keys+=("$value"); else plain+=("$value"); fi ;;
             file) _path_files -f ;;
             dir) _path_files -/ ;;
         esac
