@@ -76,7 +76,10 @@ def _noun(subject: Subject, traits: Traits, rng: Random | None) -> str:
     name = subject.word
     if rng and subject.synonyms and rng.random() < 0.3:
         name = rng.choice(subject.synonyms)
-    adjective = f"{traits.colour} " if traits.colour else ""
+    colour = traits.colour
+    if rng and colour == "grey" and rng.random() < 0.5:
+        colour = "gray"
+    adjective = f"{colour} " if colour else ""
     if traits.count > 1:
         plural = subject.plural if name == subject.word else f"{name}s"
         return f"{COUNTS[traits.count]} {adjective}{plural}"
@@ -148,6 +151,6 @@ def parse(words: str) -> tuple[str, Traits]:
 def vocabulary() -> list[str]:
     """Give every word that a training caption can hold, sorted."""
     ways = (*_POSITIONS.values(), *_TIMES.values(), *_WEATHERS.values())
-    texts = [*_NAMES, *COLOURS, *COUNTS.values(), *TRAINING_TEMPLATES, "a an ,"]
+    texts = [*_NAMES, *COLOURS, *COUNTS.values(), *TRAINING_TEMPLATES, "a an , gray"]
     texts += [text for group in ways for text in group]
     return sorted({word for text in texts for word in text.replace("{}", " ").split()})

@@ -109,8 +109,13 @@ class Judge:
     def _confidence(self, cosines: Cosines) -> Cosines:
         if self.calibration is None or self.aims.wanted is None:
             return cosines
-        curve = self.calibration.words if self._is_of_words else self.calibration.pictures
-        return curve.confidence(cosines)
+        if self._is_of_words:
+            return self.calibration.words.confidence(cosines)
+        # The picture itself is what was asked for, without a doubt.
+        curve = self.calibration.pictures
+        most = curve.confidence(np.ones(1, np.float32))[0]
+        confidence: Cosines = np.minimum(curve.confidence(cosines) / most, np.float32(1))
+        return confidence
 
     def _cosines(self, ids: Ids, vector: Vector) -> Cosines:
         """Return the cosines of photos with a vector; those that have just gone are far away."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from clipd.pocket.words import SCENES
 # Small pictures draw several times faster than photo-sized ones; 224 pixels of either are seen.
 _SIZES = ((320, 240), (320, 240), (352, 264), (240, 320), (288, 288), (448, 336))
 _BATCH = 64
+
+Surround: TypeAlias = Callable[[Random, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +78,35 @@ def pick(pool: Pool, size: int, dice: np.random.Generator) -> NDArray[np.int64]:
     return dice.choice(members, size, replace=len(members) < size)
 
 
-def _captioned(scene: Scene, rng: Random) -> tuple[str, tuple[int, ...]]:
-    """Give a caption that says some of what the scene shows, and its code."""
+def _captioned(scene: Scene, rng: Random, surround: Surround) -> tuple[str, tuple[int, ...]]:
+    """Give a caption that says some of what the scene shows, and its code.
+
+    Half of them stand among other words: with a few templates alone, the text tower learns the
+    templates by heart and does not find the same words in another sentence.
+    """
     chance = rng.choice((0.0, 0.5, 0.8))
     said = scene.only(tuple(name for name in scene.traits.stated() if rng.random() < chance))
     words = captions.phrase(scene.word, said, rng)
-    template = rng.choice(captions.TRAINING_TEMPLATES)
-    return template.format(words), encode_traits(scene.word, said)
+    if rng.random() < 0.5:
+        text = surround(rng, words)
+    else:
+        text = rng.choice(captions.TRAINING_TEMPLATES).format(words)
+    return text, encode_traits(scene.word, said)
 
 
-def lessons(pool: Pool, seed: int, size: int) -> Iterator[Lesson]:
-    """Give one batch after another, without end."""
+def lessons(pool: Pool, seed: int, size: int, surround: Surround) -> Iterator[Lesson]:
+    """Give one batch after another, without end.
+
+    Args:
+        pool: the scenes.
+        seed: of the dice.
+        size: of a batch.
+        surround: puts a caption into a sentence.
+    """
     rng, dice = Random(seed), np.random.default_rng(seed)
     while True:
         rows = pick(pool, size, dice)
-        told = [_captioned(pool.scenes[row], rng) for row in rows]
+        told = [_captioned(pool.scenes[row], rng, surround) for row in rows]
         asked: Codes = np.array([code for _, code in told], np.int16)
         yield Lesson(
             features=torch.from_numpy(pool.features[rows]),

@@ -17,7 +17,7 @@ from clipd.pocket.vocabulary import SILENT, plural, split
 _FRAMES = (
     *("{}", "{}", "{}", "{}", "a photo of {}", "photo of {}", "a picture of {}", "an image of {}"),
     *("this is {}", "there is {} here", "{} in the picture", "a close up of {}", "my {}", "the {}"),
-    *("a view of {}", "{}, taken on a trip", "some {}", "looking at {}", "a good photo of {}"),
+    *("a view of {}", "{}, as it was", "some {}", "looking at {}", "a good photo of {}"),
 )
 _JOINTS = (
     *("and", "with", "on", "in", "near", "next to", "at", "by", "in front of", "behind", "under"),
@@ -56,6 +56,16 @@ class SentenceWriter:
             parts.insert(rng.randrange(len(parts) + 1), rng.choice(self._strangers))
         frame = rng.choice(_FRAMES) if rng.random() < 0.6 else "{}"
         return frame.format(" ".join(parts))
+
+    def surround(self, rng: Random, phrase: str) -> str:
+        """Put a phrase into a sentence the other words of which are to be read over."""
+        parts = [rng.choice(_FRAMES).format(phrase)]
+        for _ in range(rng.choice((0, 1, 1, 2, 3)) if self._strangers else 0):
+            said = rng.choice(self._strangers)
+            if rng.random() < 0.5:
+                said = f"{rng.choice(_JOINTS)} {said}"
+            parts.insert(rng.randrange(len(parts) + 1), said)
+        return " ".join(parts)
 
     def _part(self, rng: Random, favourites: list[str]) -> str:
         name = rng.choice(favourites if rng.random() < 0.5 else self._names)

@@ -32,6 +32,8 @@ from clipd.pocket.teaching.wordnet import fetch
 from clipd.pocket.weights import HERE
 
 FIRST_SEED = 1_000_000  # the report draws its scenes from seeds below this
+BESIDES = 1.2  # what a text says besides its looks, in lengths of these
+NOISE = 0.25  # on the features of painted scenes, in lengths of what tells them from the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Plan:
 
     seed: int = 1
     scenes: int = 16_000
-    steps: int = 2_400
+    steps: int = 2_600
     sentences: int = 208
     captions: int = 144
     peak_rate: float = 1.5e-3
@@ -114,18 +116,26 @@ def _rate(step: int, plan: Plan) -> float:
 def _unlikeness(
     vectors: torch.Tensor, targets: torch.Tensor, painted: torch.Tensor
 ) -> torch.Tensor:
-    """Give how far texts are from what they should look like.
+    """Give how far texts are from what they should say.
+
+    Every text says as much besides its looks: one with words that are painted too says it in
+    the painted part, every other one where no picture is. So the scores of photographs compare
+    across words, and the painted part may be loud.
 
     Args:
         vectors: (n, dim), not normalised.
         targets: (n, PHOTO_DIM + UNSAID), unit.
-        painted: (n,), which texts hold words that are painted too: those may say more besides.
+        painted: (n,), which texts hold words that are painted too.
     """
-    photo = torch.cat([vectors[:, :PHOTO_DIM], vectors[:, -UNSAID:]], dim=1)
-    likeness = (functional.normalize(photo, dim=1) * targets).sum(1)
-    besides = vectors[:, PHOTO_DIM:-UNSAID].norm(dim=1) / photo.norm(dim=1).clamp(min=1e-3)
-    quiet = torch.where(painted, (besides - 0.8).clamp(min=0), besides)
-    return (1 - likeness).mean() + 0.2 * quiet.square().mean()
+    whole = math.hypot(1, BESIDES)
+    looks = targets[:, :PHOTO_DIM]
+    trust = looks.norm(dim=1) / whole
+    besides = torch.where(painted, BESIDES / whole, 0.0)
+    unsaid = (1 - trust.square() - besides.square()).clamp(min=0).sqrt()
+    wanted = torch.cat([looks / whole, besides[:, None], unsaid[:, None]], dim=1)
+    loudness = (vectors[:, PHOTO_DIM:-UNSAID].square().sum(1, keepdim=True) + 1e-8).sqrt()
+    said = torch.cat([vectors[:, :PHOTO_DIM], loudness, vectors[:, -UNSAID:]], dim=1)
+    return whole**2 * (1 - (functional.normalize(said, dim=1) * wanted).sum(1)).mean()
 
 
 class Teacher:
@@ -139,7 +149,9 @@ class Teacher:
         self.scale = torch.nn.Parameter(torch.tensor(math.log(1 / 0.05)))
         self._rng = Random(plan.seed)
         self._dice = torch.Generator().manual_seed(plan.seed)
-        self._lessons: Iterator[Lesson] = lessons(course.pool, plan.seed, plan.captions)
+        self._lessons: Iterator[Lesson] = lessons(
+            course.pool, plan.seed, plan.captions, course.writer.surround
+        )
         taught = [p for n, p in self.network.named_parameters() if not n.startswith("visual")]
         taught += [self.projection.painted, self.projection.bias, self.scale]
         groups = [
@@ -163,7 +175,7 @@ class Teacher:
         painted = torch.tensor([not course.painted_words.isdisjoint(t.split()) for t in texts])
         told = _unlikeness(vectors, targets, painted)
         shown = self._of_scenes(lesson, vectors[len(made) :])
-        loss = 4 * told + shown + 0.25 * self._loudness()
+        loss = 4 * told + shown + self._loudness()
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         self._optimizer.step()
@@ -171,9 +183,16 @@ class Teacher:
         return told.item(), shown.item()
 
     def _of_scenes(self, lesson: Lesson, vectors: torch.Tensor) -> torch.Tensor:
-        images = self.projection.vectors(lesson.features)
+        images = self.projection.vectors(self._blurred(lesson.features))
         logits = self.scale.exp() * images @ functional.normalize(vectors, dim=1).T
         return (_spread(logits, lesson.fitting) + _spread(logits.T, lesson.fitting.T)) / 2
+
+    def _blurred(self, features: torch.Tensor) -> torch.Tensor:
+        """Add noise, so that the projection leans on what is plain in the features."""
+        length = (features - self.projection.mean).norm(dim=1, keepdim=True)
+        noise = torch.randn(features.shape, generator=self._dice)
+        blurred: torch.Tensor = features + NOISE * length / math.sqrt(features.shape[1]) * noise
+        return blurred
 
     def _loudness(self) -> torch.Tensor:
         """Give how much of a photograph's vector the painted part takes.

@@ -43,3 +43,11 @@ def test_sentences_are_the_same_from_the_same_dice_and_say_something(
     assert once == [writer.write(Random(5), ["dog"]) for _ in range(3)]
     rng = Random(1)
     assert all(writer.target(writer.write(rng, ["dog"]))[-1] < 1 for _ in range(200))
+
+
+def test_a_phrase_stays_whole_in_whatever_is_said_around_it(writer: SentenceWriter) -> None:
+    rng = Random(2)
+    said = {writer.surround(rng, "two red cars") for _ in range(100)}
+    assert all("two red cars" in sentence for sentence in said)
+    assert len(said) > 50
+    assert any("quorum" in sentence for sentence in said)

@@ -72,7 +72,7 @@ def test_a_short_course_lowers_the_loss_and_open_clip_loads_what_it_wrote(
     course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from clipd.pocket import model
-    from clipd.pocket.teaching.course import PHOTO_DIM, UNSAID
+    from clipd.pocket.teaching.course import UNSAID
     from clipd.pocket.teaching.teach import Plan, teach
 
     plan = Plan(seed=3, steps=12, sentences=24, captions=24)
@@ -85,8 +85,29 @@ def test_a_short_course_lowers_the_loss_and_open_clip_loads_what_it_wrote(
     monkeypatch.setattr(weights, "LAYOUT", tmp_path / "image_tower.json")
     network = model.create(weights.checkpoint(tmp_path / "cache"))
     vectors = model.PocketEncoder(network).encode_images([random_scene(1).draw((120, 160))])
-    assert vectors.shape == (1, 320)
+    assert vectors.shape == (1, 384)
     assert np.abs(vectors[:, -UNSAID:]).max() == 0
-    assert PHOTO_DIM < 320
     words = (tmp_path / "vocabulary.txt").read_text().split("\n")
     assert {"beagle", "beach", "red"} <= set(words)
+
+
+def test_a_text_says_as_much_besides_its_looks_whatever_its_words() -> None:
+    import torch
+
+    from clipd.pocket.teaching.course import PHOTO_DIM
+    from clipd.pocket.teaching.teach import BESIDES, _unlikeness
+
+    targets = torch.zeros(2, PHOTO_DIM + 1)
+    targets[:, 0] = 1  # both look like the same thing
+    painted = torch.tensor([True, False])
+    right = torch.zeros(2, PHOTO_DIM + 3)
+    right[:, 0] = 1
+    right[0, PHOTO_DIM] = BESIDES  # said where painted scenes are
+    right[1, -1] = BESIDES  # said where no picture is
+    assert _unlikeness(right, targets, painted).item() == pytest.approx(0, abs=1e-5)
+    silent = right.clone()
+    silent[0, PHOTO_DIM] = 0
+    assert _unlikeness(silent, targets, painted).item() > 0.1
+    loud = right.clone()
+    loud[1, PHOTO_DIM] = BESIDES
+    assert _unlikeness(loud, targets, painted).item() > 0.1
