@@ -31,8 +31,8 @@ MAP = {
     "sqlite_utils": ("store/",),
     "watchdog": ("watch/events",),
     "pathspec": ("watch/rules", "config/"),
-    "starlette": ("serve/",),
-    "uvicorn": ("serve/",),
+    "starlette": ("serve/", "page/"),
+    "uvicorn": ("serve/", "page/"),
     "click": ("ctl/", "cli/"),
     "tomlkit": ("config/edit",),
 }
@@ -46,6 +46,7 @@ FLOORS = (
     ("encode", "watch"),
     ("ingest", "search"),
     ("serve", "ctl"),
+    ("page",),
     ("daemon",),
     ("cli",),
 )

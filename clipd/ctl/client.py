@@ -87,6 +87,17 @@ class Client:
         """Ask for something."""
         return self._ask_patiently(_Request("GET", _address(route, query)))
 
+    def fetch(self, route: str, query: JsonObject) -> bytes:
+        """Ask for something that is not JSON, such as a picture."""
+        with self._asking(_Request("GET", _address(route, query))) as pieces:
+            answer = b"".join(pieces)
+        if not answer:
+            raise self._went_away()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if _status(head) >= 400:
+            raise _refusal(_object(body), _status(head))
+        return body
+
     def post(
         self, route: str, value: JsonObject | None = None, *, is_repeatable: bool = True
     ) -> JsonObject:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "show": "clipd.ctl.desktop:show",
     "dupes": "clipd.ctl.dupes:dupes",
     "copy": "clipd.ctl.copying:copy",
+    "browse": "clipd.ctl.browse:browse",
     "info": "clipd.ctl.info:info",
     "status": "clipd.ctl.state:status",
     "errors": "clipd.ctl.state:errors",

@@ -37,9 +37,7 @@ def open_photos(photos: tuple[bytes, ...], as_json: bool) -> None:
       clipctl open @1-5
       clipctl open ~/Pictures/beach.jpg
     """
-    chosen = _few(present(chosen_files(photos)))
-    for photo in chosen:
-        _xdg_open(photo.path)
+    chosen = open_each(chosen_files(photos))
     if as_json:
         emit_json({"opened": [dict(path_fields(photo.path)) for photo in chosen]})
 
@@ -54,12 +52,30 @@ def show(photos: tuple[bytes, ...], as_json: bool) -> None:
       clipctl show @3              the third of the last list
       clipctl show ~/Pictures/beach.jpg
     """
-    chosen = _few(present(chosen_files(photos)))
-    if not _shown_by_file_manager([file_address(photo.path) for photo in chosen]):
-        for folder in dict.fromkeys(os.path.dirname(photo.path) for photo in chosen):
-            _xdg_open(folder)
+    chosen = show_each(chosen_files(photos))
     if as_json:
         emit_json({"shown": [dict(path_fields(photo.path)) for photo in chosen]})
+
+
+def open_each(photos: Sequence[ListedPhoto]) -> Sequence[ListedPhoto]:
+    """Open photos in the program that the desktop has for them; return those that are there.
+
+    Raises:
+        RequestError: none is there, there are too many, or nothing can open them.
+    """
+    chosen = _few(present(photos))
+    for photo in chosen:
+        open_by_desktop(photo.path)
+    return chosen
+
+
+def show_each(photos: Sequence[ListedPhoto]) -> Sequence[ListedPhoto]:
+    """Show photos in the file manager; see `open_each`."""
+    chosen = _few(present(photos))
+    if not _shown_by_file_manager([file_address(photo.path) for photo in chosen]):
+        for folder in dict.fromkeys(os.path.dirname(photo.path) for photo in chosen):
+            open_by_desktop(folder)
+    return chosen
 
 
 def present(photos: Sequence[ListedPhoto]) -> list[ListedPhoto]:
@@ -92,7 +108,7 @@ def _few(photos: Sequence[ListedPhoto]) -> Sequence[ListedPhoto]:
     return photos
 
 
-def _xdg_open(path: bytes) -> None:
+def open_by_desktop(path: bytes) -> None:
     """Have the desktop open a file or folder, by a process that outlives this one.
 
     Raises:

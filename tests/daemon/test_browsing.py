@@ -1,0 +1,346 @@
+"""The page in a real browser, on the real daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import processes
+from tests.daemon import album
+from tests.daemon.commands import program
+from tests.daemon.harness import Daemon
+from tests.daemon.wire import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WAIT_MS = 60_000
+HOSTILE = "<img src=x onerror=document.title='broken'>.jpg"
+
+
+PHOTOS = ("beach.jpg", "forest.jpg", "a cat.jpg", "rainbow.jpg", HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium as the system has it."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here; apt install chromium has the page tested in it")
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Place:
+    """A page that was started: its file of entry, and where it is."""
+
+    file: Path
+    port: int
+    pid: int
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def entry(self) -> str:
+        found = re.search(r"url=(http[^\"]+)", self.file.read_text())
+        assert found
+        return found[1].replace("&amp;", "&")
+
+    def fetch(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> Any:
+        """Ask as a program beside the browser would; return the status and the body."""
+        data = b"{}" if method == "POST" else None
+        request = urllib.request.Request(self.address + path, data, headers or {}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read(), answer.headers
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read(), error.headers
+
+
+@pytest.fixture(scope="module")
+def pictures(shared: Daemon, library: Path) -> Path:
+    """Some photos that the daemon knows."""
+    folder = library / "page"
+    for name in PHOTOS:
+        scene = "sunset" if name == HOSTILE else name.removesuffix(".jpg")
+        album.save(folder / name, album.picture(scene, seed=700))
+    shared.wait_found(folder, PHOTOS)
+    return folder
+
+
+def browse(shared: Daemon, *query: str) -> Place:
+    said = json.loads(shared.ctl("browse", "--json", *query).stdout)
+    return Place(Path(said["file"]), said["port"], said["pid"])
+
+
+@pytest.fixture
+def place(shared: Daemon, pictures: Path) -> Iterator[Place]:
+    """A page that has just been started."""
+    place = browse(shared, f'in:"{pictures}"')
+    yield place
+    os.kill(place.pid, signal.SIGTERM)
+    wait_until(lambda: not is_alive(place.pid), 30, what=lambda: "the page goes on")
+
+
+def is_alive(pid: int) -> bool:
+    found = processes.look(pid)
+    return found is not None and not found.is_zombie
+
+
+@pytest.fixture
+def page(browser: Browser, place: Place) -> Iterator[Page]:
+    """A tab that was let in, and has its first photos."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    said: list[str] = []
+    # A refused query is a line in the console, too: only that one is no fault of the page.
+    refused = "status of 400"
+    page.on("console", lambda one: None if refused in one.text else said.append(one.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(place.file.as_uri())
+    page.wait_for_selector("#grid li")
+    yield page
+    context.close()
+    assert said == []  # no error of a script, and nothing that the policy had to stop
+
+
+def names(page: Page) -> list[str]:
+    labels = page.locator("#grid .tile").evaluate_all("all => all.map(one => one.title)")
+    return [label.split(",")[0] for label in labels]
+
+
+def until(page: Page, script: str, *values: object) -> None:
+    """Wait until a script says yes; from outside, since the page lets no text be run."""
+    wait_until(
+        lambda: bool(page.evaluate(script, *values)),
+        WAIT_MS / 1000,
+        what=lambda: f"never: {script}",
+    )
+
+
+def drawn(page: Page) -> None:
+    until(
+        page,
+        "() => [...document.querySelectorAll('.tile img')].every(one => one.naturalWidth > 0)",
+    )
+
+
+def test_a_query_is_typed_and_photos_stand_there(page: Page) -> None:
+    assert sorted(names(page)) == sorted(PHOTOS)
+    page.fill("#query", f"a cat {page.input_value('#query')}")
+    until(page, "() => document.querySelector('.tile')?.title.startsWith('a cat')")
+    drawn(page)
+    assert page.locator(".chip").count() == 1  # the filter by folder
+    assert "a cat" in page.inner_text("#reading")
+    page.evaluate("() => document.activeElement.blur()")  # suggestions lie over the chips
+    page.click(".chip")
+    until(page, "() => document.querySelector('#query').value === 'a cat'")
+    page.fill("#query", "on:yestreday")
+    until(page, "() => document.querySelector('#query').getAttribute('aria-invalid') === 'true'")
+    assert "yestreday" in page.inner_text("#reading mark")
+
+
+def test_the_keyboard_is_enough(page: Page) -> None:
+    page.keyboard.press("ArrowDown")  # out of the box, to the first photo
+    until(page, "() => document.activeElement.className === 'tile'")
+    page.keyboard.press("ArrowRight")
+    second = names(page)[1]
+    assert page.evaluate("() => document.activeElement.title").startswith(second)
+    page.keyboard.press("Enter")
+    until(page, "() => document.querySelector('#large').open")
+    until(page, "() => document.querySelector('#picture').naturalWidth > 0")
+    until(page, "() => document.querySelector('#about dl') !== null")
+    assert second in page.inner_text("#about")
+    page.keyboard.press("l")
+    until(page, "name => document.querySelector('#picture').alt === name", names(page)[2])
+    page.keyboard.press("Escape")
+    until(page, "() => !document.querySelector('#large').open")
+    page.keyboard.press("Space")
+    until(page, "() => !document.querySelector('#selection').hidden")
+    assert page.inner_text("#chosen") == "1 photo"
+    page.keyboard.press("Escape")
+    assert page.locator("#selection").is_hidden()
+    page.keyboard.press("?")
+    until(page, "() => document.querySelector('#keys').open")
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    assert page.evaluate("() => document.activeElement.id") == "query"
+
+
+def test_more_and_less_like_a_photo_add_up_as_chips(page: Page) -> None:
+    page.locator(".tile[title^='a cat']").focus()
+    page.keyboard.press("m")
+    until(page, "() => document.querySelector('.tile')?.title.startsWith('a cat')")
+    assert page.locator(".chip").count() == 2
+    page.locator(".tile[title^='beach']").focus()
+    page.keyboard.press("x")
+    until(page, "() => document.querySelectorAll('.chip').length === 3")
+    until(
+        page, "() => document.querySelector('#grid li:last-child .tile')?.title.startsWith('beach')"
+    )
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("u")
+    until(page, "() => document.querySelectorAll('.chip').length === 2")
+
+
+def test_chosen_photos_are_copied_into_a_folder(page: Page, shared: Daemon) -> None:
+    for name in ("a cat", "beach"):
+        item = page.locator("li", has=page.locator(f".tile[title^='{name}']"))
+        item.hover()
+        item.locator(".pick").click()
+    assert page.inner_text("#chosen") == "2 photos"
+    page.click("#copy-selected")
+    page.fill("#folder", "relative")
+    page.click("#folder-go")
+    until(page, "() => document.querySelector('#folder-said').textContent.includes('whole path')")
+    page.fill("#folder", "~/calendar")
+    page.keyboard.press("Enter")
+    until(page, "() => document.querySelector('#news').textContent.startsWith('2 copied')")
+    copied = {file.name for file in (shared.home / "calendar").iterdir()}
+    assert copied == {"a cat.jpg", "beach.jpg"}
+
+
+def test_words_that_nothing_is_like_are_answered_with_nothing(page: Page, pictures: Path) -> None:
+    page.fill("#query", f'zorblax in:"{pictures}"')
+    until(page, "() => !document.querySelector('#nothing').hidden")
+    assert "zorblax" in page.inner_text("#nothing")
+
+
+def test_what_could_not_be_read_and_how_clipd_is_have_views(
+    page: Page, pictures: Path, shared: Daemon
+) -> None:
+    broken = album.save(pictures / "broken.jpg", album.picture("beach", 701)[:900])
+    shared.wait_until(lambda: os.fsencode(broken) in shared.errors(), what="it is listed")
+    page.click("#view-errors")
+    until(page, "() => document.querySelector('#errors').textContent.includes('broken.jpg')")
+    page.click("#view-status")
+    until(page, "() => document.querySelector('#status').textContent.includes('pocket')")
+    broken.unlink()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 2560])
+def test_it_is_fit_for_every_screen_and_every_reader(page: Page, width: int, scheme: Any) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 740})
+    page.fill("#query", f"a cat {page.input_value('#query')}")
+    until(page, "() => document.querySelector('.tile')?.title.startsWith('a cat')")
+    drawn(page)
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert serious(axe, page) == []
+    page.locator(".tile").first.click()
+    until(page, "() => document.querySelector('#about dl') !== null")
+    assert serious(axe, page) == []
+
+
+def serious(axe: Any, page: Page) -> list[str]:
+    """Return what axe finds that keeps somebody out."""
+    found = axe.run(page).response["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def test_a_name_that_is_html_is_only_a_name(page: Page) -> None:
+    page.locator(".tile[title^='<img']").click()
+    until(page, "() => document.querySelector('#about dl') !== null")
+    assert page.title() == "clipd"
+    assert page.locator("#about img").count() == 0
+
+
+def test_the_file_of_entry_works_once_and_the_cookie_is_needed(
+    browser: Browser, place: Place
+) -> None:
+    entry = place.entry
+    assert place.file.stat().st_mode & 0o077 == 0
+    first = browser.new_context()
+    page = first.new_page()
+    page.goto(entry)
+    page.wait_for_selector("#grid li")
+    [cookie] = first.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    second = browser.new_context()
+    again = second.new_page()
+    answer = again.goto(entry)
+    assert answer is not None
+    assert answer.status == 403
+    assert "run clipctl browse again" in again.content()
+    first.close()
+    second.close()
+
+
+def test_nothing_but_the_page_itself_is_answered(place: Place) -> None:
+    host = f"127.0.0.1:{place.port}"
+    status, body, headers = place.fetch("/")
+    assert status == 403  # no cookie
+    assert b"clipctl browse" in body
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    # The entry as a program would take it, to have a cookie to misuse.
+    status, body, headers = place.fetch(place.entry.removeprefix(place.address))
+    assert status == 200
+    cookie = headers["set-cookie"].partition(";")[0]
+    good = {"cookie": cookie, "host": host, "sec-fetch-site": "same-origin"}
+    assert place.fetch("/api/status", good)[0] == 200
+    assert place.fetch("/api/status", good | {"host": "clipd.example:80"})[0] == 403
+    assert place.fetch("/api/status", good | {"host": "localhost"})[0] == 403
+    assert place.fetch("/api/status", good | {"sec-fetch-site": "cross-site"})[0] == 403
+    assert place.fetch("/api/status", good | {"sec-fetch-site": "same-site"})[0] == 403
+    assert place.fetch("/api/status", good | {"cookie": cookie[:-1]})[0] == 403
+    assert place.fetch("/api/open", good, "POST")[0] == 403  # no origin
+    evil = good | {"origin": "http://clipd.example"}
+    assert place.fetch("/api/open", evil, "POST")[0] == 403
+    own = good | {"origin": f"http://{host}"}
+    assert place.fetch("/api/open", own, "POST")[0] == 400  # heard, and nothing was chosen
+    assert place.fetch("/static/..%2Fgate.py", good)[0] == 404
+    assert place.fetch("/originals/999999", good)[0] == 404
+    status, body, _ = place.fetch("/thumbnails/999999", good)
+    assert status == 200
+    assert b"there is no photo 999999" in body
+    assert body.startswith(b"<svg")
+
+
+def test_the_page_ends_when_nobody_uses_it(shared: Daemon) -> None:
+    command = [sys.executable, "-P", "-m", "clipd.page", "", "0.5"]
+    done = subprocess.run(
+        command, capture_output=True, timeout=60, env=shared.environment_of(), check=True
+    )
+    said = json.loads(done.stdout)
+    assert not Path(said["file"]).exists()
+
+
+def test_a_page_of_a_clipd_that_does_not_run_is_refused(tmp_path: Path, shared: Daemon) -> None:
+    environment = shared.environment_of() | {"CLIPD_SOCKET": str(tmp_path / "none.sock")}
+    done = subprocess.run(
+        [*program("clipd.ctl.command"), "browse", "--json"],
+        capture_output=True,
+        timeout=60,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 3
