@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast faults check lint bench fmt run man pocket pocket-report clean
+.PHONY: demo test test-fast faults check lint bench fmt run man pocket pocket-report browse-demo \
+	screenshots clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
@@ -46,6 +47,12 @@ pocket: .venv/ready        ## teach the model in the box again, and report on it
 
 pocket-report: .venv/ready ## examine it on scenes and photographs that it was not taught on
 	$(BIN)/python -m clipd.pocket.report
+
+browse-demo: .venv/ready   ## the page, on painted photos, in your browser
+	$(BIN)/clipd demo --browse
+
+screenshots: .venv/ready   ## the README's pictures of the page, taken again
+	$(BIN)/python -m tests.screenshots
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -46,8 +46,7 @@ FLOORS = (
     ("encode", "watch"),
     ("ingest", "search"),
     ("serve", "ctl"),
-    ("page",),
-    ("daemon",),
+    ("daemon", "page"),
     ("cli",),
 )
 MOST_WORDS = 10  # modules that may lie flat in clipd/: more would be rooms

@@ -128,13 +128,15 @@ main.add_command(model)
     metavar="N",
     help="How many pictures of FOLDER at most.",
 )
+@click.option("--browse", is_flag=True, help="Look at them in the browser.")
 @json_option
-def demo(folder: str | None, keep: bool, limit: int, as_json: bool) -> int:
+def demo(folder: str | None, keep: bool, limit: int, browse: bool, as_json: bool) -> int:
     """Show clipd at work: on pictures that it draws, or on some of yours.
 
     \b
       clipd demo                   draws 200 pictures and checks every answer
       clipd demo ~/Pictures        looks at 500 of yours, then answers what you type
+      clipd demo ~/Pictures --browse
 
     Yours are only read; what is written goes into a throw-away folder.
     """
@@ -144,9 +146,9 @@ def demo(folder: str | None, keep: bool, limit: int, as_json: bool) -> int:
         raise click.UsageError("--keep is for the drawn pictures: leave it out, or run clipd setup")
     pictures = Path(folder).absolute() if folder else None
     if not as_json:
-        return show.main(keep, pictures, limit)
+        return show.main(keep, pictures, limit, browse=browse)
     with output_on_stderr():
-        code = show.main(keep, pictures, limit)
+        code = show.main(keep, pictures, limit, browse=browse)
     emit_json({"ok": code == 0})
     return code
 

@@ -29,7 +29,7 @@ _QUERIES = ("sunset", "snowy mountains", "a red car")
 _TOP = 5
 
 
-def main(keep: bool, pictures: Path | None = None, limit: int = 0) -> int:
+def main(keep: bool, pictures: Path | None = None, limit: int = 0, *, browse: bool = False) -> int:
     """Run the demo; return 0 when every answer was right.
 
     Raises:
@@ -39,15 +39,16 @@ def main(keep: bool, pictures: Path | None = None, limit: int = 0) -> int:
         keep: leave the daemon and its folder for playing.
         pictures: a folder of the user's to look at, instead of painting.
         limit: how many pictures of it at most.
+        browse: open the page as well.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="clipd-demo-"))
     demo = DemoDaemon(folder)
     try:
         if pictures is not None:
-            own_pictures.show(demo, pictures, limit)
+            own_pictures.show(demo, pictures, limit, browse=browse)
             return 0
-        _Painted(demo).show(keep)
+        _Painted(demo).show(keep, browse=browse)
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is left running", file=sys.stderr)
         return 130
@@ -81,7 +82,7 @@ class _Painted:
         self._demo = demo
         self._photos = demo.folder / "photos"
 
-    def show(self, keep: bool) -> None:
+    def show(self, keep: bool, *, browse: bool) -> None:
         """Paint, run the daemon, and check what it answers."""
         with step(f"painted {_PHOTOS} photos into {self._photos}"), _writing(self._photos):
             self._paint()
@@ -89,6 +90,8 @@ class _Painted:
         self._demo.configure(self._photos)
         with self._demo.running(keep):
             self._play(real)
+            if browse:
+                self._demo.show_page()
             if keep:
                 self._explain()
 

@@ -150,6 +150,17 @@ class DemoDaemon:
         """Run clipctl, its output for all to see, and return its exit code."""
         return subprocess.run(self._client(*words), env=self._environment, check=False).returncode
 
+    def show_page(self) -> None:
+        """Open the page in the browser, and wait until the reader has seen enough.
+
+        Raises:
+            DemoError: it cannot be opened.
+        """
+        if self.run("browse"):
+            raise DemoError("the page cannot be opened; clipctl browse --no-open prints its file")
+        print("the page is in your browser; Enter, or Ctrl-C, ends the demo", flush=True)
+        sys.stdin.readline()
+
     def ctl(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run clipctl and catch its output."""
         return subprocess.run(

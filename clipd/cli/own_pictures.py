@@ -25,7 +25,7 @@ _PICTURES = frozenset(
 _PATTERN = re.compile(r"([*?\[\]\\!# ])")  # what means something in a pattern of .gitignore
 
 
-def show(demo: DemoDaemon, folder: Path, limit: int) -> None:
+def show(demo: DemoDaemon, folder: Path, limit: int, *, browse: bool) -> None:
     """Index pictures of a folder, then answer what is typed until the end of the input.
 
     Raises:
@@ -37,7 +37,10 @@ def show(demo: DemoDaemon, folder: Path, limit: int) -> None:
     demo.configure(folder, _all_but(pictures))
     with demo.running(keep=False):
         _wait_for(demo, len(pictures))
-        _answer(demo)
+        if browse:
+            demo.show_page()
+        else:
+            _answer(demo)
 
 
 def _pictures(folder: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ import uvicorn
 from clipd.config.socketpath import runtime_folder
 from clipd.ctl.answer_wait import MODEL_SECONDS
 from clipd.ctl.client import Client
-from clipd.page.application import Page
+from clipd.page.application import PageApi
 from clipd.page.gate import ENTRY_SECONDS, Gate
 
 REST_SECONDS = 900.0  # without a request of a person
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
     rest = Rest(float(arguments[1]) if len(arguments) > 1 else REST_SECONDS)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         gate = Gate(sock.getsockname()[1])
-        page = Page(gate, lambda: Client(seconds=MODEL_SECONDS), rest.used)
+        page = PageApi(gate, lambda: Client(seconds=MODEL_SECONDS), rest.used)
         redirect = _write_redirect(gate, query)
         said = {"file": str(redirect), "port": sock.getsockname()[1], "pid": os.getpid()}
         print(json.dumps(said), flush=True)

@@ -52,7 +52,7 @@ _HEADERS = {
 _KEPT = {"cache-control": "private, max-age=86400, immutable"}
 
 
-class Page:
+class PageApi:
     """The endpoints. Those that wait run on threads of their own.
 
     Args:

@@ -85,7 +85,9 @@ function show(answer, isMore = false) {
   const nothing = find("nothing");
   nothing.hidden = shown > 0;
   if (!shown) {
-    nothing.replaceChildren(answer.nothing || "Nothing here is like that.");
+    // What it tells users of the command line is a button here.
+    const sentence = answer.nothing?.replace(/ \(the nearest: --anyway\)$/, "");
+    nothing.replaceChildren(sentence || "Nothing here is like that.");
     if (answer.nothing && !state.isAnyway) {
       const button = element("button", { type: "button", textContent: "Show the nearest" });
       button.addEventListener("click", () => {
