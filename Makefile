@@ -3,8 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast faults check lint bench fmt run man pocket pocket-report browse-demo \
-	screenshots clean
+.PHONY: demo test test-fast faults check lint bench fmt run man pocket pocket-report browse-demo screenshots clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
