@@ -1,10 +1,12 @@
 """The README is right: every command in it runs, every file that it names is there."""
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     pictures = folder / "home0" / "Pictures"
     for scene in ("sunset", "beach", "cake", "a red car", "holiday"):
         album.save(pictures / f"{scene}.jpg", album.new("beach" if scene == "holiday" else scene))
+    summer = datetime(2019, 7, 12).timestamp()  # for the queries with a date
+    for taken in ("beach", "holiday"):
+        os.utime(pictures / f"{taken}.jpg", (summer, summer))
     with ExitStack() as running:
         daemon = Daemons(folder, running).new([pictures])
         daemon.file = folder / "home0" / "config" / "clipd" / "config.toml"

@@ -40,6 +40,7 @@ class Calibrator:
         self._file = cache / "calibration" / f"{stored.spec.fingerprint[:32]}.json"
         self._wanted = threading.Event()
         self._stopped = threading.Event()
+        self._has_tried = threading.Event()
         self._known = self._read()  # replaced as a whole
 
     @property
@@ -55,6 +56,15 @@ class Calibrator:
         """
         if photos and (self._known is None or self._known.is_stale(photos)):
             self._wanted.set()
+
+    def wake_and_wait(self, photos: int, seconds: float) -> None:
+        """Have it learn, and wait a little where nothing was learnt yet and it was never tried.
+
+        Else the first answer of a library would have other scores than the same one later.
+        """
+        self.wake(photos)
+        if photos and self._known is None:
+            self._has_tried.wait(seconds)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -105,6 +115,7 @@ class Calibrator:
                 self.learn()
             except ClipdError as error:
                 _log.info("what scores mean is learnt another time: %s", error)
+            self._has_tried.set()
 
     def _read(self) -> Calibration | None:
         try:

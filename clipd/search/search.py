@@ -27,6 +27,7 @@ from clipd.store.view import StoreView
 from clipd.watch.roots import Roots
 
 _log = logging.getLogger(__name__)
+_LEARN_SECONDS = 2.0  # for what scores mean, which takes .3 s with the model in the box
 
 
 class Search:
@@ -88,9 +89,9 @@ class Search:
         if known is not None:
             return known
         aims = self._vectors.made(query)
-        answer = self._answer(query, aims, began, understand(query, self._stored.spec.name))
-        self._calibrator.wake(len(self._stored.follower.index))
-        return answer
+        photos = len(self._stored.follower.index)
+        self._calibrator.wake_and_wait(photos, _LEARN_SECONDS)  # now that the model is awake
+        return self._answer(query, aims, began, understand(query, self._stored.spec.name))
 
     def complete(self, text: str, at: int, around: Surroundings) -> Completion:
         """Return what the word of a query that ends at a character may become."""

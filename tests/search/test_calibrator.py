@@ -65,3 +65,13 @@ def test_without_the_model_it_learns_another_time(desk: Desk) -> None:
     with calibrator.running():  # the encoder of the desk is closed
         calibrator.wake(24)
     assert calibrator.known is None
+
+
+def test_the_first_answer_waits_for_what_scores_mean_and_no_later_one(desk: Desk) -> None:
+    calibrator = desk.calibrator()
+    started = time.monotonic()
+    calibrator.wake_and_wait(24, 0.2)  # nobody learns
+    assert time.monotonic() - started >= 0.2
+    with calibrator.running():
+        calibrator.wake_and_wait(24, 60)
+        assert calibrator.known is not None
