@@ -1,7 +1,8 @@
-"""What the model in the box does not know of a query: said, rather than answered with noise."""
+"""What a model cannot know of a query: said, rather than answered with noise."""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from clipd.config.options import ModelConfig
@@ -10,6 +11,8 @@ from clipd.pocket.vocabulary import says_something, unknown_words
 from clipd.search.query import Query
 
 _MOST = 5  # unknown words that are named
+# In the names of open_clip's models that were taught captions of many languages.
+_OF_MANY_LANGUAGES = ("xlm", "nllb", "siglip2", "i18n", "multilingual", "mexma")
 _DEFAULT = ModelConfig().name
 
 
@@ -27,9 +30,13 @@ class Understanding:
 
 
 def understand(query: Query, model: str) -> Understanding:
-    """Tell what the model of that name knows of a query; every other model knows all."""
+    """Tell what the model of that name knows of a query.
+
+    The model in the box knows a list of words; of others it is known only that those of English
+    captions were hardly shown another script.
+    """
     if not is_in_the_box(model):
-        return Understanding()
+        return Understanding(_foreign_note(query, model))
     texts = [term.text for term in query.terms if term.text is not None]
     strange = tuple(dict.fromkeys(word for text in texts for word in unknown_words(text)))
     wanted = [term for term in query.terms if term.weight > 0]
@@ -45,6 +52,27 @@ def understand(query: Query, model: str) -> Understanding:
     return Understanding(
         f"the model {model} does not know {_listed(strange)}: searched for the rest"
     )
+
+
+def _foreign_note(query: Query, model: str) -> str:
+    if any(word in model.lower() for word in _OF_MANY_LANGUAGES):
+        return ""
+    foreign = [
+        term.text for term in query.terms if term.text is not None and _is_foreign(term.text)
+    ]
+    if not foreign:
+        return ""
+    return (
+        f"the model {model} was taught English and hardly knows {_listed(tuple(foreign))}: "
+        "what it finds may mean nothing; ask in English"
+    )
+
+
+def _is_foreign(text: str) -> bool:
+    """Whether most letters of a text are of another script than English."""
+    letters = [each for each in text if each.isalpha()]
+    latin = sum(unicodedata.name(each, "").startswith("LATIN") for each in letters)
+    return 2 * latin < len(letters)
 
 
 def _listed(words: tuple[str, ...]) -> str:

@@ -46,3 +46,13 @@ def test_many_unknown_words_are_counted() -> None:
 def test_other_models_are_not_second_guessed() -> None:
     understood = understand(asked(Term(text="zorblax")), "ViT-B-32-256")
     assert (understood.note, understood.is_nothing) == ("", False)
+
+
+def test_a_script_that_a_model_was_hardly_taught_is_said() -> None:
+    understood = understand(asked(Term(text="кот на диване")), "ViT-B-32-256")
+    assert not understood.is_nothing
+    assert '"кот на диване"' in understood.note
+    assert understood.note.endswith("ask in English")
+    for text in ("café à Paris", "3:2", "a cat"):
+        assert understand(asked(Term(text=text)), "ViT-B-32-256").note == ""
+    assert understand(asked(Term(text="кот")), "xlm-roberta-base-ViT-B-32").note == ""
