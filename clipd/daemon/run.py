@@ -34,6 +34,7 @@ from clipd.daemon.systemd import (
 )
 from clipd.errors import CatalogCorruptError, ClipdError, StoreUnavailableError
 from clipd.logs import write_logs
+from clipd.process.memory import hold_little
 from clipd.process.spawner import spawning
 from clipd.serve.listener import listening
 
@@ -53,6 +54,7 @@ def run(config_file: Path | None) -> int:
         ClipdError: it cannot start.
     """
     write_logs()
+    hold_little()
     _raise_descriptor_limit()
     with listening_to_signals() as signals, spawning():
         paths = Paths.of()

@@ -50,7 +50,7 @@ def test_a_running_daemon_changes_to_the_model_and_back(daemon: Daemon) -> None:
         if not line.startswith("checkpoint")
     )
     assert daemon.wait_idle()["model"] | {"fingerprint": ""} == {
-        **{"name": IN_THE_BOX, "dim": 320, "fingerprint": "", "photos": 2, "of": 2}
+        **{"name": IN_THE_BOX, "dim": 384, "fingerprint": "", "photos": 2, "of": 2}
     }
     again = change(IN_THE_BOX).stdout.decode()
     assert "uses it already" in again

@@ -279,14 +279,15 @@ def test_a_reload_of_defaults_and_limits_restarts_nothing(
     daemons: Daemons, seed: FirstCrawl, root: Path
 ) -> None:
     daemon = daemons.new([root], seed=seed).start()
-    daemon.search("words that wake the model")
+    daemon.wait_found(root, album.SEED)
+    daemon.search("a dog that wakes the model")
     children = {child.pid for child in daemon.family()}
     assert children
 
     daemon.configure([root], '[search]\nlimit = 2\n[serve]\ntimeout = "9s"')
     daemon.reload()
 
-    _, answer = daemon.request("GET", "/v1/search?q=sunset")
+    _, answer = daemon.request("GET", "/v1/search?q=sunset&anyway=true")
     assert len(answer["hits"]) == 2
     assert {child.pid for child in daemon.family()} >= children
     assert daemon.log().count("clipd answers on") == 1

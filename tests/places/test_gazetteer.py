@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipd.places import country_name, find, place_at
+from clipd.places import country_name, find, gazetteer, place_at
+from clipd.process.memory import give_back
 
 
 @pytest.mark.parametrize(
@@ -123,3 +124,11 @@ def test_a_look_up_takes_no_millisecond() -> None:
     each_ms = (time.process_time() - begun) / len(positions) * 1000
     print(f"{each_ms:.3f} ms a position")
     assert each_ms < 1
+
+
+def test_what_is_loaded_is_dropped_at_rest_and_read_again_when_it_is_needed() -> None:
+    before = place_at(43.77, 11.25)
+    give_back()
+    assert gazetteer._loaded.cache_info().currsize == 0
+    assert place_at(43.77, 11.25) == before
+    assert gazetteer._loaded.cache_info().currsize == 1
