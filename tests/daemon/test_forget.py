@@ -50,7 +50,11 @@ def test_the_vectors_of_a_former_model_go_and_nothing_else(
         daemon.start().wait_idle()
     daemon.verify()
     assert daemon.status()["encoded"] == 0
-    assert daemon.search("sunset") == seed.hits["sunset"]
+    # Not their scores: what these mean may have been learnt since.
+    found, before = daemon.search("sunset"), seed.hits["sunset"]
+    assert [(hit["photo"], hit["raw"]) for hit in found] == [
+        (hit["photo"], hit["raw"]) for hit in before
+    ]
 
 
 def test_it_has_to_be_told_which_model(tmp_path: Path, daemons: Daemons) -> None:
