@@ -54,7 +54,8 @@ def _start(query: str) -> JsonObject:
         ClipdError: it did not start.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "clipd.page", query],
+        # -P: what lies in the folder that somebody is in is never imported.
+        [sys.executable, "-P", "-m", "clipd.page", query],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -64,7 +65,9 @@ def _start(query: str) -> JsonObject:
     with process.stdout as said:
         line = said.readline()
     if not line:
-        raise ClipdError("the page did not start; python -m clipd.page says why")
+        raise ClipdError(
+            f"the page did not start; this says why: {sys.executable} -P -m clipd.page"
+        )
     process.returncode = 0  # it goes on, and is nobody's child once this process has ended
     value: JsonObject = json.loads(line)
     return value

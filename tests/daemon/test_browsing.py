@@ -334,6 +334,21 @@ def test_the_page_ends_when_nobody_uses_it(shared: Daemon) -> None:
     assert not Path(said["file"]).exists()
 
 
+def test_nothing_is_imported_from_the_folder_that_somebody_is_in(
+    shared: Daemon, tmp_path: Path
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('imported')")
+    done = subprocess.run(
+        [*program("clipd.ctl.command"), "browse", "--json"],
+        capture_output=True,
+        timeout=60,
+        env=shared.environment_of(),
+        cwd=tmp_path,
+        check=True,
+    )
+    os.kill(json.loads(done.stdout)["pid"], signal.SIGTERM)
+
+
 def test_a_page_of_a_clipd_that_does_not_run_is_refused(tmp_path: Path, shared: Daemon) -> None:
     environment = shared.environment_of() | {"CLIPD_SOCKET": str(tmp_path / "none.sock")}
     done = subprocess.run(
