@@ -4,7 +4,10 @@ It runs large libraries over weights and texts that others made. To be called be
 libraries are imported: they start threads, and a seal holds only for threads that come later.
 The machinery is `clipd.process.seals`; this is the list.
 
-CUDA is left possible: the device files of GPUs are open, and ioctl(2) on them is not filtered.
+CUDA is left possible where it is wanted: the device files of GPUs are open, ioctl(2) on them is not
+filtered, and it may do the two odd things without which it gives up with its error 304: write the
+names of its own threads into /proc, and listen at an abstract Unix socket (``cuda-uvmfd-...``), by
+which it would pass on its memory to other processes. Nobody can be reached by one, nor let in.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ _MACHINE: Final = (
 )
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/nvidia*", "/dev/kfd", "/dev/dri", "/dev/dxg")
 
+_CUDA_WRITES: Final = ("/proc/self/task",)  # the names of its threads, each a file `comm`
+
 _CLONE_THREAD: Final = 0x10000
 _SETTING_COMMANDS: Final = (8, 10, 15, 1024, 1026)  # F_SETOWN, _SETSIG, _SETOWN_EX, leases, notes
 _TERMINAL_REQUESTS: Final = (0x5412, 0x541C, 0x5452, 0x8901, 0x8902)  # TIOCSTI, owners of signals
@@ -48,7 +53,7 @@ _TERMINAL_REQUESTS: Final = (0x5412, 0x541C, 0x5452, 0x8901, 0x8902)  # TIOCSTI,
 # version. So these are the ones that nothing here needs: ways out of the process, to others, to
 # the network, into the kernel. What opens a file by its path is left to Landlock.
 _REFUSED: Final[tuple[str, ...]] = (
-    *("socket", "connect", "bind", "listen", "accept", "accept4"),
+    *("accept", "accept4"),
     *("io_uring_setup", "io_uring_enter", "io_uring_register"),  # makes calls past this filter
     *("execve", "execveat", "fork", "vfork"),
     *("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"),
@@ -71,7 +76,12 @@ _REFUSED: Final[tuple[str, ...]] = (
 
 
 def seal_model_reader(
-    checkpoint: str, cache: Path, *, readable: Sequence[str] = (), writable: Sequence[str] = ()
+    checkpoint: str,
+    cache: Path,
+    *,
+    readable: Sequence[str] = (),
+    writable: Sequence[str] = (),
+    with_cuda: bool = False,
 ) -> Seals:
     """Give up the network, other programs and all files but libraries and one model's.
 
@@ -80,12 +90,16 @@ def seal_model_reader(
         cache: the folder in which notes may be kept.
         readable: what else may be read, files and folders.
         writable: what else may be written.
+        with_cuda: whether CUDA will be used, which needs a little more.
     """
     devices = [path for pattern in _DEVICES for path in glob(pattern)]
     rights = Rights(
-        calls=CallFilter(tuple(_rules()), otherwise=ALLOW),
+        calls=CallFilter(tuple(_rules(with_cuda)), otherwise=ALLOW),
         readable=(*_libraries(), *_MACHINE, *_model_files(checkpoint), *readable),
-        writable=(*devices, *_notes(cache), _scratch(cache), *writable),
+        writable=(
+            *(*devices, *_notes(cache), _scratch(cache), *writable),
+            *(_CUDA_WRITES if with_cuda else ()),
+        ),
         limits=((resource.RLIMIT_CORE, 0),),  # a core would hold somebody's photos
     )
     # No program can be run: without this, libraries find a compiler and fail to start it.
@@ -133,8 +147,11 @@ def _scratch(cache: Path) -> str:
     return str(scratch)
 
 
-def _rules() -> Iterator[Rule]:
+def _rules(with_cuda: bool) -> Iterator[Rule]:
     yield from refused(*_REFUSED)
+    yield from _rules_of_cuda_sockets() if with_cuda else refused("socket", "bind", "listen")
+    # "Nobody there" is what libraries expect of a socket that they would like to find.
+    yield from refused("connect", error=errno.ECONNREFUSED)
     # glibc asks for a thread with clone3, whose flags a filter cannot see, and takes clone where
     # the kernel has no clone3. Without the flag it would be a process.
     yield from refused("clone3", error=errno.ENOSYS)
@@ -146,3 +163,17 @@ def _rules() -> Iterator[Rule]:
     # Limits of this process (0) may be read and set, of others not: any bit makes it another.
     for bit in range(31):
         yield Rule("prlimit64", (When(0, 1 << bit, 1 << bit),), errno.EPERM)
+
+
+def _rules_of_cuda_sockets() -> Iterator[Rule]:
+    """Refuse all sockets but Unix ones that need a connection, which cannot be had.
+
+    Those have domain 1 and type 1 or 5 (``SOCK_STREAM``, ``SOCK_SEQPACKET``) with flags above the
+    lowest four bits. One of type 2 (``SOCK_DGRAM``) would reach others without a connection.
+    """
+    for bit in range(1, 31):
+        yield Rule("socket", (When(0, 1 << bit, 1 << bit),), errno.EPERM)
+    yield Rule("socket", (When(0, 0, 1),), errno.EPERM)
+    yield Rule("socket", (When(1, 0, 1),), errno.EPERM)
+    for bit in (1, 3):
+        yield Rule("socket", (When(1, 1 << bit, 1 << bit),), errno.EPERM)

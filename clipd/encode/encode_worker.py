@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from clipd.encode.child_rights import seal_model_reader
+from clipd.encode.gpu import has_gpu_driver
 from clipd.errors import ChildError, ClipdError
 from clipd.logs import write_logs
 from clipd.process.channel import Channel
@@ -32,7 +33,10 @@ def _serve(images: Channel, queries: Channel) -> None:
     spec = order["spec"]
     assert isinstance(spec, dict)
     cache, compiled = Path(str(order["cache"])), str(order.get("compiled", ""))
-    seals = seal_model_reader(str(spec["checkpoint"]), cache, readable=(compiled,))
+    with_cuda = not compiled and order["device"] != "cpu" and has_gpu_driver()
+    seals = seal_model_reader(
+        str(spec["checkpoint"]), cache, readable=(compiled,), with_cuda=with_cuda
+    )
     # Not before: these libraries start threads, which would stay outside of the seals.
     from clipd.encode.lane_server import LaneServer, load_engine, state_of
 

@@ -18,6 +18,7 @@ import tempfile
 import termios
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from clipd.encode.child_rights import seal_model_reader
@@ -43,7 +44,12 @@ def attacks(parent: int, model: Path, outside: Path) -> Iterator[tuple[str, Call
     yield "tag the photo", lambda: os.setxattr(outside, "user.x", b"1")
     yield "open a TCP socket", lambda: socket.socket(socket.AF_INET).close()
     yield "open a UDP socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
-    yield "open a Unix socket", lambda: socket.socket(socket.AF_UNIX).close()
+    yield "open a Unix datagram socket", lambda: _unix(socket.SOCK_DGRAM).close()
+    yield "open a raw Unix socket", lambda: _unix(socket.SOCK_RAW).close()
+    yield "open a vsock", lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close()
+    yield "reach a socket by its path", lambda: _unix().connect(str(outside.parent / "socket"))
+    yield "reach an abstract socket", lambda: _unix().connect(f"\0clipd-tests-{parent}")
+    yield "let somebody in", _let_in
     yield "open a netlink socket", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()
     yield "run a program", lambda: subprocess.run(["/bin/true"], check=True)
     yield "fork", _fork
@@ -75,6 +81,31 @@ def needs(model: Path, cache: Path) -> Iterator[tuple[str, Callable[[], object]]
     yield "import a library", lambda: __import__("xml.dom.minidom")
 
 
+def needs_of_cuda() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Name what only CUDA has to be able to do, and only an encoder that uses it may."""
+    name = Path("/proc/self/task", str(os.getpid()), "comm")
+    yield "open a Unix socket", lambda: _unix(socket.SOCK_STREAM).close()
+    yield "listen at an abstract socket", lambda: _listening().close()
+    yield "name its threads", lambda: name.write_text("cuda")
+
+
+def _unix(kind: int = socket.SOCK_SEQPACKET) -> socket.socket:
+    return socket.socket(socket.AF_UNIX, kind)
+
+
+def _listening() -> socket.socket:
+    listening = _unix()
+    listening.setblocking(False)
+    listening.bind(f"\0cuda-uvmfd-{os.getpid()}")
+    listening.listen()
+    return listening
+
+
+def _let_in() -> None:
+    with suppress(BlockingIOError):  # nobody there yet: it was allowed to look
+        _listening().accept()
+
+
 def _thread() -> None:
     thread = threading.Thread(target=int)
     thread.start()
@@ -99,13 +130,17 @@ def main() -> None:
     """Take the folder that holds all, and the process that must not be reached."""
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     model, cache = folder / "model" / "weights.safetensors", folder / "cache"
-    seals = seal_model_reader(str(model), cache)
+    with_cuda = "with-cuda" in sys.argv
+    seals = seal_model_reader(str(model), cache, with_cuda=with_cuda)
     for what, call in attacks(parent, model, folder / "photos" / "a.jpg"):
         if _succeeds(call):
             print(f"could {what}")
     for what, call in needs(model, cache):
         if not _succeeds(call):
             print(f"cannot {what}")
+    for what, call in needs_of_cuda():
+        if _succeeds(call) != with_cuda:
+            print(f"{'cannot' if with_cuda else 'could'} {what}")
     print(f"{int(seals.landlock)}{int(seals.seccomp)} {seals.reason}")
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,14 +19,30 @@ from clipd.photo import ModelSpec, Pixels
 from tests import processes
 
 
+@pytest.fixture
+def reachable(tmp_path: Path) -> Iterator[None]:
+    """Sockets of this process that nobody may reach: one by a path, one by an abstract name."""
+    (tmp_path / "photos").mkdir()
+    with ExitStack() as opened:
+        for address in (str(tmp_path / "photos" / "socket"), f"\0clipd-tests-{os.getpid()}"):
+            listening = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            listening.bind(address)
+            listening.listen()
+        yield
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of system calls")
-def test_a_sealed_process_can_do_what_an_encoder_does_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("reachable")
+@pytest.mark.parametrize("use", [(), ("with-cuda",)], ids=["on a CPU", "with CUDA"])
+def test_a_sealed_process_can_do_what_an_encoder_does_and_nothing_else(
+    use: tuple[str, ...], tmp_path: Path
+) -> None:
     for file in ("model/weights.safetensors", "photos/a.jpg"):
-        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_bytes(b"content")
 
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tests.encode.attack", str(tmp_path), str(os.getpid())],
+        [sys.executable, "-P", "-m", "tests.encode.attack", str(tmp_path), str(os.getpid()), *use],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

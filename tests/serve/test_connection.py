@@ -11,8 +11,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from clipd.serve.lanes import MODEL_THREADS, MODEL_WAITERS
 from tests.daemon.wire import wait_until
 from tests.serve.answering import GivenService, running
 from tests.serve.http_client import (
+    Reply,
     ask,
     connected,
     is_closed_by_server,
@@ -324,14 +326,21 @@ def test_300_half_open_clients_keep_no_good_one_out(folder: Path, kind: str) -> 
             with suppress(BrokenPipeError, ConnectionResetError):  # cut off to make room already
                 sock.sendall(pieces[number % len(pieces)])
             if number % 10 == 0:
-                assert ask(path, "GET", "/v1/ping").status == 200
-        took = []
+                assert_let_in(lambda: ask(path, "GET", "/v1/ping"))
         for address in ["/v1/ping", "/v1/status", "/v1/search?q=x"] * 10:
-            begun = time.monotonic()
-            assert ask(path, "GET", address).status == 200
-            took.append(time.monotonic() - begun)
-        assert say_bytes(path, LARGE).status == 200
-        assert max(took) < 5
+            assert_let_in(partial(ask, path, "GET", address))
+        assert_let_in(lambda: say_bytes(path, LARGE))
+
+
+def assert_let_in(say: Callable[[], Reply]) -> None:
+    """Ask until there is an answer: while all the others are being answered, "try again" is one."""
+    deadline = time.monotonic() + 10
+    while (reply := say()).status == 503:
+        assert reply.code in ("too_many_connections", "busy")
+        assert time.monotonic() < deadline, "a good client was let in never"
+        time.sleep(0.02)
+    assert reply.status == 200
+    assert time.monotonic() < deadline
 
 
 def test_a_client_that_is_cut_off_while_it_sends_reads_why(folder: Path) -> None:
