@@ -171,6 +171,16 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitted:
+    """A file fitted into a box, as pixels."""
+
+    fingerprint: Fingerprint
+    width: int  # pixels
+    height: int
+    rgb: bytes = field(repr=False)  # three a pixel, row by row from the top
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A file that could not be made into pixels, and why."""
 

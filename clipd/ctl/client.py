@@ -89,6 +89,10 @@ class Client:
 
     def fetch(self, route: str, query: JsonObject) -> bytes:
         """Ask for something that is not JSON, such as a picture."""
+        return self.fetch_with_headers(route, query)[1]
+
+    def fetch_with_headers(self, route: str, query: JsonObject) -> tuple[dict[str, str], bytes]:
+        """Ask for something that is described by its headers; their names are in lower case."""
         with self._asking(_Request("GET", _address(route, query))) as pieces:
             answer = b"".join(pieces)
         if not answer:
@@ -96,7 +100,7 @@ class Client:
         head, _, body = answer.partition(b"\r\n\r\n")
         if _status(head) >= 400:
             raise _refusal(_object(body), _status(head))
-        return body
+        return _headers(head), body
 
     def post(
         self, route: str, value: JsonObject | None = None, *, is_repeatable: bool = True
@@ -279,6 +283,11 @@ def _status(head: bytes) -> int:
     if not word.startswith(b"HTTP/"):
         raise _not_clipd()
     return number
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    rows = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
+    return {name.strip().lower(): value.strip() for name, _, value in rows}
 
 
 def _object(body: bytes) -> JsonObject:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "similar": "clipd.ctl.finding:similar",
     "open": "clipd.ctl.desktop:open_photos",
     "show": "clipd.ctl.desktop:show",
+    "view": "clipd.ctl.viewing:view",
     "dupes": "clipd.ctl.dupes:dupes",
     "copy": "clipd.ctl.copying:copy",
     "browse": "clipd.ctl.browse:browse",

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -83,6 +83,14 @@ def _limits(command: click.Command) -> click.Command:
             is_flag=True,
             help="Only the paths, exact, each ended by NUL: for xargs -0.",
         ),
+        click.Option(
+            ["--preview"],
+            type=click.Choice(["auto", "on", "off"]),
+            default="auto",
+            envvar="CLIPD_PREVIEW",
+            show_envvar=True,
+            help="Pictures of the hits: auto where the terminal draws pixels, on also as text.",
+        ),
     )
     command.params.extend(options)
     return command
@@ -147,6 +155,7 @@ def search(
     anyway: bool,
     as_json: bool,
     null: bool,
+    preview: str,
 ) -> int:
     """Find photos by what they show, when and where they were taken, and how they are kept.
 
@@ -174,7 +183,8 @@ def search(
     asked |= {"after": after} if after else {}
     with searching() as client:
         answer = _page(client, asked | _limit_values(limit, min_score), page)
-    return _print(answer, as_json=as_json, null=null, explain=explain, page=page)
+    form = _Form(as_json, null, preview)
+    return _print(answer, form, explain=explain, page=page)
 
 
 @_limits
@@ -186,6 +196,7 @@ def similar(
     min_score: float | None,
     as_json: bool,
     null: bool,
+    preview: str,
 ) -> int:
     """Find photos that look like a picture, which may lie anywhere; or like several at once.
 
@@ -208,7 +219,7 @@ def similar(
             if error.status not in UPLOADABLE:
                 raise
             answer = _uploaded([photo.path for photo in chosen], limits)
-    return _print(answer, as_json=as_json, null=null)
+    return _print(answer, _Form(as_json, null, preview))
 
 
 def _photo_term(photo: ListedPhoto) -> JsonObject:
@@ -282,17 +293,23 @@ def _limit_values(limit: int | None, min_score: float | None) -> JsonObject:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _print(
-    answer: JsonObject, *, as_json: bool, null: bool, explain: bool = False, page: int = 1
-) -> int:
+class _Form(NamedTuple):
+    """How hits are to be printed."""
+
+    as_json: bool
+    null: bool
+    preview: str
+
+
+def _print(answer: JsonObject, form: _Form, *, explain: bool = False, page: int = 1) -> int:
     hits = objects(answer["hits"])
     _remark(answer, explain)
-    if as_json:
+    if form.as_json:
         emit_json(answer)
-    elif null:
+    elif form.null:
         emit(b"".join(path_bytes(hit) + b"\0" for hit in hits))
     elif hits:
-        print_hits(hits)
+        _print_hits(hits, form.preview)
         if answer.get("next") and is_lively(sys.stdout) and is_lively(sys.stderr):
             say(f"there are more: --page {page + 1}")
     if not hits and (not answer.get("note") or answer.get("nothing") != answer["note"]):
@@ -300,6 +317,15 @@ def _print(
         hint = "" if answer.get("nothing") else "; what is indexed: clipctl status"
         say(f"{nothing}{hint}")
     return DONE if hits else NOTHING
+
+
+def _print_hits(hits: Sequence[JsonObject], preview: str) -> None:
+    if preview == "off" or sys.stdout is None or not sys.stdout.isatty():
+        print_hits(hits)
+        return
+    from clipd.ctl.previews import print_previews  # here, because few lists are for terminals
+
+    print_previews(hits, preview)
 
 
 def _remark(answer: JsonObject, explain: bool) -> None:

@@ -18,10 +18,10 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEAST_PATH = 30  # columns: where a path would have less, its place is left out
 _MOST_PLACE = 24
 # Terminals that draw what they do not know of escape sequences.
-_WITHOUT_LINKS = ("dumb", "linux", "vt100", "vt220")
+PLAIN_TERMINALS = ("dumb", "linux", "vt100", "vt220")
 
 
-def print_hits(hits: Sequence[JsonObject], first: int = 1) -> None:
+def print_hits(hits: Sequence[JsonObject]) -> None:
     """Print hits one a line; on a terminal their numbers stand for them from now on."""
     if not hits:
         return
@@ -48,16 +48,16 @@ def terminal_lines(hits: Sequence[JsonObject], room: int) -> Iterator[str]:
     """
     tails = _aligned([_tail(hit) for hit in hits], room)
     number_room = len(str(len(hits)))
-    bars = [_bar(hit.get("score")) for hit in hits]
+    bars = [confidence_bar(hit.get("score")) for hit in hits]
     left = number_room + 1 + (_BAR_CELLS + 1 if any(bars) else 0)
     longest = max(map(width_of, tails))
     path_room = max(10, room - left - (longest + 2 if longest else 0))
-    paths = [shortened(_short_path(path_bytes(hit)), path_room) for hit in hits]
+    paths = [shortened(short_path(path_bytes(hit)), path_room) for hit in hits]
     path_room = max(map(width_of, paths))
     for number, (hit, bar, path, tail) in enumerate(zip(hits, bars, paths, tails, strict=True), 1):
         cells = [f"{number:>{number_room}}", *([padded(bar, _BAR_CELLS)] if any(bars) else [])]
         end = " " * (path_room - width_of(path)) + f"  {tail}" if tail else ""
-        start = " ".join([*cells, _linked(path, path_bytes(hit))])
+        start = " ".join([*cells, linked(path, path_bytes(hit))])
         yield dimmed(start + end) if hit.get("offline") else start + (dimmed(end) if end else "")
 
 
@@ -98,7 +98,7 @@ def _aligned(tails: Sequence[tuple[str, str, str]], room: int) -> list[str]:
     ]
 
 
-def _bar(score: object) -> str:
+def confidence_bar(score: object) -> str:
     """Draw a confidence of 0 to 1; nothing where there is none."""
     if not isinstance(score, int | float):
         return ""
@@ -108,15 +108,16 @@ def _bar(score: object) -> str:
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip() or "▏"
 
 
-def _short_path(path: bytes) -> str:
+def short_path(path: bytes) -> str:
+    """Return a path as text of one line, with ``~`` for the home folder."""
     home = os.fsencode(os.environ.get("HOME", ""))
     is_below_home = len(home) > 1 and path.startswith(home.rstrip(b"/") + b"/")
     return one_line(shown(b"~" + path[len(home.rstrip(b"/")) :] if is_below_home else path))
 
 
-def _linked(text: str, path: bytes) -> str:
+def linked(text: str, path: bytes) -> str:
     """Make a text a link to a file, for terminals that have links (OSC 8)."""
-    if os.environ.get("TERM", "dumb") in _WITHOUT_LINKS:
+    if os.environ.get("TERM", "dumb") in PLAIN_TERMINALS:
         return text
     address = file_address(path, os.uname().nodename)
     return f"\x1b]8;;{address}\x1b\\{text}\x1b]8;;\x1b\\"

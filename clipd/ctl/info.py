@@ -38,7 +38,7 @@ def info(photos: tuple[bytes, ...], as_json: bool) -> None:
     A photo is named by its path, or by its number in the last list.
     """
     client = Client()
-    found = [_asked(client, one) for one in chosen_photos(photos)]
+    found = [known_of(client, one) for one in chosen_photos(photos)]
     if as_json:
         emit_json([*found])
         return
@@ -46,7 +46,8 @@ def info(photos: tuple[bytes, ...], as_json: bool) -> None:
         emit_lines(([""] if number else []) + [one_line(line) for line in info_lines(one)])
 
 
-def _asked(client: Client, photo: ListedPhoto) -> JsonObject:
+def known_of(client: Client, photo: ListedPhoto) -> JsonObject:
+    """Ask for all that clipd knows of a photo."""
     if photo.photo is None:
         return client.get("/v1/info", path_value(photo.path))
     # Wherever it lies by now: it may have been renamed since it was listed.
@@ -72,9 +73,9 @@ def info_lines(info: JsonObject) -> Iterator[str]:
 
 def _facts(info: JsonObject) -> Iterator[str]:
     for label, text in (
-        ("taken", _taken(info)),
+        ("taken", taken_of(info)),
         ("camera", _joined(info.get("camera"), info.get("lens"), _unit(info, "focal_mm", "mm"))),
-        ("place", _place(info)),
+        ("place", place_of(info)),
         ("picture", _picture(info)),
         ("tags", _joined(*_words(info.get("tags")))),
         ("rating", _rating(info.get("rating"))),
@@ -103,7 +104,8 @@ def _path_text(path: JsonObject) -> str:
     return f"{path['path']}{note}"
 
 
-def _taken(info: JsonObject) -> str:
+def taken_of(info: JsonObject) -> str:
+    """Say when a photo was taken, and what says so."""
     taken = _text(info.get("taken")).replace("T", " ")
     if not taken:
         return ""
@@ -115,7 +117,8 @@ def _taken(info: JsonObject) -> str:
     return f"{taken}{zone}" + (f" ({origin})" if origin else "")
 
 
-def _place(info: JsonObject) -> str:
+def place_of(info: JsonObject) -> str:
+    """Say where a photo was taken."""
     names = _joined(info.get("city"), info.get("region"), info.get("country"))
     lat, lon = info.get("lat"), info.get("lon")
     if not isinstance(lat, int | float) or not isinstance(lon, int | float):

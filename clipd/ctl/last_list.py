@@ -42,7 +42,7 @@ def keep_list(photos: Sequence[ListedPhoto]) -> None:
     value: list[JsonValue] = [
         {"photo": one.photo, "offline": one.offline, **path_fields(one.path)} for one in photos
     ]
-    file = folder / _terminal()
+    file = folder / terminal_name()
     aside = folder / f"{file.name}.{os.getpid()}.tmp"
     try:
         with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
@@ -56,7 +56,7 @@ def keep_list(photos: Sequence[ListedPhoto]) -> None:
 def last_list() -> list[ListedPhoto]:
     """Return the photos of the last list on this terminal; none where there is none."""
     try:
-        value = json.loads((lists_folder() / _terminal()).read_bytes())
+        value = json.loads((lists_folder() / terminal_name()).read_bytes())
     except (OSError, ValueError):
         return []
     return [
@@ -124,7 +124,7 @@ def _id(value: JsonValue) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _terminal() -> str:
+def terminal_name() -> str:
     """Name this terminal session; where there is no terminal, the process that called us."""
     session, terminal = _fields_of("self", 3, 4)
     owner = session if terminal != "0" else str(os.getppid())

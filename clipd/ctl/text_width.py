@@ -38,6 +38,13 @@ def shortened(text: str, room: int) -> str:
     return f"{start}{_DOTS}{end}"
 
 
+def cut_off(text: str, room: int) -> str:
+    """Return the text, with dots at its end where it takes more columns than there are."""
+    if width_of(text) <= room:
+        return text
+    return _start_within(text, room - 1) + _DOTS if room > 0 else ""
+
+
 def padded(text: str, room: int) -> str:
     """Return the text with spaces behind it, so that it takes that many columns."""
     return text + " " * (room - width_of(text))

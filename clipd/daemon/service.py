@@ -12,6 +12,7 @@ from clipd.errors import RequestError
 from clipd.ingest.forgetter import Forgetter
 from clipd.ingest.verifier import Check, Verifier
 from clipd.json_types import JsonValue
+from clipd.photo import Fitted
 from clipd.search.completion import Completion
 from clipd.search.query import Answer, DuplicateAnswer, Query, Sameness
 from clipd.search.query_keys import Surroundings
@@ -57,6 +58,10 @@ class Daemon(Service):
     def thumbnail(self, photo: int, side: int) -> bytes:
         """Make a photo small; see :meth:`clipd.search.thumbnails.Thumbnails.draw`."""
         return self._thumbnails.draw(photo, side)
+
+    def fit(self, photo: int, box: tuple[int, int]) -> Fitted:
+        """Make pixels of a photo; see :meth:`clipd.search.thumbnails.Thumbnails.fit`."""
+        return self._thumbnails.fit(photo, box)
 
     def complete(self, text: str, at: int, around: Surroundings) -> Completion:
         """Complete a query; see :meth:`clipd.search.search.Search.complete`."""

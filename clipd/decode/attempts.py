@@ -10,10 +10,10 @@ from typing import Final
 from clipd.config.options import DecoderConfig
 from clipd.decode.decoder import Decoder
 from clipd.decode.opening import OpenPhoto, look_at
-from clipd.decode.reading import HangingRoots, Outcome, Reading
+from clipd.decode.reading import HangingRoots, Made, Outcome, Reading
 from clipd.decode.settings import Settings
 from clipd.errors import PictureError
-from clipd.photo import Decoded, Drawn, Headers, Refused
+from clipd.photo import Refused
 from clipd.process.seals import Seals
 
 _MOST_SERVED: Final = 1000  # then a fresh child: what a codec leaks does not add up
@@ -26,8 +26,15 @@ class Draw:
     side: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """An order for pixels; ``box``: the most across and down."""
+
+    box: tuple[int, int]
+
+
 # Whether the picture of a content hash is needed; None: only the headers of a file are.
-Wanted = Callable[[bytes], bool] | Draw | None
+Wanted = Callable[[bytes], bool] | Draw | Fit | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +138,7 @@ class RetryingDecoder:
         except PictureError as error:
             return Refused(error.kind, str(error), photo.fingerprint)
 
-    def _tried_twice(
-        self, photo: OpenPhoto, wanted: Wanted, reading: Reading | None
-    ) -> Decoded | Headers | Drawn:
+    def _tried_twice(self, photo: OpenPhoto, wanted: Wanted, reading: Reading | None) -> Made:
         try:
             return self._try(photo, wanted)
         except PictureError as error:
@@ -166,13 +171,15 @@ class RetryingDecoder:
         self.rest()
         return is_used
 
-    def _try(self, photo: OpenPhoto, wanted: Wanted) -> Decoded | Headers | Drawn:
+    def _try(self, photo: OpenPhoto, wanted: Wanted) -> Made:
         decoder = self._ready_decoder(needs_raw=photo.format == "RAW")
         try:
             if wanted is None:
                 return decoder.read_headers(photo)
             if isinstance(wanted, Draw):
                 return decoder.draw(photo, wanted.side)
+            if isinstance(wanted, Fit):
+                return decoder.fit(photo, wanted.box)
             return decoder.decode(photo, wanted)
         finally:
             if decoder.has_ended:

@@ -4,7 +4,7 @@ Started as ``python -m clipd.decode.decode_worker FD SETTINGS``. For every file:
 clipd sends its format and the open file, and the XMP file beside it where there is one. The answer
 is the hash of the bytes; clipd says whether it wants the picture; the answer is the picture with
 its metadata, or why there is none. Where only headers are wanted, the answer is the metadata; where
-a thumbnail is, it.
+a thumbnail is, or pixels that fit into a box, those.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from clipd.decode.reasons import picture_error
 from clipd.decode.sandbox import allow_seconds, seal_decoder
 from clipd.decode.settings import Settings
 from clipd.decode.sidecar import MOST_SIDECAR_BYTES
-from clipd.decode.thumbnail import draw_thumbnail
+from clipd.decode.thumbnail import draw_thumbnail, fit_pixels
 from clipd.errors import ChildError
 from clipd.json_types import JsonObject
 from clipd.photo import Meta
@@ -69,8 +69,8 @@ def _serve(channel: Channel, settings: Settings) -> None:
         with open(job.fds[0], "rb", buffering=_READ_BUFFER_BYTES) as file:
             allow_seconds(settings.cpu_seconds)
             photo = _Photo(file, str(job.header["format"]), _sidecar(job.fds[1:]))
-            if job.header["side"]:
-                _draw(channel, photo, int(str(job.header["side"])), settings)
+            if box := _box(job.header):
+                _draw(channel, photo, box, settings, as_jpeg=bool(job.header["as_jpeg"]))
             elif job.header["headers_only"]:
                 _tell_headers(channel, photo, settings)
             else:
@@ -105,14 +105,24 @@ def _tell_headers(channel: Channel, photo: _Photo, settings: Settings) -> None:
     channel.send({"meta": meta_json(meta)})
 
 
-def _draw(channel: Channel, photo: _Photo, side: int, settings: Settings) -> None:
+def _box(header: JsonObject) -> tuple[int, int] | None:
+    box = header["box"]
+    return (int(str(box[0])), int(str(box[1]))) if isinstance(box, list) else None
+
+
+def _draw(
+    channel: Channel, photo: _Photo, box: tuple[int, int], settings: Settings, *, as_jpeg: bool
+) -> None:
     try:
         photo.file.seek(0)
-        drawn = draw_thumbnail(photo.file, photo.format, side, settings.max_pixels)
+        if as_jpeg:
+            drawn = draw_thumbnail(photo.file, photo.format, max(box), settings.max_pixels)
+        else:
+            drawn = fit_pixels(photo.file, photo.format, box, settings.max_pixels)
     except Exception as error:  # as in _answer
         _refuse(channel, error, photo.format)
     else:
-        channel.send({"width": drawn.width, "height": drawn.height}, drawn.jpeg)
+        channel.send({"width": drawn.width, "height": drawn.height}, drawn.content)
 
 
 def _answer(channel: Channel, photo: _Photo, settings: Settings) -> None:

@@ -18,7 +18,7 @@ from clipd.decode.sandbox import MOST_THREADS
 from clipd.decode.settings import Settings
 from clipd.errors import ChildError, PictureError, ShortageError
 from clipd.json_types import JsonObject, JsonValue
-from clipd.photo import Decoded, Drawn, FailureKind, Fingerprint, Headers, Meta
+from clipd.photo import Decoded, Drawn, FailureKind, Fingerprint, Fitted, Headers, Meta
 from clipd.process.channel import Channel, Message
 from clipd.process.child import Child
 from clipd.process.seals import Seals
@@ -119,12 +119,24 @@ class Decoder:
         """
         with self._serving(photo):
             lane = self._child.lanes[0]
-            _send(lane, photo, side=side)
+            _send(lane, photo, box=(side, side), as_jpeg=True)
             answer = self._receive(lane, _MOST_DRAWN_BYTES)
             width, height = _edge(answer.header.get("width")), _edge(answer.header.get("height"))
             if max(width, height) > side or not answer.body.startswith(_JPEG_START):
                 raise ChildError("a decoder sent a thumbnail that is none")
             return Drawn(photo.fingerprint, width, height, bytes(answer.body))
+
+    def fit(self, photo: OpenPhoto, box: tuple[int, int]) -> Fitted:
+        """Make pixels of one open file that fit into a box; see `decode` for the errors."""
+        with self._serving(photo):
+            lane = self._child.lanes[0]
+            _send(lane, photo, box=box)
+            answer = self._receive(lane, 3 * box[0] * box[1])
+            width, height = _edge(answer.header.get("width")), _edge(answer.header.get("height"))
+            is_within = width <= box[0] and height <= box[1]
+            if not is_within or len(answer.body) != 3 * width * height:
+                raise ChildError("a decoder sent pixels of the wrong size")
+            return Fitted(photo.fingerprint, width, height, bytes(answer.body))
 
     @contextmanager
     def _serving(self, photo: OpenPhoto) -> Iterator[None]:
@@ -256,9 +268,22 @@ class Decoder:
         return PictureError("crash", f"the decoder ended with status {status}")
 
 
-def _send(lane: Channel, photo: OpenPhoto, *, headers_only: bool = False, side: int = 0) -> None:
+def _send(
+    lane: Channel,
+    photo: OpenPhoto,
+    *,
+    headers_only: bool = False,
+    box: tuple[int, int] | None = None,
+    as_jpeg: bool = False,
+) -> None:
     fds = [photo.fd] if photo.sidecar is None else [photo.fd, photo.sidecar.fd]
-    lane.send({"format": photo.format, "headers_only": headers_only, "side": side}, fds=fds)
+    header: JsonObject = {
+        "format": photo.format,
+        "headers_only": headers_only,
+        "box": None if box is None else [*box],
+        "as_jpeg": as_jpeg,
+    }
+    lane.send(header, fds=fds)
 
 
 def _beside(photo: OpenPhoto) -> Fingerprint | None:

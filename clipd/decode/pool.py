@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from clipd.config.options import DecoderConfig
-from clipd.decode.attempts import Draw, RetryingDecoder, Source, Wanted
+from clipd.decode.attempts import Draw, Fit, RetryingDecoder, Source, Wanted
 from clipd.decode.reading import HangingRoots, Outcome
 from clipd.decode.settings import Settings, Target
 from clipd.errors import ChildError, ClipdError, ShortageError
-from clipd.photo import Decoded, Drawn, Headers, Preprocess, Refused
+from clipd.photo import Decoded, Drawn, Fitted, Headers, Preprocess, Refused
 from clipd.process.seals import Seals
 
 _MOST_PROCESSES: Final = 8  # beyond, the encoder is the narrow place
@@ -169,6 +169,12 @@ class DecoderPool:
         """
         outcome = self._done_now(Source(path, root=root), Draw(side))
         assert isinstance(outcome, Drawn | Refused)
+        return outcome
+
+    def fit_now(self, fd: int, box: tuple[int, int]) -> Fitted | Refused:
+        """Fit an open picture into a box, ahead of the queue; see `decode_now`."""
+        outcome = self._done_now(Source(fd=fd), Fit(box))
+        assert isinstance(outcome, Fitted | Refused)
         return outcome
 
     def _done_now(self, source: Source, wanted: Wanted) -> Outcome:

@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from clipd.decode.opening import OpenPhoto, open_photo
 from clipd.errors import ShortageError
-from clipd.photo import Decoded, Drawn, Fingerprint, Headers, Refused
+from clipd.photo import Decoded, Drawn, Fingerprint, Fitted, Headers, Refused
 
 T = TypeVar("T")
-Outcome = Decoded | Headers | Drawn | Refused
+Made = Decoded | Headers | Drawn | Fitted
+Outcome = Made | Refused
 
 
 class Reading:

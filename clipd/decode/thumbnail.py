@@ -1,4 +1,4 @@
-"""One open file -> a small JPEG for people: upright, in sRGB, on white. Runs in the sandbox."""
+"""One open file -> a small picture for people: upright, in sRGB, on white. Runs in the sandbox."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 from PIL import Image, ImageCms
 
 from clipd.decode.color import to_rgb
+from clipd.decode.draft import is_on_its_side
 from clipd.decode.jpeg import expect_whole
 from clipd.decode.picture import checked, orientation, upright
 from clipd.decode.raw import TURNED, raw_preview
@@ -26,7 +27,7 @@ class Thumbnail:
 
     width: int
     height: int
-    jpeg: bytes
+    content: bytes  # a JPEG, or pixels
 
 
 def draw_thumbnail(file: BinaryIO, format_: str, side: int, max_pixels: int) -> Thumbnail:
@@ -42,6 +43,26 @@ def draw_thumbnail(file: BinaryIO, format_: str, side: int, max_pixels: int) -> 
         PictureError: over the limit, or the format cannot be read here.
         Exception: whatever Pillow raises on broken files; see `clipd.decode.reasons`.
     """
+    drawn = _small(file, format_, (side, side), max_pixels)
+    written = io.BytesIO()
+    drawn.save(written, "JPEG", quality=_QUALITY)
+    return Thumbnail(drawn.width, drawn.height, written.getvalue())
+
+
+def fit_pixels(file: BinaryIO, format_: str, box: tuple[int, int], max_pixels: int) -> Thumbnail:
+    """Make a file of a known format so small that it fits into a box; see `draw_thumbnail`.
+
+    Args:
+        box: the most pixels across and down.
+
+    Returns:
+        RGB, three bytes a pixel, row by row.
+    """
+    drawn = _small(file, format_, box, max_pixels)
+    return Thumbnail(drawn.width, drawn.height, drawn.tobytes())
+
+
+def _small(file: BinaryIO, format_: str, box: tuple[int, int], max_pixels: int) -> Image.Image:
     turned = 1
     if format_ == "RAW":
         preview, sizes = raw_preview(file)
@@ -49,17 +70,15 @@ def draw_thumbnail(file: BinaryIO, format_: str, side: int, max_pixels: int) -> 
     with checked(file, format_, max_pixels) as image:
         profile = image.info.get("icc_profile")
         if format_ == "JPEG":
-            image.draft(image.mode, scaled_size(image.size, Target(side, resize="longest")))
+            image.draft(image.mode, scaled_size(image.size, Target(max(box), resize="longest")))
             expect_whole(image, file)
         image.load()
         turned = orientation(image) or turned
         small = image if image.mode in ("RGB", "CMYK") and not _has_holes(image) else to_rgb(image)
         small = small.copy() if small is image else small
-        small.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=_LARGER)
-        drawn = upright(_in_srgb(small, profile), turned)
-    written = io.BytesIO()
-    drawn.save(written, "JPEG", quality=_QUALITY)
-    return Thumbnail(drawn.width, drawn.height, written.getvalue())
+        room = box[::-1] if is_on_its_side(turned) else box
+        small.thumbnail(room, Image.Resampling.BICUBIC, reducing_gap=_LARGER)
+        return upright(_in_srgb(small, profile), turned)
 
 
 def _has_holes(image: Image.Image) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from clipd.decode.pool import DecoderPool
 from clipd.decode.thumbnail_cache import ThumbnailCache
 from clipd.errors import RequestError
-from clipd.photo import Refused, same
+from clipd.photo import Fitted, Refused, same
+from clipd.search.query import THUMBNAIL_SIDES
 from clipd.store.reader import CatalogReader
 from clipd.store.rows import LiveFile, Located
 from clipd.watch.roots import Roots
@@ -61,6 +64,20 @@ class Thumbnails:
             reason = reason or drawn
         raise RequestError("no_thumbnail", reason, 422)
 
+    def fit(self, photo: int, box: tuple[int, int]) -> Fitted:
+        """Return a photo as pixels that fit into a box, made of its thumbnail; see `draw`.
+
+        Args:
+            photo: its id.
+            box: the most pixels across and down, up to the largest side of thumbnails.
+        """
+        side = next(side for side in THUMBNAIL_SIDES if side >= max(box))
+        with _in_memory(self.draw(photo, side)) as fd:
+            fitted = self._pool.fit_now(fd, box)
+        if isinstance(fitted, Refused):
+            raise RequestError("no_thumbnail", f"its thumbnail: {fitted.reason}", 422)
+        return fitted
+
     def _file(self, place: Located) -> LiveFile | None:
         return None if place.is_aside else self._reader.live_file(place.path)
 
@@ -76,3 +93,15 @@ class Thumbnails:
         if same(file.fingerprint, drawn.fingerprint) == "changed":
             return f"{path}: the file has changed; clipd is about to look at it again"
         return drawn.jpeg
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[int]:
+    """Yield a descriptor of a file that is nowhere on a disk: decoders read nothing else."""
+    fd = os.memfd_create("thumbnail")
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.write(content)
+        yield fd
+    finally:
+        os.close(fd)

@@ -92,13 +92,20 @@ class _Api:
             return await self._found(lambda: searches.from_json(body))
 
     async def thumbnail(self, request: Request) -> Response:
-        values = fields.parse_query_string(_address(request), ("side",))
+        values = fields.parse_query_string(_address(request), ("side", "fit"))
+        photo = int(request.path_params["photo"])
+        if "fit" in values:
+            return await self._fitted(photo, fields.box_of(values))
         side = fields.integer_of(fields.read_word(values.get("side", "256")), "side", 1, 1 << 12)
         if side not in THUMBNAIL_SIDES:
             raise RequestError("bad_value", "'side' must be 256 or 1024")
-        photo = int(request.path_params["photo"])
         jpeg = await self._lanes.thumbnails.run(lambda: self._service.thumbnail(photo, side))
         return Response(jpeg, media_type="image/jpeg")
+
+    async def _fitted(self, photo: int, box: tuple[int, int]) -> Response:
+        fitted = await self._lanes.thumbnails.run(lambda: self._service.fit(photo, box))
+        sizes = {"clipd-width": str(fitted.width), "clipd-height": str(fitted.height)}
+        return Response(fitted.rgb, media_type="application/octet-stream", headers=sizes)
 
     async def complete(self, request: Request) -> Response:
         text, at, around = searches.unfinished(_address(request))

@@ -7,6 +7,7 @@ import binascii
 import json
 import math
 import os
+import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from typing import NoReturn
@@ -14,11 +15,12 @@ from urllib.parse import parse_qsl
 
 from clipd.errors import RequestError
 from clipd.json_types import JsonObject, JsonValue
-from clipd.search.query import MAX_TEXT_CHARACTERS
+from clipd.search.query import MAX_TEXT_CHARACTERS, THUMBNAIL_SIDES
 from clipd.suggest import nearest
 
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
 MAX_QUERY_KEYS = 64
+_BOX = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
 
 
 def parse_json(body: bytes) -> JsonValue:
@@ -119,6 +121,20 @@ def folder_of(values: Mapping[str, JsonValue], key: str) -> bytes | None:
         return None
     # Bytes that are not UTF-8 come as surrogates, from an address and from JSON alike.
     return _absolute(_string(values[key], key).encode("utf-8", "surrogateescape"))
+
+
+def box_of(values: Mapping[str, str]) -> tuple[int, int]:
+    """Take ``fit``, such as ``320x200``, as the most pixels across and down."""
+    if "side" in values:
+        raise RequestError("bad_request", "give 'side' or 'fit', not both")
+    found = _BOX.fullmatch(values["fit"])
+    edges = (int(found[1]), int(found[2])) if found else (0, 0)
+    most = max(THUMBNAIL_SIDES)
+    if not all(1 <= edge <= most for edge in edges):
+        raise RequestError(
+            "bad_value", f"'fit' must be the pixels across and down, 1x1 to {most}x{most}"
+        )
+    return edges
 
 
 def model_of(values: Mapping[str, JsonValue]) -> str | None:

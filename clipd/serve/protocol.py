@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from clipd.json_types import JsonValue
+from clipd.photo import Fitted
 from clipd.search.completion import Completion
 from clipd.search.query import Answer, DuplicateAnswer, Query, Sameness
 from clipd.search.query_keys import Surroundings
@@ -45,6 +46,9 @@ class Service(Protocol):
 
     def thumbnail(self, photo: int, side: int) -> bytes:
         """Return a small JPEG of a photo; waits for a decoder where it takes one."""
+
+    def fit(self, photo: int, box: tuple[int, int]) -> Fitted:
+        """Return a photo as pixels that fit into a box; waits as for a thumbnail."""
 
     def complete(self, text: str, at: int, around: Surroundings) -> Completion:
         """Return what the word of a query that ends at a character may become. Quick."""

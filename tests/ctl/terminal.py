@@ -10,10 +10,14 @@ from contextlib import contextmanager
 
 from tests.ctl.conftest import PATIENCE_SECONDS, Ctl
 
-_SHELL = """
+SHELL = """
 python=$1 start=$4
 clipctl() { "$python" -P -c "$start" "$@"; }
 """
+
+
+# A terminal that shows lines only; what shows pictures is in ``tests/ctl/drawing_terminal.py``.
+_PLAIN = {"TERM": "xterm", "COLUMNS": "100", "CLIPD_PREVIEW": "off"}
 
 
 class Terminal:
@@ -54,10 +58,10 @@ def typed(ctl: Ctl, lines: str, **environment: str) -> str:
     """
     here, there = pty.openpty()
     # A session with this terminal: what a window of a terminal emulator is.
-    command = ["setsid", "--ctty", "--wait", "sh", "-c", _SHELL + lines, "sh", *ctl.command()]
+    command = ["setsid", "--ctty", "--wait", "sh", "-c", SHELL + lines, "sh", *ctl.command()]
     process = subprocess.Popen(
         command,
-        env=ctl.environment() | {"TERM": "xterm", "COLUMNS": "100"} | environment,
+        env=ctl.environment() | _PLAIN | environment,
         stdin=there,
         stdout=there,
         stderr=there,

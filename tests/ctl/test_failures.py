@@ -64,6 +64,7 @@ WORDS = {
     "search": ["sunset"],
     "similar": ["/a.jpg"],
     "info": ["/a.jpg"],
+    "view": ["/a.jpg"],
 }
 BY_ITSELF = ("open", "show", "copy", "completion", "man")
 ASKING = [

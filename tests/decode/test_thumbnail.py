@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from clipd.decode.pool import DecoderPool
-from clipd.photo import Drawn, Refused
+from clipd.photo import Drawn, Fitted, Refused
 from tests.decode.conftest import Decode, encoded, two_colours
 
 pytestmark = pytest.mark.slow
@@ -92,6 +93,39 @@ def test_colours_are_those_of_the_profile(drawing: DecoderPool, tmp_path: Path) 
         plain.save(written, "JPEG", icc_profile=used)
         red, _, blue = drawn(drawing, save(tmp_path, written.getvalue())).getpixel((9, 9))  # type: ignore[misc]
         assert (blue > red) == is_blue
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+@pytest.mark.parametrize(
+    ("box", "size"), [((40, 30), (40, 30)), ((200, 30), (40, 30)), ((20, 99), (20, 15))]
+)
+def test_pixels_fit_into_a_box(
+    drawing: DecoderPool, turned: int, box: tuple[int, int], size: tuple[int, int]
+) -> None:
+    upright = two_colours(800, 600)
+    exif = Image.Exif()
+    exif[274] = turned
+    stored = upright.transpose(Image.Transpose.ROTATE_90) if turned == 6 else upright
+    written = io.BytesIO()
+    stored.save(written, "JPEG", exif=exif)
+    outcome = fitted(drawing, written.getvalue(), box)
+    assert isinstance(outcome, Fitted), outcome
+    assert (outcome.width, outcome.height) == size
+    pixels = np.frombuffer(outcome.rgb, np.uint8).reshape(outcome.height, outcome.width, 3)
+    assert np.abs(pixels.astype(np.int16) - np.asarray(upright.resize(size), np.int16)).mean() < 9
+
+
+def fitted(pool: DecoderPool, content: bytes, box: tuple[int, int]) -> Fitted | Refused:
+    fd = os.memfd_create("picture")
+    try:
+        os.write(fd, content)
+        return pool.fit_now(fd, box)
+    finally:
+        os.close(fd)
+
+
+def test_what_is_no_picture_is_refused_for_pixels_too(drawing: DecoderPool) -> None:
+    assert isinstance(fitted(drawing, b"\xff\xd8\xff no JPEG", (9, 9)), Refused)
 
 
 def test_damage_has_a_reason(drawing: DecoderPool, tmp_path: Path) -> None:

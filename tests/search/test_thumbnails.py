@@ -52,6 +52,19 @@ def test_a_photo_is_drawn_once_and_kept(house: WritePath, thumbnails: Thumbnails
     assert thumbnails.draw(photo, 256) == jpeg
 
 
+def test_pixels_are_those_of_the_thumbnail_that_is_kept(
+    house: WritePath, thumbnails: Thumbnails
+) -> None:
+    photo = paint(house, "a.jpg", (200, 10, 10))
+    fitted = thumbnails.fit(photo, (20, 90))
+    assert (fitted.width, fitted.height, len(fitted.rgb)) == (20, 15, 900)
+    assert all(abs(a - b) < 4 for a, b in zip(fitted.rgb, bytes((200, 10, 10)) * 300, strict=True))
+    os.unlink(house.path("a.jpg"))
+    assert thumbnails.fit(photo, (20, 90)).rgb == fitted.rgb
+    with pytest.raises(RequestError, match="the file is gone"):
+        thumbnails.fit(photo, (300, 90))  # for which a larger thumbnail would be needed
+
+
 def test_the_picture_that_lies_there_now_is_never_shown_for_another(
     house: WritePath, thumbnails: Thumbnails
 ) -> None:

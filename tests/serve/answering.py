@@ -14,7 +14,7 @@ from typing import Any
 from clipd.config.options import ServeConfig
 from clipd.errors import CheckStoppedError, RequestError
 from clipd.json_types import JsonValue
-from clipd.photo import FailureKind, Hit
+from clipd.photo import FailureKind, Fingerprint, Fitted, Hit
 from clipd.search.completion import Completion
 from clipd.search.explanation import explain
 from clipd.search.query import Answer, DuplicateAnswer, DuplicateGroup, Query, Sameness
@@ -82,6 +82,7 @@ class GivenService(Service):
     checks_end: bool = True  # False: they go on until they are stopped
     check: GivenCheck | None = None  # the last that was asked for
     before_status: Callable[[], None] = lambda: None
+    before_thumbnail: Callable[[int], None] = lambda photo: None
 
     def search_known(self, query: Query) -> Answer | None:
         return None if self.needs_model else self.search(query)
@@ -100,9 +101,15 @@ class GivenService(Service):
 
     def thumbnail(self, photo: int, side: int) -> bytes:
         self.asked.append((photo, side))
+        self.before_thumbnail(photo)
         if photo not in {hit.photo for hit in self.hits}:
             raise RequestError("no_such_photo", f"there is no photo {photo} any more", 404)
         return b"\xff\xd8\xff of %d\xff\xd9" % side
+
+    def fit(self, photo: int, box: tuple[int, int]) -> Fitted:
+        self.asked.append((photo, box))
+        self.thumbnail(photo, 256)
+        return Fitted(Fingerprint(1, 1, 1, 1, 1), *box, bytes(3 * box[0] * box[1]))
 
     def complete(self, text: str, at: int, around: Surroundings) -> Completion:
         self.asked.append((text, at, around.folder, around.home))

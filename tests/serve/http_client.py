@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipd.serve.lanes import MODEL_THREADS, QUICK_THREADS, SEARCH_THREADS
-from tests.serve.answering import GivenService
+from clipd.serve.lanes import MODEL_THREADS, QUICK_THREADS, SEARCH_THREADS, THUMBNAIL_THREADS
+from tests.serve.answering import HITS, GivenService
 
 PATIENCE_SECONDS = 20.0
 
@@ -52,6 +52,16 @@ def read_reply(sock: socket.socket) -> Reply:
     return Reply(response.status, headers, json.loads(body))
 
 
+def fetch(path: Path, address: str) -> tuple[int, dict[str, str], bytes]:
+    """Return the status, the headers and the body of an answer of any kind."""
+    with connected(path) as sock:
+        sock.sendall(f"GET {address} HTTP/1.1\r\nHost: clipd\r\n\r\n".encode())
+        response = http.client.HTTPResponse(sock)
+        response.begin()
+        headers = {key.lower(): value for key, value in response.getheaders()}
+        return response.status, headers, response.read()
+
+
 def say_bytes(path: Path, data: bytes) -> Reply:
     with connected(path) as sock:
         with suppress(BrokenPipeError):  # refused before it was sent whole
@@ -77,6 +87,7 @@ def ask(
 def warm_up(path: Path, service: GivenService) -> None:
     """Make a server that several tests share start all of its threads now."""
     for address, threads, needs_model in (
+        (f"/v1/photos/{HITS[0].photo}/thumbnail", THUMBNAIL_THREADS, False),
         ("/v1/status", QUICK_THREADS, False),
         ("/v1/search?q=x", SEARCH_THREADS, False),
         ("/v1/search?q=x", MODEL_THREADS, True),
@@ -87,13 +98,19 @@ def warm_up(path: Path, service: GivenService) -> None:
             together.wait(PATIENCE_SECONDS)
 
         service.before_search = service.before_status = meet
+        service.before_thumbnail = lambda photo, meet=meet: meet()  # type: ignore[misc]
         service.needs_model = needs_model
         with ThreadPoolExecutor(threads) as asking:
-            replies = [asking.submit(ask, path, "GET", address) for _ in range(threads)]
-        assert {reply.result().status for reply in replies} == {200}
+            replies = [asking.submit(_status_of, path, address) for _ in range(threads)]
+        assert {reply.result() for reply in replies} == {200}
     assert ask(path, "POST", "/v1/forget", {"model": "old"}).status == 200
     service.before_search = service.before_status = lambda: None
+    service.before_thumbnail = lambda photo: None
     service.needs_model = False
+
+
+def _status_of(path: Path, address: str) -> int:
+    return fetch(path, address)[0]
 
 
 def is_closed_by_server(sock: socket.socket) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -18,7 +19,7 @@ from clipd.serve.protocol import Service
 from clipd.store.conditions import Condition, InFolder, OfFormat
 from clipd.store.verify import CheckScope, Verdict
 from tests.serve.answering import IDLE, UGLY, GivenService, failure, running
-from tests.serve.http_client import PATIENCE_SECONDS, ask, connected, warm_up
+from tests.serve.http_client import PATIENCE_SECONDS, ask, connected, fetch, warm_up
 
 
 @pytest.fixture(scope="module")
@@ -350,6 +351,26 @@ def test_a_bug_answers_500_and_leaves_its_traceback_in_the_log_only(
         assert (reply.status, reply.code) == (500, "internal")
         assert ask(socket, "GET", "/v1/ping").status == 200
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_photo_comes_as_pixels_that_fit_into_a_box(socket: Path, service: GivenService) -> None:
+    status, headers, body = fetch(socket, "/v1/photos/7/thumbnail?fit=12x1024")
+    assert (status, headers["content-type"]) == (200, "application/octet-stream")
+    assert (headers["clipd-width"], headers["clipd-height"]) == ("12", "1024")
+    assert len(body) == 3 * 12 * 1024
+    assert service.asked[0] == (7, (12, 1024))
+
+
+@pytest.mark.parametrize(
+    "fit",
+    ["0x9", "9x0", "1025x9", "9x1025", "9", "x", "", "-9x9", "9x9x9", "1e3x9", "9%20x9", "٣x٣"]
+    + ["9" * 5000 + "x1", "9x9&side=256"],
+)
+def test_a_box_that_is_none_is_refused(socket: Path, service: GivenService, fit: str) -> None:
+    reply = ask(socket, "GET", f"/v1/photos/7/thumbnail?fit={quote(fit, safe='%=&')}")
+    assert reply.status == 400
+    assert "fit" in reply.message
+    assert not service.asked
 
 
 def test_a_query_is_completed(socket: Path, service: GivenService) -> None:

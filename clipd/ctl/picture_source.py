@@ -1,0 +1,139 @@
+"""Small pictures of hits, asked for ahead of whoever draws them, and waited for only so long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple
+
+from clipd.ctl.client import Client
+from clipd.ctl.tiles import MOST_EDGE, RgbPicture
+from clipd.errors import ClipdError, NotRunningError, RequestError
+from clipd.json_types import JsonObject
+
+PICTURE_SECONDS = 3.0
+# Of a list in which pictures do not come, as from a drive that hangs: what is waited in all.
+_VAIN_SECONDS = 6.0
+_THREADS = 2  # as many as clipd works on at once
+_CLOSE_SECONDS = 0.1
+_LEAST_WAIT = 0.5  # seconds: less is no wait
+
+
+class WantedPicture(NamedTuple):
+    """A photo, and the words that clipd's reasons begin with, which the list shows anyway."""
+
+    photo: int | None  # its id
+    places: tuple[str, ...] = ()
+
+
+class PictureSource:
+    """Fetches pictures in their order; use it as a context.
+
+    Args:
+        wanted: the photos.
+        box: the most pixels across and down.
+    """
+
+    def __init__(self, wanted: Sequence[WantedPicture], box: tuple[int, int]) -> None:
+        self._wanted = wanted
+        self._box = box
+        self._changed = threading.Condition()  # guards all below
+        self._next = 0
+        self._come: dict[int, RgbPicture | str] = {}
+        self._is_closed = False
+        self._vain_seconds = _VAIN_SECONDS  # for the thread that draws alone
+        self._threads = [
+            # Whoever waits for a drive that hangs is left behind when clipctl ends.
+            threading.Thread(target=self._fetch_all, name=f"clipctl-picture-{number}", daemon=True)
+            for number in range(min(_THREADS, len(wanted)))
+        ]
+
+    def __enter__(self) -> PictureSource:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._is_closed = True
+        for thread in self._threads:
+            thread.join(_CLOSE_SECONDS)
+
+    def take(self, first: int, end: int) -> list[RgbPicture | str]:
+        """Return the pictures from one to before another; a sentence for one that is not there."""
+        numbers = range(first, min(end, len(self._wanted)))
+        began = time.monotonic()
+        patience = min(PICTURE_SECONDS, self._vain_seconds)
+        with self._changed:
+            is_whole = self._changed.wait_for(
+                lambda: all(number in self._come for number in numbers), patience
+            )
+            late = _late(patience)
+            come = [self._come.get(number, late) for number in numbers]
+        if not is_whole:
+            self._vain_seconds -= time.monotonic() - began
+        return come
+
+    def _fetch_all(self) -> None:
+        while (number := self._take_number()) is not None:
+            picture = _fetched(self._wanted[number], self._box)
+            with self._changed:
+                self._come[number] = picture
+                self._changed.notify_all()
+
+    def _take_number(self) -> int | None:
+        with self._changed:
+            number = self._next
+            self._next += 1
+            return None if self._is_closed or number >= len(self._wanted) else number
+
+
+def _fetched(wanted: WantedPicture, box: tuple[int, int]) -> RgbPicture | str:
+    if wanted.photo is None:
+        return "clipd does not know it"
+    try:
+        return fetch_picture(wanted.photo, box)
+    except ClipdError as error:
+        return without_place(str(error), wanted.places)
+
+
+def without_place(reason: str, places: Sequence[str]) -> str:
+    """Take the path off a reason that begins with it."""
+    for place in places:
+        reason = reason.removeprefix(f"{place}: ")
+    return reason
+
+
+def fetch_picture(photo: int, box: tuple[int, int], seconds: float = PICTURE_SECONDS) -> RgbPicture:
+    """Ask clipd for the pixels of a photo that fit into a box.
+
+    Raises:
+        ClipdError: there are none, or not in time.
+    """
+    began = time.monotonic()
+    fit: JsonObject = {"fit": f"{min(MOST_EDGE, box[0])}x{min(MOST_EDGE, box[1])}"}
+    try:
+        client = Client(seconds=seconds)
+        headers, rgb = client.fetch_with_headers(f"/v1/photos/{photo}/thumbnail", fit)
+    except NotRunningError as error:
+        if time.monotonic() - began < seconds:
+            raise
+        raise RequestError("slow_picture", _late(seconds), 504) from error
+    size = [headers.get(f"clipd-{edge}", "") for edge in ("width", "height")]
+    width, height = (int(edge) if edge.isdecimal() else 0 for edge in size)
+    if len(rgb) != 3 * width * height or not rgb or width > box[0] or height > box[1]:
+        raise RequestError("broken_picture", "clipd broke off; try again", 502)
+    return RgbPicture(width, height, rgb)
+
+
+def _late(seconds: float) -> str:
+    if seconds < _LEAST_WAIT:
+        return "not waited for, since others did not come"
+    return f"it did not come within {seconds:.0f} s"
