@@ -200,6 +200,7 @@ class Hit:
         taken: local time, ISO 8601; "" where it is not known.
         taken_from: what says so: exif, xmp, name, folder or file.
         stands_for: photos that this one was chosen from, itself among them.
+        members: the others of these, where they were asked for.
     """
 
     photo: int
@@ -213,3 +214,4 @@ class Hit:
     place: str = ""
     tags: tuple[str, ...] = ()
     stands_for: int = 1
+    members: tuple[Hit, ...] = ()

@@ -137,6 +137,7 @@ class WaitingLine:
 @click.argument("query", nargs=-1, required=True, shell_complete=complete_query)
 @click.option("--explain", is_flag=True, help="Say how the query was read.")
 @click.option("--anyway", is_flag=True, help="Also what hardly looks like it.")
+@click.option("--members", is_flag=True, help="Below each best of a burst, the others of it.")
 @click.option("--page", type=click.IntRange(1, 1000), default=1, metavar="P", help="The Pth page.")
 @click.option("--after", metavar="NEXT", help='The page after the one whose JSON has this "next".')
 @click.option("--plus", multiple=True, metavar="TEXT[:W]", help='As "TEXT"^W in the query.')
@@ -153,6 +154,7 @@ def search(
     min_score: float | None,
     explain: bool,
     anyway: bool,
+    members: bool,
     as_json: bool,
     null: bool,
     preview: str,
@@ -164,6 +166,7 @@ def search(
       clipctl search beach -people on:2019 in:~/Pictures
       clipctl search birthday cake type:jpeg sort:date
       clipctl search like:@3 -snow
+      clipctl search dog unique:burst --members
       clipctl search -0 cake | xargs -0 cp -t /tmp/cakes
 
     A word with a minus pushes away what it names; key:value narrows; quotes keep words together.
@@ -180,6 +183,7 @@ def search(
     asked = _surroundings(" ".join([text, *more]))
     asked |= {"explain": True} if explain else {}
     asked |= {"anyway": True} if anyway else {}
+    asked |= {"members": True} if members else {}
     asked |= {"after": after} if after else {}
     with searching() as client:
         answer = _page(client, asked | _limit_values(limit, min_score), page)
@@ -302,7 +306,7 @@ class _Form(NamedTuple):
 
 
 def _print(answer: JsonObject, form: _Form, *, explain: bool = False, page: int = 1) -> int:
-    hits = objects(answer["hits"])
+    hits = _with_members(objects(answer["hits"]))
     _remark(answer, explain)
     if form.as_json:
         emit_json(answer)
@@ -315,6 +319,7 @@ def _print(answer: JsonObject, form: _Form, *, explain: bool = False, page: int 
     if not hits and (not answer.get("note") or answer.get("nothing") != answer["note"]):
         nothing = answer.get("nothing") or f"nothing found for {answer['query']}"
         hint = "" if answer.get("nothing") else "; what is indexed: clipctl status"
+        hint = " (the nearest: --anyway)" if answer.get("left_out") else hint
         say(f"{nothing}{hint}")
     return DONE if hits else NOTHING
 
@@ -326,6 +331,11 @@ def _print_hits(hits: Sequence[JsonObject], preview: str) -> None:
     from clipd.ctl.previews import print_previews  # here, because few lists are for terminals
 
     print_previews(hits, preview)
+
+
+def _with_members(hits: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return hits, each with those that it stands for behind it, where these were asked for."""
+    return [each for hit in hits for each in (hit, *objects(hit.get("members", [])))]
 
 
 def _remark(answer: JsonObject, explain: bool) -> None:

@@ -30,12 +30,13 @@ from clipd.pathtext import shown
 
 _STATIC = Path(__file__).with_name("static")
 _FILES = {
-    **dict.fromkeys(("page.js", "grid.js", "large.js", "api.js"), "text/javascript"),
+    **dict.fromkeys(("page.js", "grid.js", "large.js", "daemon.js", "api.js"), "text/javascript"),
     "page.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
 _MOST_BODY_BYTES = 1 << 20
 _MOST_PHOTOS = 10_000
+_FIRST_HITS, _NEXT_HITS = 100, 500
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -116,8 +117,10 @@ class PageApi:
         asked = request.query_params
         values: JsonObject = {
             "q": asked.get("q", ""),
-            "limit": 100,
+            "limit": _NEXT_HITS if asked.get("after") else _FIRST_HITS,
             "explain": True,
+            "members": True,
+            "typing": bool(asked.get("typing")),
             "home": os.path.expanduser("~"),
             "list": [_number(each) for each in asked.get("list", "").split(",") if each],
         }

@@ -26,8 +26,8 @@ def explain(query: Query, counts: Sequence[int] | None, photos: int) -> str:
     return " · ".join(parts) or "all photos, the newest first"
 
 
-def nothing_found(query: Query, matching: int, *, has_bar: bool) -> str:
-    """Say why there is no hit, and what would show some.
+def nothing_found(query: Query, matching: int, *, has_bar: bool) -> tuple[str, bool]:
+    """Say why there is no hit, and whether the bar is why: then there are some below it.
 
     Args:
         matching: how many photos meet the conditions.
@@ -35,16 +35,17 @@ def nothing_found(query: Query, matching: int, *, has_bar: bool) -> str:
     """
     if not matching:
         if not query.conditions:
-            return "no photo is known yet; what is watched: clipctl status"
-        return f"no photo meets all of this: {' · '.join(each.label for each in query.conditions)}"
+            return "no photo is known yet; what is watched: clipctl status", False
+        labels = " · ".join(each.label for each in query.conditions)
+        return f"no photo meets all of this: {labels}", False
     bounds = [key for key, wanted in _bounds(query) if wanted]
     if bounds:
-        return f"none of {matching:,} photos is within {' and '.join(bounds)}"
+        return f"none of {matching:,} photos is within {' and '.join(bounds)}", False
     if has_bar:
         texts = [term.text for term in query.terms if term.weight > 0 and term.text]
         among = f" among the {matching:,} photos that pass" if query.conditions else " here"
-        return f'nothing{among} looks like "{" ".join(texts)}" (the nearest: --anyway)'
-    return "nothing was found"
+        return f'nothing{among} looks like "{" ".join(texts)}"', True
+    return "nothing was found", False
 
 
 def _bounds(query: Query) -> list[tuple[str, bool]]:

@@ -20,7 +20,7 @@ class PageEnd:
 
     Attributes:
         key: what it was ordered by.
-        photo: decides between equal keys.
+        photo: decides between equal keys; the first of a group, whatever stands for it.
         shown: hits up to here, over all pages.
         seed: of an order at random; 0 for others.
     """

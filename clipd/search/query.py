@@ -53,6 +53,8 @@ class Query:
         after: the ``following`` of the page before; "" for the first page.
         anyway: also hits below the bar of the model.
         explain: count what passes each condition by itself.
+        members: hits that stand for others tell these, too.
+        typing: it is still being written; its words are not worth remembering.
         text: as a person wrote it; "" when it came in parts.
     """
 
@@ -68,6 +70,8 @@ class Query:
     after: str = ""
     anyway: bool = False
     explain: bool = False
+    members: bool = False
+    typing: bool = False
     text: str = field(default="", compare=False)
 
     def __str__(self) -> str:
@@ -92,6 +96,7 @@ class Answer:
         reading: how the query was read.
         tips: how it could be written better.
         nothing: why there is no hit, as a sentence; "" where there is one.
+        left_out: there is no hit because photos hardly look like the words; ``anyway`` shows them.
         following: asks for the next page; "" on the last.
         matching: photos that meet the conditions.
     """
@@ -104,6 +109,7 @@ class Answer:
     reading: str = ""
     tips: tuple[str, ...] = ()
     nothing: str = ""
+    left_out: bool = False
     following: str = ""
     matching: int = 0
 

@@ -79,7 +79,8 @@ class QueryVectors:
             RequestError: a query picture cannot be read, or the terms cancel each other.
             EncodeError: the model cannot be run.
         """
-        return _aims(query, [self._term(term) for term in _all_terms(query)])
+        worth_keeping = not query.typing
+        return _aims(query, [self._term(term, worth_keeping) for term in _all_terms(query)])
 
     def asked_photo(self, query: Query) -> int | None:
         """Return the photo that a query is, where it asks for what looks like one photo alone."""
@@ -97,12 +98,12 @@ class QueryVectors:
             photo = stored.reader.photo_at(term.path)
         return None if photo is None else stored.reader.vector(stored.model, photo)
 
-    def _term(self, term: Term) -> Vector:
+    def _term(self, term: Term, worth_keeping: bool) -> Vector:
         known = self._known_term(term)
         if known is not None:
             return known
         if term.text is not None:
-            return self._text(text_key(term.text))
+            return self._text(text_key(term.text), worth_keeping)
         if term.picture is not None:
             return self._picture(term.picture)
         if term.photo is not None:
@@ -112,9 +113,10 @@ class QueryVectors:
         assert term.path is not None
         return self._file(term.path)
 
-    def _text(self, key: str) -> Vector:
+    def _text(self, key: str, worth_keeping: bool) -> Vector:
         vector: Vector = self._encoder.encode_texts([key])[0]
-        self._remember(key, vector)
+        if worth_keeping:
+            self._remember(key, vector)
         return vector
 
     def _file(self, path: bytes) -> Vector:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from clipd.photo import Ids
-from clipd.search.grouping import grouped
+from clipd.search.grouping import Group, grouped
 from clipd.search.judge import Judge, Verdicts
 from clipd.search.paging import PageEnd, page_word, read_page_word
 from clipd.search.query import Query
@@ -32,13 +32,28 @@ class Ranked:
     Attributes:
         key: what it is ordered by.
         score: confidence; None where nothing was looked for, as is `raw`, the cosine.
+        others: photos that it stands for, in their order.
+        first: the photo in whose place it stands; 0: it stands in its own.
     """
 
     photo: int
     key: float | str
     score: float | None = None
     raw: float | None = None
-    stands_for: int = 1
+    others: tuple[Ranked, ...] = ()
+    first: int = 0
+
+    @property
+    def stands_for(self) -> int:
+        """How many photos it was chosen from."""
+        return 1 + len(self.others)
+
+    @property
+    def place(self) -> int:
+        """The photo that decides between equal keys. The best of a group may change from page to
+        page, as more of it is found; its first photo does not.
+        """
+        return self.first or self.photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +177,19 @@ class Ranking:
         here, found = self._index.vectors(np.array(photos, np.int64))
         vectors = np.zeros((len(photos), self._index.dim), np.float32)
         vectors[np.isin(photos, here)] = found
-        return [
-            replace(known[group.best], key=known[group.photos[0]].key, stands_for=len(group.photos))
-            for group in grouped(likeness, photos, traits, vectors)
-        ]
+        return [_standing(group, known) for group in grouped(likeness, photos, traits, vectors)]
 
 
 def _rows(found: Verdicts) -> list[Ranked]:
     columns = (found.ids.tolist(), found.raw.tolist(), found.scores.tolist())
     return [Ranked(photo, raw, score, raw) for photo, raw, score in zip(*columns, strict=True)]
+
+
+def _standing(group: Group, known: Mapping[int, Ranked]) -> Ranked:
+    """Return the best of a group, in the place of its first, with the others."""
+    first = known[group.photos[0]]
+    others = tuple(known[photo] for photo in group.photos if photo != group.best)
+    return replace(known[group.best], key=first.key, first=first.photo, others=others)
 
 
 def _with_first(rows: list[Ranked], asked: int | None) -> list[Ranked]:
@@ -202,10 +221,10 @@ def _is_behind(query: Query, row: Ranked, end: PageEnd) -> bool:
     if type(row.key) is not type(end.key):
         return False  # the end of a page of another order
     if row.score is not None and query.sort in (None, "score"):
-        return (-float(row.key), row.photo) > (-float(end.key), end.photo)
-    here, there = (str(row.key), row.photo), (str(end.key), end.photo)
+        return (-float(row.key), row.place) > (-float(end.key), end.photo)
+    here, there = (str(row.key), row.place), (str(end.key), end.photo)
     if not isinstance(row.key, str):
-        return (float(row.key), row.photo) < (float(end.key), end.photo)  # the largest first
+        return (float(row.key), row.place) < (float(end.key), end.photo)  # the largest first
     return here < there if _order_of(query) == "date" and query.sort != "random" else here > there
 
 
@@ -214,7 +233,7 @@ def _cut(rows: Sequence[Ranked], limit: int, end: PageEnd) -> Page:
     if len(rows) <= limit:
         return Page(page)
     last = page[-1]
-    return Page(page, page_word(PageEnd(last.key, last.photo, end.shown + limit, end.seed)))
+    return Page(page, page_word(PageEnd(last.key, last.place, end.shown + limit, end.seed)))
 
 
 def _hashed(photo: int, seed: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from clipd.config.options import SearchConfig
 from clipd.photo import Hit, Ids
@@ -123,10 +124,11 @@ class Search:
             page = self._page(judge, within, there)
         counts = self._stored.reader.counts(self._stored.model)
         matching = counts.photos if within is None else len(within)
-        nothing = ""
+        nothing, left_out = "", False
         if not page.rows and not query.after:
-            nothing = nothing_found(query, matching, has_bar=judge.has_bar)
-            nothing = understood.note if understood.is_nothing else nothing
+            nothing, left_out = nothing_found(query, matching, has_bar=judge.has_bar)
+            if understood.is_nothing:
+                nothing, left_out = understood.note, False
         took_ms = round(1000 * (time.perf_counter() - began), 3)
         _log.debug("%d hits in %.1f ms", len(page.rows), took_ms)  # never the words of the query
         return Answer(
@@ -138,6 +140,7 @@ class Search:
             reading=explain(query, self._counted(query, there), counts.photos),
             tips=tips_for(query, self._completer.places()),
             nothing=nothing,
+            left_out=left_out,
             following=page.following,
             matching=matching,
         )
@@ -191,16 +194,24 @@ class Search:
     def _hits(self, query: Query, page: Page, there: Whereabouts) -> tuple[Hit, ...]:
         """Make hits of a page; photos whose last path has just gone are left out."""
         photos = [row.photo for row in page.rows]
+        if query.members:
+            photos += [other.photo for row in page.rows for other in row.others]
         located = self._stored.reader.locate(photos)
         facts = self._selection.facts(photos)
         passing = None
         if query.conditions:
             passing = self._selection.paths(query.conditions, there, photos)
-        return tuple(
-            self._hit(row, places, facts)
-            for row in page.rows
-            for places in _apart(query, self._ordered(located.get(row.photo, ()), passing), passing)
-        )
+
+        def made(row: Ranked) -> Iterator[Hit]:
+            places = self._ordered(located.get(row.photo, ()), passing)
+            for each in _apart(query, places, passing):
+                yield self._hit(row, each, facts)
+
+        def members(row: Ranked) -> tuple[Hit, ...]:
+            others = row.others if query.members else ()
+            return tuple(hit for other in others for hit in made(other))
+
+        return tuple(replace(hit, members=members(row)) for row in page.rows for hit in made(row))
 
     def _ordered(
         self, places: tuple[Located, ...], passing: frozenset[bytes] | None

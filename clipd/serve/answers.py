@@ -101,6 +101,7 @@ def answer_json(answer: Answer) -> JsonValue:
         "reading": answer.reading,
         "tips": list(answer.tips),
         "nothing": answer.nothing or None,
+        "left_out": answer.left_out,
         "next": answer.following or None,
         "matching": answer.matching,
         "took_ms": round(answer.took_ms, 3),
@@ -180,7 +181,7 @@ def _difference_json(difference: Difference) -> JsonValue:
 
 
 def _hit_json(hit: Hit) -> JsonValue:
-    return {
+    told: dict[str, JsonValue] = {
         "photo": hit.photo,
         **path_fields(hit.path),
         "score": None if hit.score is None else round(hit.score, 6),
@@ -193,6 +194,9 @@ def _hit_json(hit: Hit) -> JsonValue:
         "tags": list(hit.tags),
         "stands_for": hit.stands_for,
     }
+    if hit.members:
+        told["members"] = [_hit_json(member) for member in hit.members]
+    return told
 
 
 def _failure_json(failure: FailureRow) -> JsonValue:

@@ -24,7 +24,7 @@ from clipd.search.query_reader import read_parts, read_query
 from clipd.serve import fields
 from clipd.suggest import nearest
 
-_LIMITS = ("limit", "min_score", "after", "anyway", "explain")
+_LIMITS = ("limit", "min_score", "after", "anyway", "explain", "members", "typing")
 _AROUND = ("folder", "home", "list")
 _IN_ADDRESS = ("q", "path", "path_b64", *_AROUND, *_LIMITS)
 _IN_BODY = ("q", "query", "terms", "filters", *_AROUND, *_LIMITS)
@@ -185,6 +185,8 @@ def _limited(query: Query, values: Mapping[str, JsonValue]) -> Query:
         after=after,
         anyway=fields.flag_of(values.get("anyway", False), "anyway"),
         explain=fields.flag_of(values.get("explain", False), "explain"),
+        members=fields.flag_of(values.get("members", False), "members"),
+        typing=fields.flag_of(values.get("typing", False), "typing"),
     )
 
 

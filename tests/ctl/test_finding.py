@@ -293,9 +293,32 @@ def test_what_the_daemon_remarks_is_said_beside_the_results(
 
 def test_nothing_is_said_in_the_words_of_the_daemon(ctl: Ctl, service: GivenService) -> None:
     service.hits = ()
-    service.remarks = {"nothing": 'nothing here looks like "x" (the nearest: --anyway)'}
+    service.remarks = {"nothing": 'nothing here looks like "x"'}
     said = ctl("search", "x")
     assert (said.code, said.out) == (1, b"")
+    assert said.err == 'clipctl: nothing here looks like "x"\n'
+
+
+def test_the_others_of_a_burst_stand_below_its_best(ctl: Ctl, service: GivenService) -> None:
+    others = tuple(Hit(20 + n, b"/photos/burst %d.jpg" % n, 0.3, False) for n in range(2))
+    best = Hit(7, b"/photos/burst.jpg", 0.4, False, stands_for=3, members=others)
+    service.hits = (best, Hit(9, b"/photos/other.jpg", 0.2, False))
+    said = ctl("search", "x", "--members")
+    names = [line.split("\t")[1].removeprefix("/photos/") for line in said.lines]
+    assert names == ["burst.jpg", "burst 0.jpg", "burst 1.jpg", "other.jpg"]
+    assert ctl("search", "x", "--members", "-0").out.count(b"\0") == 4
+    told = json.loads(ctl("search", "x", "--members", "--json").out)["hits"]
+    assert [member["photo"] for member in told[0]["members"]] == [20, 21]
+    assert "members" not in told[1]
+    assert [each.members for each in service.asked if isinstance(each, Query)] == [True] * 3
+
+
+def test_what_shows_the_nearest_is_said_where_something_was_left_out(
+    ctl: Ctl, service: GivenService
+) -> None:
+    service.hits = ()
+    service.remarks = {"nothing": 'nothing here looks like "x"', "left_out": True}
+    said = ctl("search", "x")
     assert said.err == 'clipctl: nothing here looks like "x" (the nearest: --anyway)\n'
 
 

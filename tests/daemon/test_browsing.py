@@ -7,14 +7,17 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -34,6 +37,7 @@ WAIT_MS = 60_000
 HOSTILE = "<img src=x onerror=document.title='broken'>.jpg"
 
 
+MANY = 700  # more than two pages of answers
 PHOTOS = ("beach.jpg", "forest.jpg", "a cat.jpg", "rainbow.jpg", HOSTILE)
 
 
@@ -221,6 +225,93 @@ def test_chosen_photos_are_copied_into_a_folder(page: Page, shared: Daemon) -> N
     until(page, "() => document.querySelector('#news').textContent.startsWith('2 copied')")
     copied = {file.name for file in (shared.home / "calendar").iterdir()}
     assert copied == {"a cat.jpg", "beach.jpg"}
+
+
+def test_a_burst_is_a_stack_that_opens_in_place(page: Page, shared: Daemon, library: Path) -> None:
+    folder = library / "burst"
+    for number in range(4):
+        album.save(folder / f"IMG_{number:04}.jpg", album.new("a red car"))
+    album.save(folder / "lake.jpg", album.new("lake"))
+    shared.wait_found(folder, ["lake.jpg", *(f"IMG_{number:04}.jpg" for number in range(4))])
+    page.fill("#query", f'a red car in:"{folder}"')
+    until(page, "() => document.querySelectorAll('#grid li').length === 2")
+    assert page.inner_text("li.stack .badge") == "+3"
+    page.evaluate("() => document.activeElement.blur()")
+
+    page.click(".badge")
+    until(page, "() => document.querySelectorAll('#grid li').length === 5")
+    assert sorted(names(page)[:4]) == [f"IMG_{number:04}.jpg" for number in range(4)]
+    assert names(page)[4] == "lake.jpg"
+    assert page.get_attribute(".badge", "aria-expanded") == "true"
+    drawn(page)
+    page.locator("li.member .tile").first.focus()
+    page.keyboard.press("Space")
+    assert page.inner_text("#chosen") == "1 photo"
+
+    page.keyboard.press("b")  # from within, it closes
+    until(page, "() => document.querySelectorAll('#grid li').length === 2")
+    assert page.evaluate("() => document.activeElement.closest('li').matches('.stack')")
+    page.keyboard.press("b")
+    until(page, "() => document.querySelectorAll('li.member').length === 3")
+
+    page.fill("#query", f'a red car unique:copy in:"{folder}"')
+    until(page, "() => document.querySelectorAll('.badge').length === 0")
+    assert page.locator("#grid li").count() == 5
+
+
+def test_a_word_that_is_being_typed_is_not_remembered(page: Page, shared: Daemon) -> None:
+    def remembered() -> int:
+        file = shared.state_folder() / "catalog.sqlite"
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM text_vectors").fetchone()[0])
+
+    def reads(text: str) -> None:
+        until(page, "text => document.querySelector('#reading').textContent.includes(text)", text)
+
+    before = remembered()
+    page.fill("#query", "gard")
+    reads('words "gard"')
+    page.fill("#query", "garden gat")
+    reads('words "garden gat"')
+    page.fill("#query", "garden gate")
+    page.keyboard.press("Enter")
+    reads('words "garden gate"')
+    wait_until(lambda: remembered() == before + 1, 30, what=lambda: str(remembered()))
+    page.fill("#query", "a garden gate")  # and then a pause
+    wait_until(lambda: remembered() == before + 2, 30, what=lambda: str(remembered()))
+
+
+def test_many_hits_are_few_tiles_and_each_is_reached(
+    page: Page, shared: Daemon, library: Path
+) -> None:
+    folder = library / "many"
+    for number in range(MANY):
+        album.save(folder / f"{number:04}.jpg", album.new("lighthouse"))
+    many = f'unique:copy sort:name in:"{folder}"'
+    shared.wait_until(lambda: count_of(shared, many) == MANY, what="all are found")
+    page.fill("#query", many)
+    until(page, "() => document.querySelector('.tile')?.title.startsWith('0000.jpg')")
+    last = f"{MANY - 1:04}.jpg"
+    wait_until(lambda: scrolled_to(page, last), 60, what=lambda: str(names(page)[-3:]))
+    assert page.locator("#grid li").count() < 200
+    item = page.locator("li", has=page.locator(f".tile[title^='{last}']"))
+    assert item.get_attribute("aria-posinset") == str(MANY)
+    page.locator(f".tile[title^='{last}']").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("() => document.activeElement.title").startswith(f"{MANY - 2:04}.jpg")
+    page.evaluate("() => scrollTo(0, 0)")
+    until(page, "() => document.querySelector('.tile').title.startsWith('0000.jpg')")
+    assert page.locator(".tile[tabindex='0']").count() == 1
+
+
+def count_of(daemon: Daemon, query: str) -> int:
+    _, answer = daemon.request("GET", f"/v1/search?{urlencode({'q': query, 'limit': 10_000})}")
+    return len(answer["hits"])
+
+
+def scrolled_to(page: Page, name: str) -> bool:
+    page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+    return names(page)[-1] == name
 
 
 def test_words_that_nothing_is_like_are_answered_with_nothing(page: Page, pictures: Path) -> None:

@@ -109,7 +109,8 @@ def test_once_scores_are_understood_nothing_is_found_where_nothing_fits(
 
     answer = ask(daemon, folder, "a toaster", anyway="false")
     assert answer["hits"] == []
-    assert answer["nothing"] == 'nothing here looks like "a toaster" (the nearest: --anyway)'
+    assert answer["nothing"] == 'nothing here looks like "a toaster"'
+    assert answer["left_out"] is True
     assert len(ask(daemon, folder, "a toaster")["hits"]) == 32
     found = ask(daemon, folder, "a cat", anyway="false")["hits"]
     assert {os.path.basename(hit["path"])[2:] for hit in found[:4]} == {"cat.jpg"}

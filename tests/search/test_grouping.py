@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clipd.search.grouping import Likeness, grouped
+from clipd.search.grouping import Likeness, are_close, are_consecutive, grouped
 from clipd.store.selection import BurstTraits
 
 
@@ -43,6 +43,13 @@ def test_a_chain_of_photos_is_one_burst() -> None:
     assert len(groups("burst", photos, [0] * 6)) == 1
 
 
+def test_a_burst_is_whole_in_whatever_order_its_photos_come() -> None:
+    names = ("a/IMG_1.jpg", "a/IMG_4.jpg", "a/IMG_6.jpg", "a/IMG_2.jpg", "a/IMG_3.jpg")
+    photos = [photo(number, name) for number, name in enumerate(names, 1)]
+    found = groups("burst", photos, [0, 5, 0, 5, 0])
+    assert [members for members, _ in found] == [(1, 2, 4, 5), (3,)]
+
+
 @pytest.mark.parametrize(
     ("one", "other", "is_burst"),
     [
@@ -77,6 +84,44 @@ def test_the_sharpest_stands_for_all_then_the_largest_then_the_first() -> None:
     assert best((9, 0.2), (1, 0.5), (5, None)) == 2
     assert best((1, None), (9, None), (9, None)) == 2
     assert best((3, 0.5), (9, 0.5)) == 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_comes_together_a_photo_joins_the_first_of_its_moment_that_it_is_like(
+    seed: int,
+) -> None:
+    random = np.random.default_rng(seed)
+    names = [f"{random.choice(['a', 'b'])}/IMG_{random.integers(30)}.jpg" for _ in range(60)]
+    times = ["", *(f"2019-07-12T14:0{n // 60}:{n % 60:02}" for n in range(0, 90, 3))]
+    photos = [
+        photo(n, name, str(random.choice(times)), sharpness=random.random())
+        for n, name in enumerate(names, 1)
+    ]
+    angles = [float(random.choice([0, 10, 17, 30])) for _ in photos]
+    near = np.cos(np.radians(np.subtract.outer(angles, angles))) >= 0.95
+
+    expected: list[list[int]] = []
+
+    def of_moment(n: int, group: list[int]) -> bool:
+        others = [photos[m] for m in group]
+        return any(are_close(photos[n], m) or are_consecutive(photos[n], m) for m in others)
+
+    for n in range(len(photos)):
+        beside = [group for group in expected if of_moment(n, group)]
+        mine = next((group for group in beside if near[group[0], n]), None)
+        if mine is None:
+            expected.append([n])
+            continue
+        later = beside[beside.index(mine) + 1 :]
+        joined = [group for group in later if near[group[0], mine[0]]]
+        mine[:] = sorted([*mine, n, *(each for group in joined for each in group)])
+        expected = [group for group in expected if group not in joined]
+
+    found = [
+        tuple(number - 1 for number in members) for members, _ in groups("burst", photos, angles)
+    ]
+    assert found == [tuple(group) for group in expected]
+    assert any(len(group) > 2 for group in expected)
 
 
 def test_a_time_that_cannot_be_read_is_no_time() -> None:

@@ -260,7 +260,7 @@ def test_below_the_bar_nothing_is_found_unless_anyway(desk: Desk) -> None:
     query = Query((Term(text="cloud"),))
     answer = desk.search.answer(query)
     assert answer.hits == ()
-    assert answer.nothing == 'nothing here looks like "cloud" (the nearest: --anyway)'
+    assert (answer.nothing, answer.left_out) == ('nothing here looks like "cloud"', True)
     best, *_ = desk.search.answer(replace(query, anyway=True)).hits
     assert os.path.basename(best.path) == b"cat.jpg"
     assert best.raw == pytest.approx(0.4, abs=1e-3)
@@ -346,6 +346,41 @@ def test_the_best_of_those_that_look_alike_stands_for_them(desk: Desk) -> None:
     assert best.stands_for == 2
     assert [hit.stands_for for hit in others] == [1, 1]
     assert len(desk.search.answer(replace(query, unique="copy")).hits) == 4
+    assert best.members == ()
+
+
+def test_the_best_tells_whom_it_stands_for_when_that_is_asked(desk: Desk) -> None:
+    known = {desk.photo(f"sea {number}.jpg", 2, content=50 + number) for number in range(3)}
+    known.add(desk.house.lies_at("sea.jpg") or 0)
+    for terms in ((Term(text="sea"),), ()):
+        hits = desk.search.answer(Query(terms, unique="look", members=True)).hits
+        (best,) = (hit for hit in hits if hit.stands_for > 1)
+        assert best.stands_for == 4
+        assert {best.photo, *(member.photo for member in best.members)} == known
+        assert [member.path for member in best.members if member.photo == best.photo] == []
+        assert all(member.members == () for member in best.members)
+
+
+def test_one_group_stays_one_over_all_pages_though_its_best_is_found_late(desk: Desk) -> None:
+    # A page looks at a few photos more than it shows: what is behind them joins the group of the
+    # first page only when the second is asked for, and is its best.
+    for number in range(60):
+        desk.photo(f"same {number:02}.jpg", 4, content=100 + number)
+    late = desk.house.lies_at("same 59.jpg")
+    with desk.house.catalog.writing():
+        sql = "INSERT INTO meta (photo_id, sharpness, read_by) VALUES (?, 9, ?)"
+        desk.house.catalog.writer.write(sql, late, META_READER)
+    other = desk.photo("other.jpg", 5)
+    query = Query((), limit=1, sort="name", unique="look")
+    shown: list[tuple[int, int]] = []
+    while True:
+        answer = desk.search.answer(query)
+        shown += [(hit.photo, hit.stands_for) for hit in answer.hits]
+        if not answer.following:
+            break
+        query = replace(query, after=answer.following)
+    assert other in [photo for photo, _ in shown]
+    assert len(shown) == 5
 
 
 def test_an_answer_says_of_how_many_photos_a_filter_knows_nothing_yet(desk: Desk) -> None:

@@ -84,6 +84,7 @@ def test_a_search_answers_with_the_keys_that_scripts_rely_on(socket: Path) -> No
         "reading": 'words "sunset"',
         "tips": [],
         "nothing": None,
+        "left_out": False,
         "next": None,
         "matching": 3,
     }
@@ -108,12 +109,15 @@ def test_a_path_that_is_not_utf8_is_shown_escaped_and_carried_whole(socket: Path
         ("GET", "/v1/search?q=5", None, Query((Term(text="5"),))),
         (
             "GET",
-            "/v1/search?q=cat%20type:jpg%20like:@2%20like:a.jpg&folder=/x&list=4,7&anyway=true",
+            "/v1/search?q=cat%20type:jpg%20like:@2%20like:a.jpg&folder=/x&list=4,7&anyway=true"
+            "&members=true&typing=true",
             None,
             Query(
                 (Term(text="cat"), Term(photo=7), Term(path=b"/x/a.jpg")),
                 conditions=(Condition((OfFormat("JPEG"),), label="type jpg"),),
                 anyway=True,
+                members=True,
+                typing=True,
             ),
         ),
         (

@@ -1,97 +1,204 @@
-// The grid of hits: tiles are added as they come near, and only those in sight are drawn.
+// The grid of hits. Only the tiles near the part in sight exist: ten thousand take long to lay
+// out, and their pictures would fill the memory.
 
 import { element } from "./api.js";
 
+const SCREENS_AROUND = 1; // above and below the part in sight
+
 export class Grid {
   // list: the <ul>; onOpen(index), onSelect() are told what a person does.
-  constructor(list, { onOpen, onSelect, onStack }) {
+  constructor(list, { onOpen, onSelect }) {
     this.list = list;
     this.onOpen = onOpen;
     this.onSelect = onSelect;
-    this.onStack = onStack;
-    this.hits = [];
+    this.hits = []; // as they are shown: behind one whose stack is open, its members
+    this.opened = new Set(); // hits whose stacks are open
     this.selected = new Map();
-    this.at = 0;
+    this.at = 0; // where the keyboard is
+    this.items = new Map(); // the tiles that exist, by their hits
     list.addEventListener("click", (event) => this.#clicked(event));
     list.addEventListener("focusin", (event) => this.#focused(event));
+    addEventListener("scroll", () => this.#draw(), { passive: true });
+    new ResizeObserver(() => this.#draw()).observe(list);
   }
 
   clear() {
     this.hits = [];
+    this.opened.clear();
     this.at = 0;
-    this.list.replaceChildren();
+    this.#draw();
   }
 
   add(hits) {
-    const first = this.hits.length;
     this.hits.push(...hits);
-    this.list.append(...hits.map((hit, index) => this.#tile(hit, first + index)));
-    if (first === 0 && hits.length) this.#rove(0);
+    this.#draw();
   }
 
-  #tile(hit, index) {
-    const name = hit.path.slice(hit.path.lastIndexOf("/") + 1);
-    const said = [name, hit.taken?.slice(0, 10), hit.place, hit.offline ? "its drive is not there" : ""];
-    const label = said.filter(Boolean).join(", ");
-    const image = element("img", {
-      src: `/thumbnails/${hit.photo}`, alt: "", loading: "lazy", decoding: "async", draggable: false,
-    });
-    const tile = element("button", {
-      type: "button", className: "tile", tabIndex: -1, title: label, "aria-label": label,
-    }, image);
-    const pick = element("button", {
-      type: "button", className: "pick", tabIndex: -1, textContent: "✓",
-      "aria-label": `Select ${name}`, "aria-pressed": String(this.selected.has(hit.photo)),
-    });
-    const item = element("li", { className: hit.offline ? "offline" : "" }, tile, pick);
-    item.dataset.index = index;
-    item.classList.toggle("selected", this.selected.has(hit.photo));
-    if (hit.stands_for > 1) {
-      item.append(element("button", {
-        type: "button", className: "badge", tabIndex: -1, textContent: `+${hit.stands_for - 1}`,
-        "aria-label": `${hit.stands_for - 1} more like ${name}`,
-      }));
-    }
-    return item;
-  }
-
-  #clicked(event) {
-    const item = event.target.closest("li");
-    if (!item) return;
-    const index = Number(item.dataset.index);
-    if (event.target.closest(".pick") || event.ctrlKey || event.metaKey) this.toggle(index);
-    else if (event.shiftKey) this.selectTo(index);
-    else if (event.target.closest(".badge")) this.onStack(index);
-    else this.onOpen(index);
-  }
-
-  #focused(event) {
-    const item = event.target.closest("li");
-    if (item) this.#rove(Number(item.dataset.index));
-  }
-
-  #rove(index) {
-    const before = this.list.children[this.at]?.querySelector(".tile");
-    if (before) before.tabIndex = -1;
-    this.at = index;
-    const now = this.list.children[index]?.querySelector(".tile");
-    if (now) now.tabIndex = 0;
-  }
+  // --- which tiles exist
 
   columns() {
     return getComputedStyle(this.list).gridTemplateColumns.split(" ").length;
   }
 
+  #shape() {
+    const style = getComputedStyle(this.list);
+    const widths = style.gridTemplateColumns.split(" ");
+    const gap = parseFloat(style.rowGap);
+    return { columns: widths.length, rowHeight: (parseFloat(widths[0]) * 3) / 4 + gap, gap };
+  }
+
+  #draw() {
+    if (!this.list.clientWidth) return; // another view is shown
+    const { columns, rowHeight, gap } = this.#shape();
+    const rows = Math.ceil(this.hits.length / columns);
+    const above = -this.list.getBoundingClientRect().top;
+    const around = SCREENS_AROUND * innerHeight;
+    const first = Math.min(rows, Math.max(0, Math.floor((above - around) / rowHeight)));
+    const end = Math.min(rows, Math.max(first, Math.ceil((above + innerHeight + around) / rowHeight)));
+    this.list.style.paddingTop = `${gap + first * rowHeight}px`;
+    this.list.style.paddingBottom = `${gap + (rows - end) * rowHeight}px`;
+    this.#keep(first * columns, Math.min(end * columns, this.hits.length));
+    if (!this.items.has(this.hits[this.at])) {
+      this.at = Math.min(this.hits.length - 1, columns * Math.max(0, Math.ceil(above / rowHeight)));
+    }
+    this.#rove(Math.max(0, this.at));
+  }
+
+  // Have exactly the tiles of these hits exist. Those that stay are not touched: they may have the
+  // focus, and pictures under way.
+  #keep(from, to) {
+    const wanted = this.hits.slice(from, to);
+    const kept = new Set(wanted);
+    for (const [hit, item] of this.items) {
+      if (kept.has(hit)) continue;
+      item.querySelector("img").removeAttribute("src"); // it need not come any more
+      item.remove();
+      this.items.delete(hit);
+    }
+    let next = this.list.firstElementChild;
+    wanted.forEach((hit, offset) => {
+      let item = this.items.get(hit);
+      if (item && item === next) {
+        next = next.nextElementSibling;
+      } else {
+        item = this.#tile(hit);
+        this.items.set(hit, item);
+        this.list.insertBefore(item, next);
+      }
+      item.setAttribute("aria-posinset", from + offset + 1);
+      item.setAttribute("aria-setsize", this.hits.length);
+    });
+  }
+
+  #tile(hit) {
+    const name = hit.path.slice(hit.path.lastIndexOf("/") + 1);
+    const said = [
+      name, hit.taken?.slice(0, 10), hit.place, hit.offline ? "its drive is not there" : "",
+      hit.members ? `the best of ${hit.stands_for}` : "",
+    ];
+    const label = said.filter(Boolean).join(", ");
+    const image = element("img", {
+      src: `/thumbnails/${hit.photo}`, alt: "", decoding: "async", draggable: false,
+    });
+    const tile = element("button", {
+      type: "button", className: "tile", tabIndex: -1, title: label, "aria-label": label,
+    }, image);
+    const isSelected = this.selected.has(hit.photo);
+    const pick = element("button", {
+      type: "button", className: "pick", tabIndex: -1, textContent: "✓",
+      "aria-label": `Select ${name}`, "aria-pressed": String(isSelected),
+    });
+    const item = element("li", {}, tile, pick);
+    item.classList.toggle("offline", Boolean(hit.offline));
+    item.classList.toggle("selected", isSelected);
+    item.classList.toggle("member", Boolean(hit.of));
+    if (hit.members) {
+      item.append(element("button", {
+        type: "button", className: "badge", tabIndex: -1,
+        "aria-label": `${hit.members.length} more of the moment of ${name}`,
+      }));
+      this.#mark(item, hit);
+    }
+    return item;
+  }
+
+  // --- stacks: the best of a burst lies on the others
+
+  toggleStack(index) {
+    const hit = this.hits[index]?.of ?? this.hits[index];
+    if (!hit?.members) return;
+    const lead = this.hits.indexOf(hit);
+    const isOpen = !this.opened.delete(hit);
+    if (isOpen) {
+      this.opened.add(hit);
+      for (const member of hit.members) member.of = hit;
+      this.hits.splice(lead + 1, 0, ...hit.members);
+    } else {
+      this.hits.splice(lead + 1, hit.members.length);
+    }
+    this.at = lead;
+    this.#draw();
+    const item = this.items.get(hit);
+    if (item) this.#mark(item, hit);
+    this.focus(lead);
+  }
+
+  #mark(item, hit) {
+    const isOpen = this.opened.has(hit);
+    item.classList.toggle("stack", !isOpen);
+    item.classList.toggle("opened", isOpen);
+    const badge = item.querySelector(".badge");
+    badge.textContent = isOpen ? "−" : `+${hit.members.length}`;
+    badge.setAttribute("aria-expanded", String(isOpen));
+  }
+
+  // --- hands
+
+  #indexOf(item) {
+    for (const [hit, each] of this.items) if (each === item) return this.hits.indexOf(hit);
+    return -1;
+  }
+
+  #clicked(event) {
+    const item = event.target.closest("li");
+    if (!item) return;
+    const index = this.#indexOf(item);
+    if (event.target.closest(".pick") || event.ctrlKey || event.metaKey) this.toggle(index);
+    else if (event.shiftKey) this.selectTo(index);
+    else if (event.target.closest(".badge")) this.toggleStack(index);
+    else this.onOpen(index);
+  }
+
+  #focused(event) {
+    const item = event.target.closest("li");
+    if (item) this.#rove(this.#indexOf(item));
+  }
+
+  #rove(index) {
+    const before = this.list.querySelector('.tile[tabindex="0"]');
+    const now = this.items.get(this.hits[index])?.querySelector(".tile");
+    this.at = index;
+    if (before === now) return;
+    if (before) before.tabIndex = -1;
+    if (now) now.tabIndex = 0;
+  }
+
   move(by) {
-    const index = Math.min(this.hits.length - 1, Math.max(0, this.at + by));
-    this.focus(index);
+    this.focus(Math.min(this.hits.length - 1, Math.max(0, this.at + by)));
   }
 
   focus(index) {
-    const tile = this.list.children[index]?.querySelector(".tile");
-    if (!tile) return;
+    if (!this.hits[index]) return;
+    if (!this.items.has(this.hits[index])) this.#scrollTo(index);
     this.#rove(index);
-    tile.focus();
+    this.items.get(this.hits[index])?.querySelector(".tile").focus();
+  }
+
+  #scrollTo(index) {
+    const { columns, rowHeight } = this.#shape();
+    const top = this.list.getBoundingClientRect().top + scrollY;
+    scrollTo(0, top + Math.floor(index / columns) * rowHeight - innerHeight / 2);
+    this.#draw();
   }
 
   toggle(index, wanted = undefined) {
@@ -100,9 +207,7 @@ export class Grid {
     const isSelected = wanted ?? !this.selected.has(hit.photo);
     if (isSelected) this.selected.set(hit.photo, hit);
     else this.selected.delete(hit.photo);
-    const item = this.list.children[index];
-    item.classList.toggle("selected", isSelected);
-    item.querySelector(".pick").setAttribute("aria-pressed", String(isSelected));
+    this.#markSelected(hit);
     this.last = index;
     this.onSelect();
   }
@@ -116,10 +221,15 @@ export class Grid {
 
   unselect() {
     this.selected.clear();
-    for (const item of this.list.querySelectorAll("li.selected")) {
-      item.classList.remove("selected");
-      item.querySelector(".pick").setAttribute("aria-pressed", "false");
-    }
+    for (const hit of this.items.keys()) this.#markSelected(hit);
     this.onSelect();
+  }
+
+  #markSelected(hit) {
+    const item = this.items.get(hit);
+    if (!item) return;
+    const isSelected = this.selected.has(hit.photo);
+    item.classList.toggle("selected", isSelected);
+    item.querySelector(".pick").setAttribute("aria-pressed", String(isSelected));
   }
 }

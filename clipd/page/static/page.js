@@ -1,23 +1,25 @@
 // The page: one query, its hits, and what a person does with them.
 
 import { act, ask, element } from "./api.js";
+import { showErrors, showStatus, working } from "./daemon.js";
 import { Grid } from "./grid.js";
 import { Large } from "./large.js";
 
 const TYPING_MS = 150;
+const SETTLED_MS = 1500; // without a key: what is typed is what was meant
 const LOOK_MS = 3000;
 const EVERYTHING = "sort:date"; // no words: the newest first
+const STACKS = "unique:burst"; // unless the query says what is one hit
 const FILTER = /(^|\s)(-?(?:in|name|on|after|before|camera|lens|place|near|tag|rating|type|kind|mp|size|width|height|has|is|score|raw|sort|unique|not):(?:"(?:[^"\\]|\\.)*"|\S)+)/gi;
 
 const find = (id) => document.getElementById(id);
 const box = find("query");
 
-const state = { liked: [], next: null, isLoading: false, isAnyway: false, asking: null, photos: null };
+const state = { liked: [], next: null, isLoading: false, isAnyway: false, asking: null, photos: null, isWorking: false };
 
 const grid = new Grid(find("grid"), {
   onOpen: (index) => large.open(index),
   onSelect: showSelection,
-  onStack: (index) => like(grid.hits[index], 1),
 });
 const large = new Large({
   hits: () => grid.hits,
@@ -31,10 +33,15 @@ const large = new Large({
 function wholeQuery() {
   const liked = state.liked.map(({ sign }, index) => `${sign < 0 ? "unlike" : "like"}:@${index + 1}`);
   const text = [box.value.trim(), ...liked].filter(Boolean).join(" ");
-  return text || EVERYTHING;
+  const query = text || EVERYTHING;
+  return /(^|\s)-?unique:/i.test(query) ? query : `${query} ${STACKS}`;
 }
 
-async function search() {
+let settling = 0;
+
+async function search(isTyping = false) {
+  clearTimeout(settling);
+  if (isTyping) settling = setTimeout(remember, SETTLED_MS);
   state.asking?.abort();
   const asking = new AbortController();
   state.asking = asking;
@@ -42,7 +49,7 @@ async function search() {
   showChips();
   const slow = setTimeout(() => say("searching..."), 300);
   try {
-    const answer = await ask("/api/search", asked(), asking.signal);
+    const answer = await ask("/api/search", asked("", isTyping), asking.signal);
     grid.clear();
     show(answer);
   } catch (error) {
@@ -53,10 +60,17 @@ async function search() {
   }
 }
 
-function asked(after = "") {
+// The daemon keeps the words of a query, unless they are still being typed: a part of a word is
+// nobody's query.
+function remember() {
+  ask("/api/search", asked()).catch(() => {}); // who wants to see it has been told
+}
+
+function asked(after = "", isTyping = false) {
   const values = { q: wholeQuery(), list: state.liked.map(({ hit }) => hit.photo).join(",") };
   if (after) values.after = after;
   if (state.isAnyway) values.anyway = "true";
+  if (isTyping) values.typing = "true";
   return values;
 }
 
@@ -66,6 +80,7 @@ async function more() {
   const asking = state.asking;
   try {
     const answer = await ask("/api/search", asked(state.next), asking.signal);
+    state.isLoading = false;
     if (asking === state.asking) show(answer, true);
   } catch (error) {
     if (!asking.signal.aborted) refuse(error);
@@ -78,17 +93,16 @@ function show(answer, isMore = false) {
   state.next = answer.next;
   box.removeAttribute("aria-invalid");
   grid.add(answer.hits);
+  watchEnd();
   if (isMore) return;
   const shown = grid.hits.length;
-  const reading = wholeQuery() === EVERYTHING ? "the newest first" : answer.reading;
+  const reading = wholeQuery() === `${EVERYTHING} ${STACKS}` ? "the newest first" : answer.reading;
   say([reading, ...(answer.tips ?? []).map((tip) => `tip: ${tip}`), answer.note].filter(Boolean).join(" · "));
   const nothing = find("nothing");
   nothing.hidden = shown > 0;
   if (!shown) {
-    // What it tells users of the command line is a button here.
-    const sentence = answer.nothing?.replace(/ \(the nearest: --anyway\)$/, "");
-    nothing.replaceChildren(sentence || "Nothing here is like that.");
-    if (answer.nothing && !state.isAnyway) {
+    nothing.replaceChildren(answer.nothing || "Nothing here is like that.");
+    if (answer.left_out) {
       const button = element("button", { type: "button", textContent: "Show the nearest" });
       button.addEventListener("click", () => {
         state.isAnyway = true;
@@ -122,9 +136,9 @@ function setQuery(text) {
   changed();
 }
 
-function changed() {
+function changed(isTyping = false) {
   state.isAnyway = false;
-  search();
+  search(isTyping);
 }
 
 // --- chips
@@ -178,7 +192,7 @@ let suggested = null;
 box.addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(() => {
-    changed();
+    changed(true);
     suggest();
   }, TYPING_MS);
 });
@@ -327,46 +341,12 @@ async function look() {
   }
   const isNew = state.photos !== null && status.photos !== state.photos;
   state.photos = status.photos;
-  if (status.backlog > 0) news(`${status.photos.toLocaleString()} photos; ${status.backlog.toLocaleString()} changes are still being looked at`);
-  else if (find("news").textContent.includes("still being looked at")) news("");
-  if (isNew && scrollY < 200 && !large.isOpen && !grid.selected.size && !find("photos").hidden) search();
+  const sentence = working(status);
+  if (sentence) news(sentence);
+  else if (state.isWorking) news("");
+  state.isWorking = Boolean(sentence);
+  if (isNew && scrollY < 200 && !large.isOpen && !grid.selected.size && !grid.opened.size && !find("photos").hidden) search();
   if (!find("status").hidden) showStatus(status);
-}
-
-function showStatus(status) {
-  const rows = [
-    ["state", status.state],
-    ["photos", `${status.photos.toLocaleString()} at ${status.paths.toLocaleString()} paths`],
-    ["waiting", status.backlog.toLocaleString()],
-    ["model", [status.encoder?.model, status.encoder?.state, status.encoder?.device, status.encoder?.precision].filter(Boolean).join(", ")],
-    ...(status.roots ?? []).map((root) => ["folder", `${root.path}: ${root.state}${root.reason ? ` (${root.reason})` : ""}`]),
-    ...(status.problems ?? []).map((problem) => ["problem", problem]),
-  ];
-  find("status").replaceChildren(element("h1", { textContent: "Status" }), table(["what", "how it is"], rows));
-}
-
-async function showErrors() {
-  const section = find("errors");
-  const rows = [];
-  try {
-    for (let after = ""; after !== null && rows.length < 2000;) {
-      const page = await ask("/api/errors", { after });
-      rows.push(...page.errors.map((each) => [each.path, each.kind, each.reason]));
-      after = page.next;
-    }
-  } catch (error) {
-    section.replaceChildren(element("p", { textContent: error.message }));
-    return;
-  }
-  const title = element("h1", { textContent: "Files that could not be read" });
-  const content = rows.length ? table(["file", "kind", "reason"], rows) : element("p", { textContent: "None." });
-  section.replaceChildren(title, content);
-}
-
-function table(heads, rows) {
-  const head = element("tr", {}, ...heads.map((text) => element("th", { textContent: text, scope: "col" })));
-  const body = rows.map((row) => element("tr", {}, ...row.map((text) => element("td", { textContent: text }))));
-  return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
 function view(name) {
@@ -407,6 +387,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key in ACTS && hit) doWith(ACTS[event.key], hit);
   else if (event.key === "c" && grid.selected.size) doWith("copy");
   else if (event.key === "u") undo();
+  else if (event.key === "b" && !large.isOpen) grid.toggleStack(grid.at);
   else if (event.key === "Escape" && grid.selected.size && !large.isOpen) grid.unselect();
   else return;
   event.preventDefault();
@@ -416,9 +397,16 @@ find("keys-close").addEventListener("click", () => find("keys").close());
 
 // --- the start
 
-new IntersectionObserver((entries) => {
+const ending = new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting)) more();
-}, { rootMargin: "1200px" }).observe(find("end"));
+}, { rootMargin: "1200px" });
+
+// It tells only of changes: asked anew, it also tells of an end that is still in sight.
+function watchEnd() {
+  ending.unobserve(find("end"));
+  ending.observe(find("end"));
+}
+
 setInterval(look, LOOK_MS);
 box.value = new URLSearchParams(location.search).get("q") ?? "";
 box.focus();
