@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
+from clipd.ctl.output import RESET
 from clipd.ctl.tiles import RgbPicture, Tile
 
-_RESET = "\x1b[0m"
 _UPPER_HALF = "▀"
 _CUBE = (0, 95, 135, 175, 215, 255)  # of colours 16 to 231 of xterm's 256
 _FIRST_GREY, _GREYS = 232, 24  # 8, 18, ... 238
@@ -20,6 +20,7 @@ class BlockDrawing:
     """
 
     least_columns = 19
+    end = RESET
 
     def __init__(self, *, is_true_colour: bool) -> None:
         self._is_true_colour = is_true_colour
@@ -64,7 +65,7 @@ class BlockDrawing:
             colours = (self._code(upper[at : at + 3]), self._code(lower[at : at + 3]))
             line += _changed(before, colours) + _UPPER_HALF
             before = colours
-        return line + _RESET
+        return line + RESET
 
     def _code(self, rgb: bytes) -> str:
         """Return a colour as SGR (ECMA-48, 8.3.117) has it; "" for the lack of a pixel."""

@@ -14,8 +14,6 @@ from clipd.ctl.tiles import MOST_EDGE, RgbPicture, Tile
 from clipd.ctl.window import Window
 
 _CHUNK_BYTES = 4096  # of base64: the most that the protocol allows
-# What an interrupted picture leaves behind is ended: the sequence, then the picture.
-END_OF_GRAPHICS = "\x1b\\\x1b_Gq=2,m=0;\x1b\\"
 
 
 class KittyDrawing:
@@ -26,6 +24,7 @@ class KittyDrawing:
     """
 
     least_columns = 18
+    end = "\x1b\\\x1b_Gq=2,m=0;\x1b\\"  # the sequence, then the picture of which more was to come
 
     def __init__(self, window: Window) -> None:
         self._window = window

@@ -6,8 +6,7 @@ import os
 from collections.abc import Sequence
 
 from clipd.ctl.hit_list import confidence_bar, linked
-from clipd.ctl.kitty import END_OF_GRAPHICS
-from clipd.ctl.output import RESET, dimmed, emit, objects, path_bytes
+from clipd.ctl.output import dimmed, emit, objects, path_bytes
 from clipd.ctl.picture_source import PictureSource, WantedPicture
 from clipd.ctl.text_width import padded, shortened, width_of
 from clipd.ctl.tiles import GAP, Drawing, RgbPicture, Tile, reason_tile, side_by_side
@@ -26,24 +25,24 @@ def print_grid(hits: Sequence[JsonObject], drawing: Drawing) -> None:
     rows = max(1, min(drawing.rows_for(columns), window.rows - _TEXT_ROWS))
     box = drawing.box(columns, rows)
     wanted = [_wanted(hit) for hit in hits]
+    across = _across(window.columns, columns)
     number_room = len(str(len(hits)))
     try:
         with PictureSource(wanted, box) as source:
             first = 0
             while first < len(hits):
+                pictures = source.take(first, first + across)
                 # The window may have become narrower since the row above.
-                end = first + _across(current_window().columns, columns)
-                tiles = [
-                    tile_of(picture, drawing, columns, rows) for picture in source.take(first, end)
-                ]
+                across = min(across, _across(current_window().columns, columns))
+                tiles = [tile_of(one, drawing, columns, rows) for one in pictures[:across]]
                 texts = [
                     _captions(hit, f"{number:>{number_room}}", columns)
-                    for number, hit in enumerate(hits[first:end], first + 1)
+                    for number, hit in enumerate(hits[first : first + across], first + 1)
                 ]
                 emit(side_by_side(tiles) + _beside(texts) + "\n")
-                first = end
+                first += across
     except BaseException:
-        emit(f"{END_OF_GRAPHICS}{RESET}\n")  # whatever was being drawn
+        emit(f"{drawing.end}\n")
         raise
 
 

@@ -14,11 +14,12 @@ from clipd.errors import ClipdError, NotRunningError, RequestError
 from clipd.json_types import JsonObject
 
 PICTURE_SECONDS = 3.0
-# Of a list in which pictures do not come, as from a drive that hangs: what is waited in all.
-_VAIN_SECONDS = 6.0
+# Then no more are asked for: a drive hangs, and a list is not to wait for each of its photos.
+_MOST_LATE = 4
+SLOW = "slow_picture"  # the code of what is late
+_NOT_ASKED = "not asked for, since others did not come"
 _THREADS = 2  # as many as clipd works on at once
 _CLOSE_SECONDS = 0.1
-_LEAST_WAIT = 0.5  # seconds: less is no wait
 
 
 class WantedPicture(NamedTuple):
@@ -34,20 +35,28 @@ class PictureSource:
     Args:
         wanted: the photos.
         box: the most pixels across and down.
+        seconds: how long a picture may take.
     """
 
-    def __init__(self, wanted: Sequence[WantedPicture], box: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        wanted: Sequence[WantedPicture],
+        box: tuple[int, int],
+        seconds: float = PICTURE_SECONDS,
+    ) -> None:
         self._wanted = wanted
         self._box = box
+        self._seconds = seconds
         self._changed = threading.Condition()  # guards all below
         self._next = 0
+        self._late = 0
         self._come: dict[int, RgbPicture | str] = {}
         self._is_closed = False
-        self._vain_seconds = _VAIN_SECONDS  # for the thread that draws alone
+        self._working = min(_THREADS, len(wanted))
         self._threads = [
             # Whoever waits for a drive that hangs is left behind when clipctl ends.
             threading.Thread(target=self._fetch_all, name=f"clipctl-picture-{number}", daemon=True)
-            for number in range(min(_THREADS, len(wanted)))
+            for number in range(self._working)
         ]
 
     def __enter__(self) -> PictureSource:
@@ -67,41 +76,46 @@ class PictureSource:
             thread.join(_CLOSE_SECONDS)
 
     def take(self, first: int, end: int) -> list[RgbPicture | str]:
-        """Return the pictures from one to before another; a sentence for one that is not there."""
+        """Wait for the pictures from one to before another; a sentence for one that is not there.
+
+        Each comes within the time that a picture may take, or is found to be late.
+        """
         numbers = range(first, min(end, len(self._wanted)))
-        began = time.monotonic()
-        patience = min(PICTURE_SECONDS, self._vain_seconds)
         with self._changed:
-            is_whole = self._changed.wait_for(
-                lambda: all(number in self._come for number in numbers), patience
+            self._changed.wait_for(
+                lambda: not self._working or all(number in self._come for number in numbers)
             )
-            late = _late(patience)
-            come = [self._come.get(number, late) for number in numbers]
-        if not is_whole:
-            self._vain_seconds -= time.monotonic() - began
-        return come
+            return [self._come.get(number, _NOT_ASKED) for number in numbers]
 
     def _fetch_all(self) -> None:
-        while (number := self._take_number()) is not None:
-            picture = _fetched(self._wanted[number], self._box)
+        try:
+            while (number := self._take_number()) is not None:
+                picture = self._fetched(self._wanted[number])
+                with self._changed:
+                    self._come[number] = picture
+                    self._changed.notify_all()
+        finally:  # a bug is told by the thread, and is no reason to wait for ever
             with self._changed:
-                self._come[number] = picture
+                self._working -= 1
                 self._changed.notify_all()
 
     def _take_number(self) -> int | None:
         with self._changed:
             number = self._next
             self._next += 1
-            return None if self._is_closed or number >= len(self._wanted) else number
+            is_over = self._is_closed or self._late >= _MOST_LATE
+            return None if is_over or number >= len(self._wanted) else number
 
-
-def _fetched(wanted: WantedPicture, box: tuple[int, int]) -> RgbPicture | str:
-    if wanted.photo is None:
-        return "clipd does not know it"
-    try:
-        return fetch_picture(wanted.photo, box)
-    except ClipdError as error:
-        return without_place(str(error), wanted.places)
+    def _fetched(self, wanted: WantedPicture) -> RgbPicture | str:
+        if wanted.photo is None:
+            return "clipd does not know it"
+        try:
+            return fetch_picture(wanted.photo, self._box, self._seconds)
+        except ClipdError as error:
+            if isinstance(error, RequestError) and error.code == SLOW:
+                with self._changed:
+                    self._late += 1
+            return without_place(str(error), wanted.places)
 
 
 def without_place(reason: str, places: Sequence[str]) -> str:
@@ -111,7 +125,7 @@ def without_place(reason: str, places: Sequence[str]) -> str:
     return reason
 
 
-def fetch_picture(photo: int, box: tuple[int, int], seconds: float = PICTURE_SECONDS) -> RgbPicture:
+def fetch_picture(photo: int, box: tuple[int, int], seconds: float) -> RgbPicture:
     """Ask clipd for the pixels of a photo that fit into a box.
 
     Raises:
@@ -125,15 +139,10 @@ def fetch_picture(photo: int, box: tuple[int, int], seconds: float = PICTURE_SEC
     except NotRunningError as error:
         if time.monotonic() - began < seconds:
             raise
-        raise RequestError("slow_picture", _late(seconds), 504) from error
+        message = f"it did not come within {seconds:.2g} s"
+        raise RequestError(SLOW, message, 504) from error
     size = [headers.get(f"clipd-{edge}", "") for edge in ("width", "height")]
     width, height = (int(edge) if edge.isdecimal() else 0 for edge in size)
     if len(rgb) != 3 * width * height or not rgb or width > box[0] or height > box[1]:
         raise RequestError("broken_picture", "clipd broke off; try again", 502)
     return RgbPicture(width, height, rgb)
-
-
-def _late(seconds: float) -> str:
-    if seconds < _LEAST_WAIT:
-        return "not waited for, since others did not come"
-    return f"it did not come within {seconds:.0f} s"

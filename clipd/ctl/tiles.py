@@ -35,6 +35,7 @@ class Drawing(Protocol):
     """A way in which a terminal shows pictures."""
 
     least_columns: int  # of a tile in a list: in less, little is to be seen
+    end: str  # what ends a drawing that was broken off
 
     def box(self, columns: int, rows: int) -> tuple[int, int]:
         """Return how many pixels across and down there are in so many cells."""

@@ -10,9 +10,8 @@ from clipd.ctl.completing import PhotoWord
 from clipd.ctl.failures import DONE, NOTHING
 from clipd.ctl.hit_list import linked, short_path
 from clipd.ctl.info import known_of, place_of, taken_of
-from clipd.ctl.kitty import END_OF_GRAPHICS
 from clipd.ctl.last_list import ListedPhoto, chosen_photos
-from clipd.ctl.output import RESET, dimmed, emit, emit_json, objects, path_bytes
+from clipd.ctl.output import dimmed, emit, emit_json, objects, path_bytes
 from clipd.ctl.picture_source import fetch_picture, without_place
 from clipd.ctl.previews import chosen_drawing, no_pictures
 from clipd.ctl.text_width import cut_off, shortened
@@ -48,13 +47,13 @@ def view(photos: tuple[bytes, ...], as_json: bool) -> int:
         return DONE
     if reason := no_pictures():
         raise RequestError("no_pictures", f"{reason}; look at it with: clipctl open", 501)
-    try:
-        with chosen_drawing("on") as drawing:
-            assert drawing is not None  # no_pictures() knows all that speaks against it
+    with chosen_drawing("on") as drawing:
+        assert drawing is not None  # no_pictures() knows all that speaks against it
+        try:
             drawn = [_view(client, photo, drawing) for photo in chosen]
-    except BaseException:
-        emit(f"{END_OF_GRAPHICS}{RESET}\n")
-        raise
+        except BaseException:
+            emit(f"{drawing.end}\n")
+            raise
     return DONE if any(drawn) else NOTHING
 
 

@@ -18,6 +18,7 @@ from tests.ctl.conftest import PATIENCE_SECONDS, Ctl
 from tests.ctl.screen import CELL, Screen
 from tests.ctl.terminal import SHELL
 
+Kind = Literal["kitty", "plain", "silent"]
 _YES, _DA1 = b"\x1b_Gi=31;OK\x1b\\", b"\x1b[?62;c"
 
 
@@ -29,14 +30,16 @@ class DrawingTerminal:
         kind: "kitty" has kitty's protocol, "plain" has not, "silent" answers nothing.
         delay: seconds from a question to its answer.
         tells_pixels: whether it says how large its cells are.
-        during: called with each piece that was drawn.
+        typed: what somebody types before the first command has drawn anything.
+        during: called after each piece that was drawn.
     """
 
     columns: int = 80
     rows: int = 40
-    kind: Literal["kitty", "plain", "silent"] = "kitty"
+    kind: Kind = "kitty"
     delay: float = 0.0
     tells_pixels: bool = True
+    typed: bytes = b""
     during: Callable[[DrawingTerminal], None] = lambda _: None
     screen: Screen = field(init=False)
     raw: bytes = b""
@@ -61,6 +64,7 @@ class DrawingTerminal:
         )
         os.close(there)
         try:
+            self.type(self.typed)
             self._follow()
             self.exit_code = self.process.wait(PATIENCE_SECONDS)
         finally:
@@ -80,11 +84,14 @@ class DrawingTerminal:
         """Press keys."""
         os.write(self.here, keys)
 
+    def send(self, number: int) -> None:
+        """Send a signal to what runs in the foreground."""
+        os.killpg(os.tcgetpgrp(self.here), number)
+
     def _follow(self) -> None:
         """Draw what comes, and answer in time, until the other side is closed."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         answers: list[tuple[float, bytes]] = []
-        whole = ""
         while time.monotonic() < deadline:
             due = answers[0][0] - time.monotonic() if answers else PATIENCE_SECONDS
             if select.select([self.here], [], [], max(0.0, due))[0]:
@@ -95,14 +102,14 @@ class DrawingTerminal:
                 if not piece:
                     break
                 self.raw += piece
+                self.screen.write(piece)
                 answers += [(time.monotonic() + self.delay, each) for each in self._asked(piece)]
                 self.during(self)
             while answers and answers[0][0] <= time.monotonic():
                 os.write(self.here, answers.pop(0)[1])
         else:
             raise AssertionError(f"it did not end: {self.raw[-500:]!r}")
-        whole = self.raw.decode()
-        self.screen.write(whole)
+        self.screen.close()
 
     def _asked(self, piece: bytes) -> list[bytes]:
         """Return the answers to what a piece asks; questions are short, and come in one piece."""

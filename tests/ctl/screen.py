@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Screen:
     pictures: list[Placed] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # queries of graphics, and DA1
     unknown: list[str] = field(default_factory=list)  # what a terminal would not have understood
+    broken: int = 0  # pictures that were broken off
     top: int = 0  # the first line that is to be seen
     line: int = 0
     column: int = 0
@@ -65,15 +67,26 @@ class Screen:
     _link: str = ""
     _keys: dict[str, str] | None = None  # of a picture of which more is to come
     _content: str = ""
+    _rest: str = ""
+    _decoder: codecs.IncrementalDecoder = field(
+        default_factory=codecs.getincrementaldecoder("utf-8")
+    )
 
-    def write(self, text: str) -> None:
-        """Draw what a program has written; CR and LF as the driver of a terminal passes them on."""
-        end = 0
-        for part in _PART.finditer(text):
-            self.unknown += [text[end : part.start()]] if part.start() > end else []
-            end = part.end()
+    def write(self, piece: bytes) -> None:
+        """Draw what a program has written, CR and LF as the driver of a terminal passes them on.
+
+        A sequence may come in pieces; it is drawn when its last one has come.
+        """
+        self._rest += self._decoder.decode(piece)
+        at = 0
+        while part := _PART.match(self._rest, at):
+            at = part.end()
             self._draw(part)
-        self.unknown += [text[end:]] if end < len(text) else []
+        self._rest = self._rest[at:]
+
+    def close(self) -> None:
+        """Take note of a sequence that never came to its end."""
+        self.unknown += [self._rest] if self._rest else []
 
     def text(self) -> str:
         """Return the characters of all lines."""
@@ -119,7 +132,7 @@ class Screen:
         found = {}
         for line, cells in enumerate(self.lines):
             text = "".join(cell.text or "\0" for cell in cells)
-            for word in re.finditer(rf"\S+{re.escape(ending)}", text):
+            for word in re.finditer(rf"\S*{re.escape(ending)}", text):
                 found[word[0]] = (line, word.start())
         return found
 
@@ -234,9 +247,16 @@ class Screen:
                 self._place(whole, self._content)
 
     def _place(self, keys: dict[str, str], content: str) -> None:
+        if not {"f", "o", "s", "v"} <= keys.keys():
+            self.broken += 1
+            return
         assert (keys["f"], keys["o"]) == ("24", "z")
         width, height = int(keys["s"]), int(keys["v"])
-        rgb = zlib.decompress(base64.b64decode(content, validate=True))
+        try:
+            rgb = zlib.decompress(base64.b64decode(content, validate=True))
+        except (zlib.error, ValueError):
+            self.broken += 1  # a terminal that was told to say nothing says nothing
+            return
         picture = Image.frombytes("RGB", (width, height), rgb)  # which checks the length
         if "c" in keys:
             size = (int(keys["c"]) * self.cell[0], int(keys["r"]) * self.cell[1])

@@ -367,8 +367,10 @@ def test_a_photo_comes_as_pixels_that_fit_into_a_box(socket: Path, service: Give
 
 @pytest.mark.parametrize(
     "fit",
-    ["0x9", "9x0", "1025x9", "9x1025", "9", "x", "", "-9x9", "9x9x9", "1e3x9", "9%20x9", "٣x٣"]
-    + ["9" * 5000 + "x1", "9x9&side=256"],
+    [
+        *("0x9", "9x0", "1025x9", "9x1025", "9", "x", "", "-9x9", "9x9x9", "1e3x9", "9%20x9"),
+        *("٣x٣", "9" * 5000 + "x1", "9x9&side=256"),
+    ],
 )
 def test_a_box_that_is_none_is_refused(socket: Path, service: GivenService, fit: str) -> None:
     reply = ask(socket, "GET", f"/v1/photos/7/thumbnail?fit={quote(fit, safe='%=&')}")
