@@ -55,6 +55,9 @@ def main(arguments: list[str]) -> None:
     query = arguments[0] if arguments else ""
     rest = Rest(float(arguments[1]) if len(arguments) > 1 else REST_SECONDS)
     with socket.create_server(("127.0.0.1", 0)) as sock:
+        # Else an answer in two parts waits 40 ms for the browser to acknowledge the first. asyncio
+        # sets this only where a socket was made with IPPROTO_TCP; connections inherit it from here.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         gate = Gate(sock.getsockname()[1])
         page = PageApi(gate, lambda: Client(seconds=MODEL_SECONDS), rest.used)
         redirect = _write_redirect(gate, query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -384,6 +386,35 @@ def test_the_file_of_entry_works_once_and_the_cookie_is_needed(
     assert "run clipctl browse again" in again.content()
     first.close()
     second.close()
+
+
+def test_the_page_weighs_little_and_is_painted_at_once(page: Page) -> None:
+    page.reload()
+    page.wait_for_selector("#grid li")
+    weight = page.evaluate(
+        """() => [...performance.getEntriesByType("navigation"),
+            ...performance.getEntriesByType("resource").filter((one) => /static/.test(one.name))]
+          .reduce((sum, one) => sum + one.transferSize, 0)"""
+    )
+    assert 20_000 < weight < 80_000
+    [painted] = page.evaluate(
+        "() => performance.getEntriesByName('first-contentful-paint').map((one) => one.startTime)"
+    )
+    assert painted < 3000  # .3 s where nothing else goes on: bench.browsing
+
+
+def test_no_answer_waits_until_half_of_it_is_acknowledged(place: Place) -> None:
+    _, _, headers = place.fetch(place.entry.removeprefix(place.address))
+    cookie = headers["set-cookie"].partition(";")[0]
+    connection = http.client.HTTPConnection("127.0.0.1", place.port)
+    took = []
+    for _ in range(30):
+        began = time.perf_counter()
+        connection.request("GET", "/static/page.css", headers={"cookie": cookie})
+        connection.getresponse().read()
+        took.append(time.perf_counter() - began)
+    connection.close()
+    assert min(took[1:]) < 0.035  # 40 ms and more where it waits
 
 
 def test_nothing_but_the_page_itself_is_answered(place: Place) -> None:

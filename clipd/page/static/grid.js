@@ -4,6 +4,7 @@
 import { element } from "./api.js";
 
 const SCREENS_AROUND = 1; // above and below the part in sight
+const AHEAD_AT_ONCE = 2; // pictures out of sight: more would stand in the way of those that come
 
 export class Grid {
   // list: the <ul>; onOpen(index), onSelect() are told what a person does.
@@ -18,6 +19,7 @@ export class Grid {
     this.items = new Map(); // the tiles that exist, by their hits
     list.addEventListener("click", (event) => this.#clicked(event));
     list.addEventListener("focusin", (event) => this.#focused(event));
+    for (const name of ["load", "error"]) list.addEventListener(name, () => this.#load(), true);
     addEventListener("scroll", () => this.#draw(), { passive: true });
     new ResizeObserver(() => this.#draw()).observe(list);
   }
@@ -58,6 +60,10 @@ export class Grid {
     this.list.style.paddingTop = `${gap + first * rowHeight}px`;
     this.list.style.paddingBottom = `${gap + (rows - end) * rowHeight}px`;
     this.#keep(first * columns, Math.min(end * columns, this.hits.length));
+    const seen = Math.max(0, Math.floor(above / rowHeight)) - first;
+    const unseen = Math.ceil((above + innerHeight) / rowHeight) - first;
+    this.sight = [Math.max(0, seen) * columns, Math.max(0, unseen) * columns];
+    this.#load();
     if (!this.items.has(this.hits[this.at])) {
       this.at = Math.min(this.hits.length - 1, columns * Math.max(0, Math.ceil(above / rowHeight)));
     }
@@ -90,6 +96,26 @@ export class Grid {
     });
   }
 
+  // Ask for the pictures in sight, row by row; when these are there, for those around.
+  #load() {
+    const images = [...this.list.querySelectorAll(".tile img")];
+    const inSight = images.slice(...this.sight);
+    for (const image of inSight) if (!image.hasAttribute("src")) this.#ask(image, "high");
+    let coming = images.filter((image) => !image.complete).length;
+    if (inSight.some((image) => !image.complete)) return;
+    for (const image of images) {
+      if (coming >= AHEAD_AT_ONCE) return;
+      if (image.hasAttribute("src")) continue;
+      this.#ask(image, "low");
+      coming += image.complete ? 0 : 1;
+    }
+  }
+
+  #ask(image, priority) {
+    image.fetchPriority = priority;
+    image.src = `/thumbnails/${image.dataset.photo}`;
+  }
+
   #tile(hit) {
     const name = hit.path.slice(hit.path.lastIndexOf("/") + 1);
     const said = [
@@ -97,9 +123,8 @@ export class Grid {
       hit.members ? `the best of ${hit.stands_for}` : "",
     ];
     const label = said.filter(Boolean).join(", ");
-    const image = element("img", {
-      src: `/thumbnails/${hit.photo}`, alt: "", decoding: "async", draggable: false,
-    });
+    const image = element("img", { alt: "", decoding: "async", draggable: false });
+    image.dataset.photo = hit.photo;
     const tile = element("button", {
       type: "button", className: "tile", tabIndex: -1, title: label, "aria-label": label,
     }, image);
