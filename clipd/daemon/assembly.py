@@ -11,12 +11,13 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from clipd.config.folders import Paths
+from clipd.config.folders import Paths, base_folder
 from clipd.config.options import Config
 from clipd.daemon.model_choice import ModelArrival, choose_model
 from clipd.daemon.parts import Children, WritePath
 from clipd.daemon.service import Daemon
 from clipd.daemon.status import StatusBoard
+from clipd.decode.desktop_thumbnails import DesktopThumbnails
 from clipd.decode.pool import DecoderPool
 from clipd.decode.thumbnail_cache import ThumbnailCache
 from clipd.decode.world import codec_versions, refusal_world
@@ -181,7 +182,11 @@ def assembled(
         forgetter = Forgetter(catalog, inbox, stored.spec.fingerprint)
         limits = Limits(config.serve)
         thumbnails = Thumbnails(
-            reader, states, _start_thumbnails(running, config, stored), _thumbnail_cache(paths)
+            reader,
+            states,
+            _start_thumbnails(running, config, stored),
+            _thumbnail_cache(paths),
+            DesktopThumbnails(base_folder("XDG_CACHE_HOME") / "thumbnails"),
         )
         daemon = Daemon(search, thumbnails, board, verifier, forgetter, reader, write_path)
         running.enter_context(serving_on(sock, daemon, limits, lanes))

@@ -9,11 +9,12 @@ from typing import Final
 
 from clipd.config.options import DecoderConfig
 from clipd.decode.decoder import Decoder
+from clipd.decode.desktop_thumbnails import DesktopThumbnails
 from clipd.decode.opening import OpenPhoto, look_at
 from clipd.decode.reading import HangingRoots, Made, Outcome, Reading
 from clipd.decode.settings import Settings
 from clipd.errors import PictureError
-from clipd.photo import Refused
+from clipd.photo import Drawn, Refused
 from clipd.process.seals import Seals
 
 _MOST_SERVED: Final = 1000  # then a fresh child: what a codec leaks does not add up
@@ -21,9 +22,15 @@ _MOST_SERVED: Final = 1000  # then a fresh child: what a codec leaks does not ad
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """An order for a thumbnail; ``side``: pixels of its longer side."""
+    """An order for a thumbnail.
+
+    Attributes:
+        side: pixels of its longer side.
+        desktop: whose thumbnails may spare reading the file.
+    """
 
     side: int
+    desktop: DesktopThumbnails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +127,31 @@ class RetryingDecoder:
         if isinstance(photo, Refused):
             answer = photo
         else:
-            answer = self._decode_open(photo, wanted, reading)
+            answer = self._redrawn(photo, source, wanted) or self._decode_open(
+                photo, wanted, reading
+            )
             answer = reading.confirmed(answer, self._disk_seconds)
         if isinstance(answer, Refused) and answer.kind == "unreadable" and reading.is_hanging:
             self._hanging.add(source.root, reading)
         return answer
+
+    def _redrawn(self, photo: OpenPhoto, source: Source, wanted: Wanted) -> Drawn | None:
+        """Return a thumbnail made of the desktop's; None where that has none that is right."""
+        if not isinstance(wanted, Draw) or wanted.desktop is None:
+            return None
+        made = wanted.desktop.open(source.path, photo.fingerprint, wanted.side)
+        if made is None:
+            return None
+        decoder = self._ready_decoder(needs_raw=False)
+        shown = OpenPhoto(made.fd, photo.fingerprint, "PNG")
+        try:
+            return decoder.draw(shown, wanted.side, made.claim)
+        except PictureError:
+            return None
+        finally:
+            shown.close()
+            if decoder.has_ended:
+                self._decoder = None
 
     def _decode_passed(self, fd: int, wanted: Wanted) -> Outcome:
         photo = look_at(fd, b"", self._config.max_file)

@@ -26,9 +26,9 @@ from clipd.decode.picture import Picture, read_headers, read_picture
 from clipd.decode.raw import read_raw, read_raw_headers
 from clipd.decode.reasons import picture_error
 from clipd.decode.sandbox import allow_seconds, seal_decoder
-from clipd.decode.settings import Settings
+from clipd.decode.settings import Claim, Settings
 from clipd.decode.sidecar import MOST_SIDECAR_BYTES
-from clipd.decode.thumbnail import draw_thumbnail, fit_pixels
+from clipd.decode.thumbnail import draw_thumbnail, fit_pixels, redraw_thumbnail
 from clipd.errors import ChildError
 from clipd.json_types import JsonObject
 from clipd.photo import Meta
@@ -70,7 +70,7 @@ def _serve(channel: Channel, settings: Settings) -> None:
             allow_seconds(settings.cpu_seconds)
             photo = _Photo(file, str(job.header["format"]), _sidecar(job.fds[1:]))
             if box := _box(job.header):
-                _draw(channel, photo, box, settings, as_jpeg=bool(job.header["as_jpeg"]))
+                _draw(channel, photo, box, settings, job.header)
             elif job.header["headers_only"]:
                 _tell_headers(channel, photo, settings)
             else:
@@ -111,11 +111,13 @@ def _box(header: JsonObject) -> tuple[int, int] | None:
 
 
 def _draw(
-    channel: Channel, photo: _Photo, box: tuple[int, int], settings: Settings, *, as_jpeg: bool
+    channel: Channel, photo: _Photo, box: tuple[int, int], settings: Settings, header: JsonObject
 ) -> None:
     try:
         photo.file.seek(0)
-        if as_jpeg:
+        if (claim := Claim.from_json(header["claim"])) is not None:
+            drawn = redraw_thumbnail(photo.file, claim, max(box))
+        elif header["as_jpeg"]:
             drawn = draw_thumbnail(photo.file, photo.format, max(box), settings.max_pixels)
         else:
             drawn = fit_pixels(photo.file, photo.format, box, settings.max_pixels)

@@ -15,7 +15,7 @@ import numpy as np
 from clipd.decode.meta_message import checked_meta
 from clipd.decode.opening import OpenPhoto
 from clipd.decode.sandbox import MOST_THREADS
-from clipd.decode.settings import Settings
+from clipd.decode.settings import Claim, Settings
 from clipd.errors import ChildError, PictureError, ShortageError
 from clipd.json_types import JsonObject, JsonValue
 from clipd.photo import Decoded, Drawn, FailureKind, Fingerprint, Fitted, Headers, Meta
@@ -111,15 +111,16 @@ class Decoder:
             meta = checked_meta(self._receive(lane, 0).header.get("meta"))
             return Headers(photo.fingerprint, meta, _beside(photo))
 
-    def draw(self, photo: OpenPhoto, side: int) -> Drawn:
+    def draw(self, photo: OpenPhoto, side: int, claim: Claim | None = None) -> Drawn:
         """Make a thumbnail of one open file; see `decode` for the errors.
 
         Args:
             side: pixels of its longer side.
+            claim: what the file, a thumbnail itself, must say of itself; it is refused otherwise.
         """
         with self._serving(photo):
             lane = self._child.lanes[0]
-            _send(lane, photo, box=(side, side), as_jpeg=True)
+            _send(lane, photo, box=(side, side), as_jpeg=True, claim=claim)
             answer = self._receive(lane, _MOST_DRAWN_BYTES)
             width, height = _edge(answer.header.get("width")), _edge(answer.header.get("height"))
             if max(width, height) > side or not answer.body.startswith(_JPEG_START):
@@ -275,6 +276,7 @@ def _send(
     headers_only: bool = False,
     box: tuple[int, int] | None = None,
     as_jpeg: bool = False,
+    claim: Claim | None = None,
 ) -> None:
     fds = [photo.fd] if photo.sidecar is None else [photo.fd, photo.sidecar.fd]
     header: JsonObject = {
@@ -282,6 +284,7 @@ def _send(
         "headers_only": headers_only,
         "box": None if box is None else [*box],
         "as_jpeg": as_jpeg,
+        "claim": None if claim is None else claim.to_json(),
     }
     lane.send(header, fds=fds)
 

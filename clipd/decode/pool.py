@@ -14,6 +14,7 @@ from typing import Final
 
 from clipd.config.options import DecoderConfig
 from clipd.decode.attempts import Draw, Fit, RetryingDecoder, Source, Wanted
+from clipd.decode.desktop_thumbnails import DesktopThumbnails
 from clipd.decode.reading import HangingRoots, Outcome
 from clipd.decode.settings import Settings, Target
 from clipd.errors import ChildError, ClipdError, ShortageError
@@ -160,14 +161,17 @@ class DecoderPool:
         assert isinstance(outcome, Decoded | Refused)
         return outcome
 
-    def draw_now(self, path: bytes, root: int, side: int) -> Drawn | Refused:
+    def draw_now(
+        self, path: bytes, root: int, side: int, desktop: DesktopThumbnails | None = None
+    ) -> Drawn | Refused:
         """Make a thumbnail ahead of the queue; wait for it. See `decode_now` for the errors.
 
         Args:
             root: that the file lies in.
             side: pixels of the longer side of the thumbnail.
+            desktop: whose thumbnails may spare reading the file.
         """
-        outcome = self._done_now(Source(path, root=root), Draw(side))
+        outcome = self._done_now(Source(path, root=root), Draw(side, desktop))
         assert isinstance(outcome, Drawn | Refused)
         return outcome
 

@@ -1,10 +1,12 @@
-"""What a decoder is told when it starts. Imports nothing: both sides read it."""
+"""What a decoder is told. Imports nothing heavy: both sides read it."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from typing import Literal
+
+from clipd.json_types import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,29 @@ class Settings:
         """Read what `to_json` wrote."""
         values = json.loads(text)
         return cls(**{**values, "target": Target(*values["target"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a thumbnail that the desktop made must say of itself to be one of a certain file.
+
+    Attributes:
+        uris: one of these is the address of the file.
+        mtime: when the file was changed, in seconds.
+    """
+
+    uris: tuple[str, ...]
+    mtime: str
+
+    def to_json(self) -> JsonValue:
+        """Return it as a part of a message."""
+        return {"uris": [*self.uris], "mtime": self.mtime}
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> Claim | None:
+        """Read what `to_json` wrote; None where there is none."""
+        if not isinstance(value, dict):
+            return None
+        uris = value["uris"]
+        assert isinstance(uris, list)
+        return cls(tuple(str(uri) for uri in uris), str(value["mtime"]))

@@ -14,10 +14,12 @@ from clipd.decode.jpeg import expect_whole
 from clipd.decode.picture import checked, orientation, upright
 from clipd.decode.raw import TURNED, raw_preview
 from clipd.decode.resize import scaled_size
-from clipd.decode.settings import Target
+from clipd.decode.settings import Claim, Target
+from clipd.errors import PictureError
 
 # WebP would be a third smaller, and takes eight times as long to make.
 _QUALITY: Final = 82
+_MOST_DESKTOP_PIXELS: Final = 1 << 21  # the largest are of 1024 x 1024
 _LARGER: Final = 2.0  # how much larger a picture may be reduced at once before it is resized well
 
 
@@ -43,7 +45,34 @@ def draw_thumbnail(file: BinaryIO, format_: str, side: int, max_pixels: int) -> 
         PictureError: over the limit, or the format cannot be read here.
         Exception: whatever Pillow raises on broken files; see `clipd.decode.reasons`.
     """
-    drawn = _small(file, format_, (side, side), max_pixels)
+    return _as_jpeg(_small(file, format_, (side, side), max_pixels))
+
+
+def redraw_thumbnail(file: BinaryIO, claim: Claim, side: int) -> Thumbnail:
+    """Make a thumbnail of one that the desktop made, if that is of a certain file.
+
+    Args:
+        file: a PNG, open for reading; is left open.
+        claim: what it must say of itself.
+        side: pixels of the longer side.
+
+    Raises:
+        PictureError: it is of another file or another time, or too small.
+        Exception: whatever Pillow raises on broken files; see `clipd.decode.reasons`.
+    """
+    with checked(file, "PNG", _MOST_DESKTOP_PIXELS) as image:
+        image.load()  # what it says of itself may lie behind its pixels
+        said = image.info
+        if said.get("Thumb::URI") not in claim.uris or said.get("Thumb::MTime") != claim.mtime:
+            raise PictureError("skipped", "a thumbnail of another file, or of what it was before")
+        if max(image.size) < side:
+            raise PictureError("skipped", "a thumbnail that is too small")
+        small = to_rgb(image).copy()  # saving the image of a file asks where it lies
+        small.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=_LARGER)
+        return _as_jpeg(small)
+
+
+def _as_jpeg(drawn: Image.Image) -> Thumbnail:
     written = io.BytesIO()
     drawn.save(written, "JPEG", quality=_QUALITY)
     return Thumbnail(drawn.width, drawn.height, written.getvalue())

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from clipd.decode.desktop_thumbnails import DesktopThumbnails
 from clipd.decode.pool import DecoderPool
 from clipd.decode.thumbnail_cache import ThumbnailCache
 from clipd.errors import RequestError
@@ -24,15 +25,22 @@ class Thumbnails:
         roots: which files can be opened now.
         pool: decoders of their own, so that neither indexing nor queries wait for them.
         cache: where thumbnails are kept.
+        desktop: what other programs made.
     """
 
     def __init__(
-        self, reader: CatalogReader, roots: Roots, pool: DecoderPool, cache: ThumbnailCache
+        self,
+        reader: CatalogReader,
+        roots: Roots,
+        pool: DecoderPool,
+        cache: ThumbnailCache,
+        desktop: DesktopThumbnails,
     ) -> None:
         self._reader = reader
         self._roots = roots
         self._pool = pool
         self._cache = cache
+        self._desktop = desktop
 
     def draw(self, photo: int, side: int) -> bytes:
         """Return a JPEG of a photo, upright and in sRGB.
@@ -86,7 +94,7 @@ class Thumbnails:
         path = os.fsdecode(place.path)
         if self._roots.is_offline(place.path, place.root, place.device):
             return f"{path}: its drive is not there"
-        drawn = self._pool.draw_now(place.path, place.root, side)
+        drawn = self._pool.draw_now(place.path, place.root, side, self._desktop)
         if isinstance(drawn, Refused):
             return f"{path}: {drawn.reason}"
         # What lies there now may be another picture than the one that was found.

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.daemon import album
 from tests.daemon.harness import Daemon
+from tests.decode.desktop import Made
 
 pytestmark = pytest.mark.slow
 
@@ -104,3 +105,15 @@ def test_a_found_photo_can_be_looked_at_in_small(shared: Daemon, folder: Path) -
     assert (status, refusal["error"]["code"]) == (404, "no_such_photo")
     status, refusal = shared.request("GET", f"/v1/photos/{photo}/thumbnail?side=17")
     assert (status, refusal["error"]["code"]) == (400, "bad_value")
+
+
+def test_a_thumbnail_of_the_desktop_is_shown_where_it_is_of_this_photo(
+    shared: Daemon, folder: Path
+) -> None:
+    file = album.save(folder / "a.jpg", album.new("a red car"))
+    shared.wait_found(folder, ["a.jpg"])
+    Made(file, shared.home / "cache" / "thumbnails").save()
+    [photo] = [hit["photo"] for hit in shared.search("car") if hit["path"] == str(file)]
+    jpeg = shared.fetch(f"/v1/photos/{photo}/thumbnail?side=256")
+    red, _, blue = Image.open(io.BytesIO(jpeg)).resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+    assert blue > red + 100

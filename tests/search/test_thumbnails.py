@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from clipd.config.options import DecoderConfig
+from clipd.decode.desktop_thumbnails import DesktopThumbnails
 from clipd.decode.pool import DecoderPool
 from clipd.decode.thumbnail_cache import ThumbnailCache
 from clipd.errors import RequestError
@@ -33,7 +34,8 @@ def thumbnails(house: WritePath, tmp_path: Path) -> Iterator[Thumbnails]:
         DecoderConfig(processes=1), preprocess, lambda _: False, lambda job, outcome: None
     ) as pool:
         cache = ThumbnailCache(tmp_path / "thumbnails", 1 << 20)
-        yield Thumbnails(house.reader, house.roots, pool, cache)
+        desktop = DesktopThumbnails(tmp_path / "desktop")
+        yield Thumbnails(house.reader, house.roots, pool, cache, desktop)
 
 
 def paint(house: WritePath, name: str, colour: tuple[int, int, int]) -> int:
