@@ -11,6 +11,7 @@
     |   |   +-- StorageFullError     no room, or the disk gave an error
     |   |   +-- CatalogLockedError   another program holds the catalog
     |   +-- SnapshotError        a saved index that is not to be trusted
+    +-- VectorFileError      a file of vectors that cannot be written, read or taken in
     +-- WatchError           a folder cannot be watched or read
     |   +-- RootStalledError     the disk of a root does not answer
     +-- ModelError           the model is unknown, absent or cannot be loaded
@@ -88,6 +89,10 @@ class CatalogLockedError(StoreUnavailableError):
 
 class SnapshotError(StoreError):
     """A saved index that is not to be trusted."""
+
+
+class VectorFileError(ClipdError):
+    """A file of vectors cannot be written, read or taken in."""
 
 
 class WatchError(ClipdError):

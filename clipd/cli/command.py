@@ -18,6 +18,7 @@ from clipd.cli.config_option import config_option
 from clipd.cli.model_command import get_model, model
 from clipd.cli.setup import SetupRequest, set_up, suggested_folder
 from clipd.cli.steps import Steps, output_on_stderr
+from clipd.cli.vectors_command import vectors
 from clipd.config.folders import Paths, base_folder
 from clipd.config.load import load_config
 from clipd.config.render import effective_text, example_text
@@ -115,6 +116,7 @@ def setup(
 
 
 main.add_command(model)
+main.add_command(vectors)
 
 
 @main.command()

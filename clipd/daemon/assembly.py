@@ -31,6 +31,7 @@ from clipd.ingest.chores import RootKeeper, TextMemory, Upkeep
 from clipd.ingest.claims import Claims
 from clipd.ingest.forgetter import Forgetter
 from clipd.ingest.header_pass import HeaderPass
+from clipd.ingest.importer import Importer
 from clipd.ingest.inbox import Inbox, Read
 from clipd.ingest.indexer import Indexer, Intake, Store, Workers
 from clipd.ingest.indexer_line import IndexerLine
@@ -180,6 +181,7 @@ def assembled(
         line = IndexerLine(inbox, backlog, indexer.progress, lambda: pause.is_on)
         verifier = Verifier(store, library, line)
         forgetter = Forgetter(catalog, inbox, stored.spec.fingerprint)
+        importer = Importer(catalog, inbox, model, stored.spec)
         limits = Limits(config.serve)
         thumbnails = Thumbnails(
             reader,
@@ -188,7 +190,9 @@ def assembled(
             _thumbnail_cache(paths),
             DesktopThumbnails(base_folder("XDG_CACHE_HOME") / "thumbnails"),
         )
-        daemon = Daemon(search, thumbnails, board, verifier, forgetter, reader, write_path)
+        daemon = Daemon(
+            search, thumbnails, board, verifier, forgetter, importer, reader, write_path
+        )
         running.enter_context(serving_on(sock, daemon, limits, lanes))
         # Ended first, since the server waits for the answers that it is still giving.
         running.callback(verifier.close)

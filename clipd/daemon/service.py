@@ -10,6 +10,7 @@ from clipd.daemon.photo_info import PhotoInfo
 from clipd.daemon.status import StatusBoard
 from clipd.errors import RequestError
 from clipd.ingest.forgetter import Forgetter
+from clipd.ingest.importer import Importer
 from clipd.ingest.verifier import Check, Verifier
 from clipd.json_types import JsonValue
 from clipd.photo import Fitted
@@ -22,6 +23,8 @@ from clipd.serve.protocol import Service
 from clipd.store.other_models import Forgotten
 from clipd.store.reader import CatalogReader
 from clipd.store.rows import FailureRow
+from clipd.store.vector_file import PortablePhoto
+from clipd.store.vector_intake import Imported
 from clipd.store.verify import CheckScope
 
 
@@ -35,6 +38,7 @@ class Daemon(Service):
         board: StatusBoard,
         verifier: Verifier,
         forgetter: Forgetter,
+        importer: Importer,
         reader: CatalogReader,
         write_path: WritePath,
     ) -> None:
@@ -43,6 +47,7 @@ class Daemon(Service):
         self._board = board
         self._verifier = verifier
         self._forgetter = forgetter
+        self._importer = importer
         self._reader = reader
         self._write_path = write_path
         self._photo_info = PhotoInfo(reader.records, write_path.roots)
@@ -116,6 +121,10 @@ class Daemon(Service):
     def forget(self, model: str | None) -> Sequence[Forgotten]:
         """Drop vectors of former models; see :class:`clipd.ingest.forgetter.Forgetter`."""
         return self._forgetter.forget(model)
+
+    def take_in(self, model: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
+        """Keep vectors made elsewhere; see :class:`clipd.ingest.importer.Importer`."""
+        return self._importer.take_in(model, fingerprint, photos)
 
     def verify(self, scope: CheckScope) -> Check:
         """Start a check; see :meth:`clipd.ingest.verifier.Verifier.start`."""

@@ -29,6 +29,7 @@ from clipd.search.query import Answer, DuplicateAnswer
 from clipd.store.other_models import Forgotten
 from clipd.store.pace import StageProgress
 from clipd.store.rows import FailureRow
+from clipd.store.vector_intake import Imported
 from clipd.store.verify import Difference, Verdict
 
 _BUSY = (
@@ -141,6 +142,12 @@ def forgotten_json(forgotten: Sequence[Forgotten]) -> JsonValue:
     """Return the body of what was forgotten."""
     models: list[JsonValue] = [{"model": each.name, "photos": each.photos} for each in forgotten]
     return {"ok": True, "forgotten": models}
+
+
+def imported_json(imported: Imported) -> JsonValue:
+    """Return the body of what was taken in."""
+    refused: list[JsonValue] = [*imported.refused]
+    return {"ok": True, "taken": imported.taken, "known": imported.known, "refused": refused}
 
 
 def verdict_json(verdict: Verdict) -> JsonValue:

@@ -18,7 +18,7 @@ import clipd
 from clipd.errors import ClipdError, RequestError, StoppingError
 from clipd.json_types import JsonObject
 from clipd.search.query import THUMBNAIL_SIDES, Answer, Query
-from clipd.serve import answers, checks, fields, searches
+from clipd.serve import answers, checks, fields, imports, searches
 from clipd.serve.body import BodyReader
 from clipd.serve.lanes import Lanes
 from clipd.serve.limits import Limits
@@ -75,6 +75,7 @@ class _Api:
             Route("/v1/pause", self.pause, methods=["POST"]),
             Route("/v1/resume", self.resume, methods=["POST"]),
             Route("/v1/forget", self.forget, methods=["POST"]),
+            Route("/v1/vectors", self.vectors, methods=["POST"]),
             Route("/v1/verify", self.verify, methods=["POST"]),
         ]
 
@@ -169,6 +170,11 @@ class _Api:
             lambda: answers.answered(answers.forgotten_json(self._service.forget(model)))
         )
 
+    async def vectors(self, request: Request) -> Response:
+        fields.parse_query_string(_address(request), ())
+        async with self._bodies.reading(request) as body:
+            return await self._lanes.slow.run(lambda: self._taken_in(body))
+
     async def verify(self, request: Request) -> Response:
         values = await self._asked(request, checks.KEYS)
         check = self._service.verify(checks.scope_of(values))
@@ -202,6 +208,11 @@ class _Api:
             return answers.answered({"ok": True})
 
         return await self._lanes.quick.run(acted)
+
+    def _taken_in(self, body: bytes) -> Response:
+        page = imports.read_page(body)
+        imported = self._service.take_in(page.model, page.fingerprint, page.photos)
+        return answers.answered(answers.imported_json(imported))
 
     def _page(self, after: bytes, limit: int, skipped: bool) -> Response:
         failures = self._service.errors(after, limit, skipped)

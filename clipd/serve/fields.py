@@ -81,7 +81,7 @@ def check_keys(values: Collection[str], allowed: Collection[str], what: str) -> 
 
 def text_of(value: JsonValue, key: str) -> str:
     """Take a value as the text of a query: 1 to 1,000 characters, none of them control."""
-    text = _string(value, key).strip()
+    text = string_of(value, key).strip()
     if not text:
         raise RequestError("query_empty", f"'{key}' is empty: say what the picture shows")
     if len(text) > MAX_TEXT_CHARACTERS:
@@ -107,7 +107,7 @@ def path_of(values: Mapping[str, JsonValue], *, exact: bool) -> bytes | None:
         return _absolute(base64_of(values["path_b64"], "path_b64"))
     if "path" not in values:
         return None
-    text = _string(values["path"], "path")
+    text = string_of(values["path"], "path")
     try:
         return _absolute(os.fsencode(text) if exact else text.encode("utf-8"))
     except UnicodeEncodeError as error:
@@ -120,7 +120,7 @@ def folder_of(values: Mapping[str, JsonValue], key: str) -> bytes | None:
     if key not in values:
         return None
     # Bytes that are not UTF-8 come as surrogates, from an address and from JSON alike.
-    return _absolute(_string(values[key], key).encode("utf-8", "surrogateescape"))
+    return _absolute(string_of(values[key], key).encode("utf-8", "surrogateescape"))
 
 
 def box_of(values: Mapping[str, str]) -> tuple[int, int]:
@@ -142,7 +142,7 @@ def model_of(values: Mapping[str, JsonValue]) -> str | None:
     if ("model" in values) == ("others" in values):
         raise RequestError("bad_request", "give 'model' or 'others', and not both")
     if "model" in values:
-        return _string(values["model"], "model")
+        return string_of(values["model"], "model")
     if not flag_of(values["others"], "others"):
         raise RequestError("bad_value", "'others' must be true: it says which models are meant")
     return None
@@ -151,7 +151,7 @@ def model_of(values: Mapping[str, JsonValue]) -> str | None:
 def base64_of(value: JsonValue, key: str) -> bytes:
     """Take a value as bytes written in base64."""
     try:
-        return base64.b64decode(_string(value, key), validate=True)
+        return base64.b64decode(string_of(value, key), validate=True)
     except (binascii.Error, ValueError) as error:
         raise RequestError("bad_base64", f"'{key}' is not base64: {error}") from error
 
@@ -197,7 +197,8 @@ def _absolute(path: bytes) -> bytes:
     return os.path.normpath(path)
 
 
-def _string(value: JsonValue, key: str) -> str:
+def string_of(value: JsonValue, key: str) -> str:
+    """Take a value as a string."""
     if not isinstance(value, str):
         raise RequestError("bad_type", f"'{key}' must be a string, not {_kind(value)}")
     return value

@@ -14,6 +14,8 @@ from clipd.search.query_keys import Surroundings
 from clipd.store.other_models import Forgotten
 from clipd.store.pace import StageProgress
 from clipd.store.rows import FailureRow
+from clipd.store.vector_file import PortablePhoto
+from clipd.store.vector_intake import Imported
 from clipd.store.verify import CheckScope, Verdict
 
 
@@ -79,6 +81,9 @@ class Service(Protocol):
 
     def forget(self, model: str | None) -> Sequence[Forgotten]:
         """Drop the vectors of a model that is not in use; None: of all of those."""
+
+    def take_in(self, model: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
+        """Keep vectors that the model in use has made elsewhere."""
 
     def verify(self, scope: CheckScope) -> RunningCheck:
         """Start to compare index, catalog and, if asked for, the disk."""

@@ -55,6 +55,7 @@ class Catalog:
         self.photo_of_hash = photos.photo_of_hash
         self.add_photo = photos.add_photo
         self.put_vector = photos.put_vector
+        self.add_vector = photos.add_vector
         self.drop_vectors = photos.drop_vectors
         self.add_checksums = photos.add_checksums
         self.count_without_vector = photos.count_without_vector
@@ -62,6 +63,7 @@ class Catalog:
         self.purge = photos.purge
 
         self.put_meta = metas.put_meta
+        self.put_sharpness = metas.put_sharpness
         self.date_by_path = metas.date_by_path
         self.is_dated_by_path = metas.is_dated_by_path
         self.places_of = metas.places_of

@@ -59,6 +59,14 @@ class MetaWriter:
         )
         self._put_tags(photo, meta.tags)
 
+    def put_sharpness(self, photo: int, sharpness: float) -> None:
+        """Keep how sharp a photo is whose headers are still to be read."""
+        self._writer.write(
+            "INSERT INTO meta (photo_id, sharpness, read_by) VALUES (?, ?, 0)"
+            " ON CONFLICT DO UPDATE SET sharpness = coalesce(sharpness, excluded.sharpness)",
+            *(photo, sharpness),
+        )
+
     def date_by_path(self, photo: int, taken: str, taken_from: TakenFrom) -> None:
         """Change the date of a photo, unless the photo itself says it."""
         self._writer.write(

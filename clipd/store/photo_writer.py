@@ -52,6 +52,21 @@ class PhotoWriter:
             *(photo, model, blob, checksum_of(blob)),
         )
 
+    def add_vector(self, model: int, photo: int, blob: bytes) -> bool:
+        """Keep a photo's vector of a model, as ``pack`` returns it, unless there is one.
+
+        Returns:
+            Whether there was none.
+        """
+        return (
+            self._writer.write(
+                "INSERT INTO vectors (photo_id, model_id, vector, checksum) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                *(photo, model, blob, checksum_of(blob)),
+            )
+            > 0
+        )
+
     def drop_vectors(self, model: int, photos: Sequence[int]) -> None:
         """Drop vectors that are damaged; their photos are encoded again."""
         for photo in photos:

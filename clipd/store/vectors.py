@@ -45,11 +45,18 @@ def pack(vector: NDArray[np.float32]) -> bytes:
     # Judged as it is stored: half precision turns the tiny into zero, the huge into infinity.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         half = vector.astype("<f2")
-    if not np.isfinite(half).all() or not half.any():
-        raise EncodeError("the model made a vector that is zero or not finite")
-    if not _have_length_one(half.reshape(1, -1)).all():
-        raise EncodeError("the model made a vector whose length is not 1")
+    if fault := fault_of(half):
+        raise EncodeError(f"the model made {fault}")
     return half.tobytes()
+
+
+def fault_of(half: NDArray[np.float16]) -> str:
+    """Say what is wrong with a vector as it is kept, shape (dim,); "" when nothing is."""
+    if not np.isfinite(half).all() or not half.any():
+        return "a vector that is zero or not finite"
+    if not _have_length_one(half.reshape(1, -1)).all():
+        return "a vector whose length is not 1"
+    return ""
 
 
 def checksum_of(blob: bytes) -> int:

@@ -27,6 +27,8 @@ from clipd.serve.server import serving_on
 from clipd.store.other_models import Forgotten
 from clipd.store.pace import StageProgress
 from clipd.store.rows import FailureRow
+from clipd.store.vector_file import PortablePhoto
+from clipd.store.vector_intake import Imported
 from clipd.store.verify import CheckScope, Difference, PassedOver, Verdict
 
 UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"
@@ -159,6 +161,12 @@ class GivenService(Service):
         if model == "pocket":
             raise RequestError("model_in_use", "pocket is the model in use", 409)
         return [Forgotten(model or "old", 7)]
+
+    def take_in(self, model: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
+        if model != "pocket":
+            raise RequestError("wrong_model", f"{model} is not the model in use", 409)
+        self.asked.append(photos)
+        return Imported(taken=1, known=len(photos) - 1)
 
     def verify(self, scope: CheckScope) -> GivenCheck:
         self.asked.append(scope)

@@ -201,6 +201,9 @@ def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenServ
     assert service.asked == [Query((Term(picture=picture),), 2)] * 2
 
 
+VECTORS: dict[str, object] = {"model": "pocket", "fingerprint": "4f1b", "photos": []}
+
+
 @pytest.mark.parametrize(
     ("method", "address", "body", "status", "code", "hint"),
     [
@@ -289,6 +292,11 @@ def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenServ
         ("POST", "/v1/forget", {"others": False}, 400, "bad_value", "must be true"),
         ("POST", "/v1/forget", {"model": 7}, 400, "bad_type", "a string"),
         ("POST", "/v1/forget", {"model": "pocket"}, 409, "model_in_use", "in use"),
+        ("POST", "/v1/vectors", {}, 400, "bad_request", "has no 'model'"),
+        ("POST", "/v1/vectors", VECTORS | {"photos": 7}, 400, "bad_value", "a list of 1,000"),
+        ("POST", "/v1/vectors", VECTORS | {"photos": [{}]}, 400, "bad_request", "no 'hash'"),
+        ("POST", "/v1/vectors", VECTORS | {"photos": [1] * 1001}, 400, "bad_value", "1,000"),
+        ("POST", "/v1/vectors", VECTORS | {"model": "old"}, 409, "wrong_model", "not the model"),
         ("POST", "/v1/verify", {"repair": "yes"}, 400, "bad_type", "true or false"),
         ("GET", "/v1/complete?q=cat&at=4", None, 400, "bad_value", "0 to 3"),
         ("GET", "/v1/complete?q=" + "x" * 1001, None, 400, "query_too_long", "1,000"),

@@ -1,0 +1,120 @@
+"""``clipd vectors``: what was encoded on one machine, taken along to another.
+
+What a command needs is imported by that command.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from clipd.cli.config_option import config_option
+from clipd.cli.model_command import wanted_model
+from clipd.cli.progress import showing_progress
+from clipd.config.folders import Paths
+from clipd.ctl.command_group import CommandGroup, json_option
+from clipd.ctl.output import emit_json
+from clipd.errors import ClipdError, VectorFileError
+from clipd.json_types import JsonValue
+
+_REFUSED_SHOWN = 5
+
+
+@click.group(cls=CommandGroup)
+def vectors() -> None:
+    """Take what was encoded on one machine along to another.
+
+    \b
+    Examples:
+      clipd vectors export photos.npz      there, where the photos were encoded
+      clipd vectors import photos.npz      here, where the same photos lie
+    """
+
+
+@vectors.command("export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace FILE where there is one.")
+@config_option
+@json_option
+def export(file: Path, force: bool, config_file: Path | None, as_json: bool) -> None:
+    """Write the vectors of the photos into FILE, which numpy opens, too.
+
+    clipd may run meanwhile. FILE holds paths, dates and hashes of your photos, no pictures: about
+    1.2 KB for each with a model of 512 dimensions.
+
+    \b
+    Examples:
+      clipd vectors export photos.npz
+      clipd vectors export --force /media/stick/photos.npz
+    """
+    from clipd.store.backup import CATALOG
+    from clipd.store.vector_export import export_vectors
+
+    if file.exists() and not force:
+        raise VectorFileError(f"{file} is there already; name another file, or add --force")
+    paths = Paths.of()
+
+    def pretrained(fingerprint: str) -> str:
+        from clipd.encode.models import resolve
+
+        with suppress(ClipdError):  # it only describes the model
+            spec = resolve(wanted_model("", "", config_file), paths.models, paths.cache)
+            return spec.pretrained if spec.fingerprint == fingerprint else ""
+        return ""
+
+    with showing_progress(f"writing {file.name}", sys.stderr) as progress:
+        done = export_vectors(paths.state / CATALOG, file, pretrained, progress)
+    if as_json:
+        emit_json(
+            {
+                "ok": True,
+                "file": str(file),
+                "model": done.model.name,
+                "photos": done.photos,
+                "damaged": done.damaged,
+            }
+        )
+        return
+    click.echo(f"{file}: the vectors of {done.photos:,} photos, made with {done.model.name}")
+    if done.damaged:
+        click.echo(
+            f"clipd: {done.damaged:,} vectors are damaged and left out; see: clipctl verify",
+            err=True,
+        )
+
+
+@vectors.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@config_option
+@json_option
+def import_(file: Path, config_file: Path | None, as_json: bool) -> None:
+    """Take in the vectors of FILE, which were made elsewhere with the model in use here.
+
+    Photos are known by their content, wherever they lie and whatever they are called: a file that
+    clipd finds later, too, is then read once, and neither decoded nor encoded. Vectors that no
+    file asks for are kept as long as those of deleted photos (store.keep).
+
+    It may be interrupted: run again, it goes on where it was.
+
+    \b
+    Examples:
+      clipd vectors import photos.npz
+    """
+    from clipd.cli.vector_import import import_vectors
+
+    configured = wanted_model("", "", config_file)
+    with showing_progress(f"taking in {file.name}", sys.stderr) as progress:
+        found = import_vectors(file, configured, Paths.of(), progress)
+    if as_json:
+        refused: list[JsonValue] = [*found.refused]
+        emit_json({"ok": True, "taken": found.taken, "known": found.known, "refused": refused})
+        return
+    click.echo(f"{found.taken:,} taken in, {found.known:,} known already")
+    for sentence in found.refused[:_REFUSED_SHOWN]:
+        click.echo(f"clipd: refused: {sentence}", err=True)
+    if len(found.refused) > _REFUSED_SHOWN:
+        more = len(found.refused) - _REFUSED_SHOWN
+        click.echo(f"clipd: refused: {more:,} more; see all with --json", err=True)

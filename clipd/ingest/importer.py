@@ -1,0 +1,65 @@
+"""Taking in vectors that were made elsewhere, beside the indexer's other work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import TimeoutError as CallTimeoutError
+
+from clipd.errors import RequestError, VectorFileError
+from clipd.ingest.inbox import Inbox
+from clipd.photo import ModelSpec
+from clipd.store.catalog import Catalog
+from clipd.store.vector_file import PortablePhoto
+from clipd.store.vector_intake import Imported, insist_on_model, sound_photos, take_in
+
+_TURN_SECONDS = 60.0  # for a page to come to its turn: a full disk holds turns up for 15
+
+
+class Importer:
+    """Takes vectors in through the one write path. For any thread."""
+
+    def __init__(self, catalog: Catalog, inbox: Inbox, model: int, in_use: ModelSpec) -> None:
+        """Make an importer.
+
+        Args:
+            model: the catalog's id of the model in use.
+            in_use: the model itself.
+        """
+        self._catalog = catalog
+        self._inbox = inbox
+        self._model = model
+        self._in_use = in_use
+
+    def take_in(self, name: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
+        """Keep the vectors of photos, in one turn of the indexer.
+
+        Args:
+            name: of the model that made them.
+            fingerprint: of that model.
+            photos: a second's work at most: a thousand.
+
+        Raises:
+            RequestError: another model is in use, or the indexer is too busy.
+            StoreUnavailableError: there is no room; nothing is taken in.
+        """
+        try:
+            insist_on_model(name, fingerprint, self._in_use)
+        except VectorFileError as error:
+            raise RequestError("wrong_model", str(error), 409) from error
+        sound, refused = sound_photos(photos, self._in_use.dim)
+        try:
+            found = self._inbox.call(lambda: self._write(sound)).result(_TURN_SECONDS)
+        except CallTimeoutError as error:
+            raise RequestError(
+                "busy",
+                "clipd did not come to it in a minute; what was taken in stays so: try again later",
+                503,
+            ) from error
+        return found + Imported(refused=refused)
+
+    def _write(self, photos: Sequence[PortablePhoto]) -> Imported:
+        with self._catalog.writing():
+            found = take_in(self._catalog, self._model, photos)
+        # The index follows at the end of a turn: without this, the next one may be seconds away.
+        self._inbox.post(None)
+        return found
