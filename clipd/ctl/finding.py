@@ -89,7 +89,8 @@ def _limits(command: click.Command) -> click.Command:
             default="auto",
             envvar="CLIPD_PREVIEW",
             show_envvar=True,
-            help="Pictures of the hits: auto where the terminal draws pixels, on also as text.",
+            show_default=True,
+            help="Show pictures: auto if the terminal draws pixels, on else in half blocks.",
         ),
     )
     command.params.extend(options)

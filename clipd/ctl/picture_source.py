@@ -15,7 +15,7 @@ from clipd.json_types import JsonObject
 
 PICTURE_SECONDS = 3.0
 # Then no more are asked for: a drive hangs, and a list is not to wait for each of its photos.
-_MOST_LATE = 4
+_MOST_LATE = 3
 SLOW = "slow_picture"  # the code of what is late
 _NOT_ASKED = "not asked for, since others did not come"
 _THREADS = 2  # as many as clipd works on at once

@@ -30,7 +30,7 @@ _PICTURE_SECONDS = 20.0  # a drive that sleeps takes ten to wake
 @click.argument("photos", nargs=-1, required=True, type=PhotoWord())
 @json_option
 def view(photos: tuple[bytes, ...], as_json: bool) -> int:
-    """Draw photos in the terminal, as large as its window.
+    """Draw photos in the terminal, as large as its window, but no larger than they are.
 
     \b
       clipctl view @3              the third of the last list

@@ -41,6 +41,19 @@ def test_a_terminal_that_never_answers_is_not_waited_for_again(
     assert "restored" in screen.text()
 
 
+def test_an_answer_has_a_tenth_of_a_second(ctl: Ctl, service: GivenService) -> None:
+    times: list[float] = []
+
+    def note(terminal: DrawingTerminal) -> None:
+        words = [b"\x1b[c", b"sunset.jpg"]
+        if len(times) < 2 and words[len(times)] in terminal.raw:
+            times.append(time.monotonic())
+
+    DrawingTerminal(kind="silent", during=note).run(ctl, "clipctl sunset")
+    # The list is there long before an answer would be too late to be kept from the shell.
+    assert 0.09 < times[1] - times[0] < 0.6
+
+
 def test_an_answer_that_comes_late_is_not_typed_into_the_shell_and_counts_the_next_time(
     ctl: Ctl, service: GivenService
 ) -> None:

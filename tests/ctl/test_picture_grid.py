@@ -33,6 +33,15 @@ def test_as_many_lie_side_by_side_as_the_window_has_room_for(
         assert 0 <= picture.column - name[1] < 10
 
 
+def test_in_half_blocks_a_window_of_80_by_24_holds_six(ctl: Ctl, service: GivenService) -> None:
+    service.hits = TWELVE[:6]
+    terminal = DrawingTerminal(80, 24, kind="plain")
+    screen = terminal.run(ctl, "clipctl sunset --preview on")
+    (line, column) = screen.places_of("6.jpg")["6.jpg"]
+    assert (line, column) == (22, 54)
+    assert screen.blocks_above(line - 1, column, 25).shape == (18, 25, 3)
+
+
 def test_under_a_picture_stand_number_confidence_and_what_else_there_is_room_for(
     ctl: Ctl, service: GivenService
 ) -> None:

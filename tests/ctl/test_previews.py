@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.ctl.conftest import Ctl
@@ -74,3 +76,28 @@ def test_in_a_pipe_nothing_is_said(ctl: Ctl, service: GivenService) -> None:
     said = ctl.process("search", "sunset", "--preview", "on")
     assert said.err == ""
     assert said.lines[0] == "0.312\t/photos/sunset.jpg"
+
+
+def test_a_list_for_a_pipe_loads_nothing_of_it(ctl: Ctl) -> None:
+    start = (
+        "import sys; from clipd.ctl.command import run; run(['search', 'sunset']);"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    command = [ctl.command()[0], "-P", "-c", start]
+    done = subprocess.run(command, env=ctl.environment(), capture_output=True, check=True)
+    loaded = set(done.stderr.decode().split())
+    assert "clipd.ctl.hit_list" in loaded
+    assert not loaded & {"zlib", "termios", "clipd.ctl.previews", "clipd.ctl.kitty"}
+
+
+def test_pictures_are_drawn_with_click_and_the_standard_library_alone(
+    ctl: Ctl, service: GivenService
+) -> None:
+    start = (
+        "import sys; before = set(sys.modules); import clipd.ctl.viewing, clipd.ctl.previews;"
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before}"
+        " - sys.stdlib_module_names)"
+    )
+    command = [ctl.command()[0], "-P", "-c", start]
+    done = subprocess.run(command, env=ctl.environment(), capture_output=True, check=True)
+    assert set(done.stdout.split()) == {b"click", b"clipd"}

@@ -90,6 +90,8 @@ def by_fish(line: str, environment: dict[str, str]) -> list[str]:
         ("clipctl re", {"rescan", "resume"}),
         ("clipctl status --w", {"--wait"}),
         ("clipctl search --ex", {"--explain"}),
+        ("clipctl search cat --preview o", {"on", "off"}),
+        ("clipctl vi", {"view"}),
         ("clipd mod", {"model"}),
         ("clipd model f", {"fetch", "forget"}),
     ],
@@ -155,10 +157,15 @@ def offered(words: list[str], incomplete: str) -> list[str]:
     return [item.value for item in completion.get_completions(words, incomplete)]
 
 
+def test_what_an_option_takes_is_offered() -> None:
+    for words in (["search", "cat"], ["similar", "/a.jpg"]):
+        assert offered([*words, "--preview"], "o") == ["on", "off"]
+
+
 def test_numbers_of_the_last_list_are_offered(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(ctl.socket.parent))
     ctl.lists(*[ListedPhoto(b"/a.jpg", 1)] * 12)
-    for command in ("open", "show", "copy", "similar", "rescan"):
+    for command in ("open", "show", "view", "copy", "similar", "rescan"):
         assert offered([command], "@1") == ["@1", "@10", "@11", "@12"]
 
 
