@@ -136,8 +136,14 @@ class EncoderConfig:
 class IndexConfig:
     """The vector index."""
 
-    kind: Literal["fp16", "flat"] = _key(
-        "fp16", "fp16 takes half the memory of flat, is faster, and exact to 3 decimals."
+    kind: Literal["auto", "fp16", "flat", "ivf"] = _key(
+        "auto",
+        "fp16 compares with every photo; ivf with the nearest lists of them, for a million; flat"
+        " takes twice the memory of fp16; auto is fp16 up to exact_up_to, then ivf.",
+    )
+    exact_up_to: int = _key(500_000, "How many photos auto compares with, every one.", least=1)
+    nprobe: int = _key(
+        0, "How many lists an ivf reads for a search; 0: as many as find .98 of the best.", least=0
     )
 
 

@@ -217,11 +217,12 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths, needs_model: 
         reader,
         model.id,
         model.spec,
-        config.index.kind,
+        config.index,
         paths.state,
         drop=partial(_drop, catalog, model.id),
         keep_seconds=config.store.keep,
     )
+    running.callback(follower.close)
     _log.info("%s", follower.start())
     stored = StoreView(model.spec, model.id, reader, follower)
     return _Stores(catalog, stored, roots, (note,) if note else (), model.absence)

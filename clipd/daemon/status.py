@@ -100,10 +100,7 @@ class StatusBoard:
                 "photos": counts.photos - counts.without_vector,
                 "of": counts.photos,
             },
-            "index": {
-                "kind": self._stored.follower.index.kind,
-                "count": len(self._stored.follower.index),
-            },
+            "index": self._index_figures(),
             "roots": self._root_figures(),
             "watch": self._watch_figures(),
             "sandbox": self._sandbox_figures(),
@@ -124,6 +121,18 @@ class StatusBoard:
             "reason": now.reason,
             "error": now.error,
             "seals": now.seals.to_json() if now.seals else None,
+        }
+
+    def _index_figures(self) -> JsonValue:
+        now = self._stored.follower.state()
+        return {
+            "kind": now.kind,
+            "count": now.photos,
+            "lists": now.lists,
+            "nprobe": now.nprobe,
+            "recall": round(now.recall, 3),
+            "changes": now.changes,
+            "merging": now.is_merging,
         }
 
     def _root_figures(self) -> JsonValue:

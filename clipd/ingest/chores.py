@@ -7,7 +7,6 @@ and the vectors of queries, kept so that a repeated query never waits for the mo
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from clipd.watch.root import Root, RootChange, VolumeChange
 
 _log = logging.getLogger(__name__)
 _PURGE_EVERY_SECONDS = 3600.0
-_SNAPSHOT_EVERY_SECONDS = 600.0
+_MERGE_EVERY_SECONDS = 600.0
 _PURGE_SLICE = 2000
 _BACKUP_RETRY_SECONDS = 600.0  # after a backup that could not be made
 _STOP_SECONDS = 4.0  # for the snapshot at the end: a stop has ten in all
@@ -56,21 +55,23 @@ class Upkeep:
         self.problem = ""  # a sentence, "" when all is well; any thread may read it
         self._backup_due = last_backup + config.backup_every
         self._purge_due = time.monotonic()
-        self._snapshot_due = time.monotonic() + _SNAPSHOT_EVERY_SECONDS
+        self._merge_due = time.monotonic() + _MERGE_EVERY_SECONDS
 
     def run(self, is_idle: bool) -> None:
         """Do what is due; the heavy parts only when nothing else waits."""
         now = time.monotonic()
         if is_idle and now >= self._purge_due:
             _as_far_as_there_is_room(self._purge)
-        if now >= self._snapshot_due and self._follower.is_stale():
-            self._snapshot_due = now + _SNAPSHOT_EVERY_SECONDS
-            _as_far_as_there_is_room(self._save)
+        if now >= self._merge_due and self._follower.is_stale():
+            self._merge_due = now + _MERGE_EVERY_SECONDS
+            _as_far_as_there_is_room(self._follower.begin_merge)
+        _as_far_as_there_is_room(self._take_merged)
         if is_idle and time.time() >= self._backup_due:
             self._make_backup()
 
     def finish(self) -> None:
         """Leave a snapshot behind, so that the next start is quick."""
+        self._follower.stop_merging()
         # Of a million photos it is a gigabyte: a few changes are sooner replayed than saved.
         if self._follower.is_worth_saving():
             _as_far_as_there_is_room(partial(self._save, _STOP_SECONDS))
@@ -99,8 +100,15 @@ class Upkeep:
             self._purge_due = 0.0  # there may be more
             _log.info("purged %d rows of files that went away long ago", removed)
 
-    def _save(self, within_seconds: float = math.inf) -> None:
-        covered = self._follower.save(within_seconds)
+    def _save(self, within_seconds: float) -> None:
+        self._trim(self._follower.save(within_seconds))
+
+    def _take_merged(self) -> None:
+        covered = self._follower.poll_merge()
+        if covered is not None:
+            self._trim(covered)
+
+    def _trim(self, covered: int) -> None:
         with self._catalog.writing():
             self._catalog.trim_journal(covered)
 

@@ -6,13 +6,17 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from clipd.config.options import IndexConfig
 from clipd.errors import SnapshotError, StoreUnavailableError
 from clipd.photo import ModelSpec
-from clipd.store.index import IndexKind, VectorIndex
+from clipd.store.index import VectorIndex
+from clipd.store.index_builder import build, codes_of, has_lists
+from clipd.store.merge import Merge
 from clipd.store.pace import Pace
 from clipd.store.reader import CatalogReader
 from clipd.store.snapshot import Identity, Snapshot, SnapshotFolder
@@ -35,6 +39,19 @@ _KEEP_SECONDS = 30 * 86400.0
 _SHOWN = 5  # photos that a sentence names
 
 
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What can be told of the index."""
+
+    kind: str  # "flat", "fp16", "ivf"
+    photos: int
+    lists: int  # of an IVF, and how many of them a search reads; 0: all photos are compared
+    nprobe: int
+    recall: float  # of the ten best, as it was measured
+    changes: int  # since the base was built
+    is_merging: bool  # a new base is being built
+
+
 class IndexFollower:
     """The only one that writes the index, on the indexer's thread.
 
@@ -46,7 +63,7 @@ class IndexFollower:
         reader: CatalogReader,
         model_id: int,
         spec: ModelSpec,
-        index_kind: IndexKind,
+        config: IndexConfig,
         folder: Path,
         drop: Callable[[Sequence[int]], None] | None = None,
         keep_seconds: float = _KEEP_SECONDS,
@@ -57,17 +74,20 @@ class IndexFollower:
             reader: of the catalog.
             model_id: whose vectors belong in the index.
             spec: of that model.
-            index_kind: how the index keeps its vectors.
+            config: of the index.
             folder: of the snapshots.
             drop: takes the vectors of photos out of the catalog, so that they are encoded again;
                 called on the thread that calls this, outside of a transaction.
             keep_seconds: for how long snapshots of another model are kept, for a change back.
         """
-        self.index = VectorIndex(spec.dim, index_kind)
+        codes = codes_of(config)
+        self.index = VectorIndex(spec.dim, codes)
         self._reader = reader
         self._model = model_id
-        identity = Identity(reader.lineage(), spec.fingerprint, index_kind, spec.dim)
+        self._config = config
+        identity = Identity(reader.lineage(), spec.fingerprint, codes, spec.dim)
         self._snapshots = SnapshotFolder(folder, identity, keep_seconds)
+        self._merge = Merge(reader, model_id, identity, config, folder)
         self._applied = 0  # the journal up to here is in the index
         self._saved: int | None = None  # generation of the newest snapshot that is trusted
         self._changes = 0  # since that snapshot
@@ -83,9 +103,11 @@ class IndexFollower:
         """
         for snap in self._snapshots.found():
             try:
+                self._snapshots.check(snap)
                 replayed = self._resume(snap)
             except SnapshotError as error:
-                _log.warning("a snapshot of the index is not used: %s", error)
+                # As text: the error itself holds on to what was opened.
+                _log.warning("a snapshot of the index is not used: %s", str(error))
                 continue
             return f"index: {len(self.index)} photos, {replayed} changes after the snapshot"
         self.rebuild()
@@ -102,21 +124,26 @@ class IndexFollower:
             _log.warning("the journal no longer reaches back to the index: building it anew")
             self.rebuild()
             return len(self.index)
+        self._applied, touched = self._replay(self.index, self._applied)
+        self._changes += touched
+        self._drop_damaged()
+        return touched
+
+    def _replay(self, index: VectorIndex, since: int) -> tuple[int, int]:
+        """Have an index take in the journal; return how far that goes, and how many photos."""
         touched = 0
         while True:
-            seq, photos = self._reader.journal_after(self._applied, _PAGE)
+            seq, photos = self._reader.journal_after(since, _PAGE)
             if not photos:
-                self._changes += touched
-                self._drop_damaged()
-                return touched
+                return since, touched
             page = self._reader.page_of(self._model, photos)
-            self.index.replace(np.array(photos, dtype=np.int64), page.ids, page.vectors)
+            index.replace(np.array(photos, dtype=np.int64), page.ids, page.vectors)
             self._take_note(page)
-            self._applied = seq
+            since = seq
             touched += len(photos)
 
     def save(self, within_seconds: float = math.inf) -> int:
-        """Save a snapshot of the index, unless the newest one is as good.
+        """Save a snapshot of what the catalog holds, unless the newest one is as good.
 
         Args:
             within_seconds: give up when the disk takes longer.
@@ -130,15 +157,61 @@ class IndexFollower:
         """
         if self._saved != self._applied:
             deadline = time.monotonic() + within_seconds
-            self._snapshots.save(self.index, self._applied, deadline)
-            self._snapshots.prune(self._reader.model_fingerprints())
-            self._saved = self._applied
-        self._changes = 0
+            built = build(self._reader, self._model, self.index.dim, self._config)
+            self._take_base(self._snapshots.save(built, deadline))
         return self._snapshots.oldest_generation()
 
+    def begin_merge(self) -> None:
+        """Have a child build a new base, unless one does already; ``poll_merge`` takes it."""
+        self._merge.begin()
+
+    def poll_merge(self) -> int | None:
+        """Take the base that a child has built.
+
+        Returns:
+            What ``save`` returns; None where there is no new base.
+
+        Raises:
+            StoreUnavailableError: there was no room for it.
+        """
+        generation = self._merge.poll()
+        newest = next(iter(self._snapshots.found()), None)
+        if generation is None or newest is None or newest.generation != generation:
+            return None
+        self._take_base(newest)
+        return self._snapshots.oldest_generation()
+
+    def stop_merging(self) -> None:
+        """End what a child does."""
+        self._merge.stop()
+
+    def close(self) -> None:
+        """Let go of files and children; nothing is to be found any more."""
+        self._merge.stop()
+        self.index.adopt(VectorIndex(self.index.dim, self.index.codes))
+
+    def state(self) -> IndexState:
+        """Tell how the index stands. Any thread."""
+        base, is_merging = self.index.base, self._merge.is_running
+        lists, nprobe, recall = (base.lists, base.nprobe, base.recall) if base else (0, 0, 1.0)
+        kind = "ivf" if lists else self.index.codes
+        photos, changes = len(self.index), self._changes
+        return IndexState(kind, photos, lists, nprobe, recall, changes, is_merging)
+
+    def _take_base(self, snap: Snapshot) -> None:
+        try:
+            self._resume(snap)
+        except SnapshotError as error:
+            _log.warning("a new base of the index is not used: %s", str(error))
+            self.rebuild()
+        self._snapshots.prune(self._reader.model_fingerprints())
+
     def is_stale(self) -> bool:
-        """Tell whether a new snapshot is worth its writing."""
-        return self._changes >= max(_STALE_CHANGES, _STALE_SHARE * len(self.index))
+        """Tell whether a new base is worth its building."""
+        base, photos = self.index.base, len(self.index)
+        if base is not None and bool(base.lists) != has_lists(self._config, photos):
+            return True
+        return self._changes >= max(_STALE_CHANGES, _STALE_SHARE * photos)
 
     def is_worth_saving(self) -> bool:
         """Tell whether a start would be quicker with a new snapshot than with the one there is."""
@@ -221,7 +294,7 @@ class IndexFollower:
         """Build the index from the catalog and put it in place at once."""
         # What is written while this reads is in the journal behind the head, and replayed.
         _, head = self._reader.journal_span()
-        fresh = VectorIndex(self.index.dim, self.index.kind)
+        fresh = VectorIndex(self.index.dim, self.index.codes)
         nothing = np.empty(0, dtype=np.int64)
         last = 0
         while (page := self._reader.indexable(self._model, last, _REBUILD_PAGE)).last:
@@ -257,10 +330,12 @@ class IndexFollower:
             raise SnapshotError(
                 f"the journal ({floor} to {head}) does not reach snapshot {snap.generation}"
             )
-        self.index.adopt(self._snapshots.load(snap))
-        self._applied = self._saved = snap.generation
-        replayed = self.catch_up()
+        fresh = VectorIndex(self.index.dim, self.index.codes, self._snapshots.load(snap))
+        applied, replayed = self._replay(fresh, snap.generation)
         counts = self._reader.counts(self._model)
-        if len(self.index) != counts.photos - counts.without_vector:
+        if len(fresh) != counts.photos - counts.without_vector:
             raise SnapshotError(f"snapshot {snap.generation} and the catalog do not agree")
+        self.index.adopt(fresh)
+        self._applied, self._saved, self._changes = applied, snap.generation, replayed
+        self._drop_damaged()
         return replayed

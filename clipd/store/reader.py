@@ -104,6 +104,11 @@ class CatalogReader:
         self.connections = ReadConnections(file, access)
         self.records = PhotoRecords(self.connections)
 
+    @property
+    def access(self) -> Access:
+        """How the catalog is shared with other processes."""
+        return self._access
+
     def close(self) -> None:
         """Close the connections; those in use are closed when their answer is complete."""
         self.connections.close()
@@ -259,6 +264,15 @@ class CatalogReader:
             *(model, hash_of(text, key)),
         )
         return unpack_text_vector(*row) if row else None
+
+    def some_text_vectors(self, model: int, dim: int, limit: int) -> Vectors:
+        """Return vectors of queries, the latest first, shape (n, dim)."""
+        rows = self.connections.fetch(
+            "SELECT vector FROM text_vectors WHERE model_id = ? ORDER BY used_at DESC LIMIT ?",
+            *(model, limit),
+        )
+        kept = [vector for (blob,) in rows if (vector := unpack_text_vector(blob, dim)) is not None]
+        return np.stack(kept) if kept else np.empty((0, dim), np.float32)
 
     def journal_after(self, seq: int, limit: int) -> tuple[int, list[int]]:
         """Return up to ``limit`` entries of the journal: the last one's number, distinct photos."""

@@ -1,4 +1,4 @@
-"""The index at rest: a cache that spares the rebuild, checked before it is trusted."""
+"""Bases of the index at rest: they spare the rebuild, and are checked before they are trusted."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from clipd.durable import replacing
 from clipd.errors import SnapshotError, StoreUnavailableError
 from clipd.store.faults import translating
-from clipd.store.index import IndexKind, VectorIndex
+from clipd.store.index_base import Base
+from clipd.store.index_builder import Built
+from clipd.store.index_delta import Codes
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 2  # 1 was of clipd 0.1, which let damaged vectors in
+_FORMAT = 3  # 1 was of clipd 0.1, which let damaged vectors in; 2 could not be mapped
 _KEPT = 2  # of each identity
 _SYNC_BYTES = 32 << 20  # written between two looks at how fast the disk is
 
@@ -34,26 +36,34 @@ class Identity:
 
     lineage: str  # of the catalog
     model: str  # its fingerprint
-    kind: IndexKind
+    kind: Codes
     dim: int
     format: int = _FORMAT
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One saved index, as its JSON file tells it."""
+    """One saved base, as its JSON file tells it."""
 
     identity: Identity
     generation: int  # the journal up to here is in it
     count: int
     size_bytes: int
+    ids_at: int  # where the ids begin
+    nprobe: int  # how many lists a search reads; 0: it has none
+    recall: float  # of the ten best, as measured when it was built
     sha256: str
+
+    @property
+    def name(self) -> str:
+        """What its files are called, without suffix."""
+        return _name(self.identity, self.generation)
 
 
 class SnapshotFolder:
     """The snapshots in a folder. For one thread at a time."""
 
-    def __init__(self, folder: Path, identity: Identity, keep_seconds: float) -> None:
+    def __init__(self, folder: Path, identity: Identity, keep_seconds: float = math.inf) -> None:
         """Name a folder, which may not be there yet.
 
         Args:
@@ -75,12 +85,11 @@ class SnapshotFolder:
         generations = [snap.generation for snap in self._all() if snap.identity.lineage == ours]
         return min(generations, default=0)
 
-    def save(self, index: VectorIndex, generation: int, deadline: float = math.inf) -> None:
-        """Save an index.
+    def save(self, built: Built, deadline: float = math.inf) -> Snapshot:
+        """Save a base.
 
         Args:
-            index: what is saved.
-            generation: the journal up to here is in it.
+            built: what is saved.
             deadline: a time of ``time.monotonic`` at which a disk was too slow.
 
         Raises:
@@ -88,7 +97,7 @@ class SnapshotFolder:
         """
         with translating(self._folder):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = _name(self._identity, generation)
+        name = _name(self._identity, built.generation)
         digest = hashlib.sha256()
         # The bytes are hashed before they go to the disk, so the disk's errors are found too.
         with self._replacing(self._folder / f"{name}.faiss") as stream:
@@ -98,13 +107,23 @@ class SnapshotFolder:
                 digest.update(piece)
                 return sink.write(piece)
 
-            index.write(write)
+            ids_at = built.write(write)
             sink.sync()
             size_bytes = stream.tell()
-        snap = Snapshot(self._identity, generation, len(index), size_bytes, digest.hexdigest())
+        snap = Snapshot(
+            self._identity,
+            built.generation,
+            len(built.ids),
+            size_bytes,
+            ids_at,
+            built.nprobe,
+            built.recall,
+            digest.hexdigest(),
+        )
         # Written last: a snapshot without its JSON file is not seen.
         with self._replacing(self._folder / f"{name}.json") as stream:
             stream.write(json.dumps(dataclasses.asdict(snap), indent=1).encode())
+        return snap
 
     def prune(self, models: Container[str]) -> None:
         """Drop all but the two newest snapshots of each identity, and those that are of no use.
@@ -116,7 +135,7 @@ class SnapshotFolder:
         counts: Counter[Identity] = Counter()
         for snap in self._all():
             counts[snap.identity] += 1
-            name = _name(snap.identity, snap.generation)
+            name = snap.name
             is_known = snap.identity.model in models
             if is_known and counts[snap.identity] <= _KEPT and self._is_of_use(snap, name):
                 kept |= {f"{name}.faiss", f"{name}.json"}
@@ -126,26 +145,37 @@ class SnapshotFolder:
                 with contextlib.suppress(OSError):
                     file.unlink()
 
-    def load(self, snap: Snapshot) -> VectorIndex:
-        """Load a snapshot whose every byte is as it was written.
+    def check(self, snap: Snapshot) -> None:
+        """See to it that every byte is as it was written.
+
+        FAISS reads flipped bits without a word, and a flipped size makes it ask for more memory
+        than there is.
 
         Raises:
-            SnapshotError: it is damaged, or not what its JSON file says.
+            SnapshotError: it is damaged, or cannot be read.
         """
         try:
-            name = _name(snap.identity, snap.generation)
-            with open(self._folder / f"{name}.faiss", "rb") as stream:
-                # First the hash: FAISS reads flipped bits without a word, and a flipped size
-                # makes it ask for more memory than there is.
-                if hashlib.file_digest(stream, "sha256").hexdigest() != snap.sha256:
-                    raise SnapshotError(f"snapshot {snap.generation} of the index is damaged")
-                stream.seek(0)
-                index = VectorIndex.read(stream, snap.identity.dim, snap.identity.kind)
+            with open(self._folder / f"{snap.name}.faiss", "rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise SnapshotError(f"snapshot {snap.generation} cannot be read: {error}") from error
-        if len(index) != snap.count:
+        if digest != snap.sha256:
+            raise SnapshotError(f"snapshot {snap.generation} of the index is damaged")
+
+    def load(self, snap: Snapshot) -> Base:
+        """Open a snapshot that was checked.
+
+        Raises:
+            SnapshotError: it is not what its JSON file says.
+        """
+        of, file = snap.identity, self._folder / f"{snap.name}.faiss"
+        try:
+            base = Base.open(file, snap.ids_at, of.dim, of.kind, snap.nprobe, snap.recall)
+        except (OSError, ValueError) as error:  # ValueError: there are no ids where they should be
+            raise SnapshotError(f"snapshot {snap.generation} cannot be read: {error}") from error
+        if len(base) != snap.count:
             raise SnapshotError(f"snapshot {snap.generation} has a wrong count of photos")
-        return index
+        return base
 
     @contextlib.contextmanager
     def _replacing(self, file: Path) -> Iterator[BinaryIO]:
@@ -168,14 +198,20 @@ class SnapshotFolder:
     def _read(self, file: Path) -> Snapshot | None:
         try:
             data = json.loads(file.read_bytes())
-            snap = Snapshot(**{**data, "identity": Identity(**data["identity"])})
+            snap = Snapshot(**{**data, "identity": identity_from(data["identity"])})
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             _log.warning("a snapshot of the index is passed over: %s: %s", file, error)
             return None
         of = snap.identity
-        is_sound = all(isinstance(n, int) for n in (snap.generation, snap.count, of.dim, of.format))
+        numbers = (snap.generation, snap.count, snap.ids_at, snap.nprobe, of.dim, of.format)
+        is_sound = all(isinstance(number, int) for number in numbers)
         is_sound &= all(isinstance(text, str) for text in (of.lineage, of.model, of.kind))
-        return snap if is_sound and _name(snap.identity, snap.generation) == file.stem else None
+        return snap if is_sound and snap.name == file.stem else None
+
+
+def identity_from(values: Any) -> Identity:
+    """Read an identity as JSON holds it."""
+    return Identity(**values)
 
 
 class _TimedSink:

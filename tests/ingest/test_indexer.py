@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipd.config.options import DecoderConfig, EncoderConfig, PowerConfig, StoreConfig
+from clipd.config.options import DecoderConfig, EncoderConfig, IndexConfig, PowerConfig, StoreConfig
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import StoppingError
@@ -58,7 +58,10 @@ class Running:
             )
         )
         self._claims = claims
-        self.follower = IndexFollower(house.reader, house.model, house.spec, "fp16", house.state)
+        self.follower = IndexFollower(
+            house.reader, house.model, house.spec, IndexConfig(), house.state
+        )
+        running.callback(self.follower.close)
         self.follower.start()
         self.backfill = Backfill(house.catalog, house.model, house.roots)
         self.pause = Pause(PowerConfig())

@@ -312,10 +312,10 @@ def test_the_end_of_the_daemon_ends_a_check_and_refuses_the_next(checked: Checke
 
 def test_a_check_of_an_indexer_that_has_ended_says_that_clipd_stops(checked: Checked) -> None:
     checked.save_photos(2)
+    checked.indexer.stop()
     checked.follower.index.replace(
         checked.follower.index.ids(), np.empty(0, np.int64), np.empty((0, 16), np.float32)
     )
-    checked.indexer.stop()
     with pytest.raises(StoppingError):
         checked.check(CheckScope())
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clipd.config.options import DecoderConfig, EncoderConfig, SearchConfig
+from clipd.config.options import DecoderConfig, EncoderConfig, IndexConfig, SearchConfig
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
 from clipd.errors import EncodeError, RequestError
@@ -42,7 +42,10 @@ class Desk:
 
     def __init__(self, house: WritePath, running: ExitStack) -> None:
         self.house = house
-        self.follower = IndexFollower(house.reader, house.model, house.spec, "flat", house.state)
+        self.follower = IndexFollower(
+            house.reader, house.model, house.spec, IndexConfig(kind="flat"), house.state
+        )
+        running.callback(self.follower.close)
         self.follower.start()
         self.encoder = Encoder(house.spec, EncoderConfig(), house.state)
         self.encoder.close()

@@ -6,17 +6,19 @@ import contextlib
 import hashlib
 import sqlite3
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipd.config.options import IndexConfig
 from clipd.photo import Fingerprint, ModelSpec, Preprocess
 from clipd.store.backup import CATALOG
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
-from clipd.store.index import IndexKind
 from clipd.store.reader import CatalogReader
+
+Kind: TypeAlias = Literal["auto", "fp16", "flat", "ivf"]
 
 DIM = 16
 ROOT = b"/photos"
@@ -48,6 +50,7 @@ class Stock:
         self.catalog = Catalog.open(self.file)
         self.reader = CatalogReader(self.file)
         self.spec = a_model()
+        self._followers: list[IndexFollower] = []
         with self.catalog.writing():
             self.root = self.catalog.root(ROOT)
             self.model = self.catalog.model(self.spec)
@@ -56,6 +59,8 @@ class Stock:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for follower in self._followers:
+            follower.close()
         self.reader.close()
         self.catalog.close()
 
@@ -78,11 +83,16 @@ class Stock:
         with self.catalog.writing():
             return [self.put(b"/photos/%06d.jpg" % n, n) for n in range(count)]
 
-    def follower(self, kind: IndexKind = "fp16", spec: ModelSpec | None = None) -> IndexFollower:
+    def config(self, kind: Kind) -> IndexConfig:
+        return IndexConfig(kind=kind)
+
+    def follower(self, kind: Kind = "auto", spec: ModelSpec | None = None) -> IndexFollower:
         spec = spec or self.spec
         with self.catalog.writing():
             model = self.catalog.model(spec)
-        return IndexFollower(self.reader, model, spec, kind, self.folder / "index")
+        made = IndexFollower(self.reader, model, spec, self.config(kind), self.folder / "index")
+        self._followers.append(made)
+        return made
 
 
 def spoil_an_index(file: Path, name: str, sql: str) -> None:

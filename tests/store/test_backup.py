@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clipd.config.options import IndexConfig
 from clipd.errors import (
     CatalogCorruptError,
     CatalogLockedError,
@@ -162,7 +163,7 @@ def test_after_a_restore_no_older_snapshot_of_the_index_is_trusted(tmp_path: Pat
         catalog.put_vector(1, photo, vector)
     reader = CatalogReader(stock.file)
 
-    again = IndexFollower(reader, 1, a_model(), "fp16", tmp_path / "index")
+    again = IndexFollower(reader, 1, a_model(), IndexConfig(), tmp_path / "index")
 
     assert again.start() == "index: 11 photos, built from the catalog"
     reader.close()

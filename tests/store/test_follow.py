@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clipd.config.options import IndexConfig
 from clipd.store.backup import open_catalog
 from clipd.store.follow import IndexFollower
 from clipd.store.reader import CatalogReader
@@ -246,7 +247,7 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_index_agrees(
         reader = CatalogReader(tmp_path / "catalog.sqlite")
         with catalog.writing():
             model = catalog.model(a_model())
-        follower = IndexFollower(reader, model, a_model(), "fp16", tmp_path / "index")
+        follower = IndexFollower(reader, model, a_model(), IndexConfig(), tmp_path / "index")
         follower.start()
         assert note is None
         assert reader.counts(model).photos >= acknowledged > 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clipd.config.options import IndexConfig
 from clipd.durable import replacing
 from clipd.errors import StorageFullError, StoreUnavailableError
 from clipd.store.follow import IndexFollower
@@ -228,7 +229,7 @@ def test_a_snapshot_that_finds_no_room_leaves_the_older_ones(
 ) -> None:
     stock.fill(100)
     folder = small_disk / "index"
-    follower = IndexFollower(stock.reader, stock.model, stock.spec, "fp16", folder)
+    follower = IndexFollower(stock.reader, stock.model, stock.spec, IndexConfig(), folder)
     follower.start()
     follower.save()
     names = sorted(folder.iterdir())
@@ -242,5 +243,5 @@ def test_a_snapshot_that_finds_no_room_leaves_the_older_ones(
         follower.save()
 
     assert sorted(folder.iterdir()) == names
-    again = IndexFollower(stock.reader, stock.model, stock.spec, "fp16", folder)
+    again = IndexFollower(stock.reader, stock.model, stock.spec, IndexConfig(), folder)
     assert again.start() == "index: 300 photos, 200 changes after the snapshot"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from clipd.config.options import IndexConfig
 from clipd.errors import EncodeError
 from clipd.store.follow import IndexFollower
 from clipd.store.vectors import pack
@@ -48,7 +49,7 @@ def following(stock: Stock) -> IndexFollower:
             stock.catalog.drop_vectors(stock.model, photos)
 
     spec, folder = stock.spec, stock.folder / "index"
-    return IndexFollower(stock.reader, stock.model, spec, "fp16", folder, drop=drop)
+    return IndexFollower(stock.reader, stock.model, spec, IndexConfig(), folder, drop=drop)
 
 
 @pytest.mark.parametrize("blob", DAMAGE.values(), ids=DAMAGE.keys())

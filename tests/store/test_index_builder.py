@@ -1,0 +1,92 @@
+"""A base is built of what the catalog holds, all or in lists that find nearly all of the best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipd.config.options import IndexConfig
+from clipd.store.index_builder import build, has_lists, lists_for
+from tests.store.stock import DIM, Stock, a_vector
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
+    """Three thousand photos, some without a vector or gone."""
+    with Stock(tmp_path_factory.mktemp("stock")) as stock:
+        stock.fill(3000)
+        with stock.catalog.writing():
+            stock.catalog.forget_path(b"/photos/000007.jpg", 50)
+            stock.put(b"/photos/without.jpg", 9999, vector=False)
+        stock.reader.journal_span()  # opens the catalog, once for all
+        yield stock
+
+
+@pytest.mark.parametrize("kind", ["auto", "fp16", "flat"])
+def test_an_exact_base_holds_every_vector_by_ascending_id(stock: Stock, kind: str) -> None:
+    made = build(stock.reader, stock.model, DIM, IndexConfig(kind=kind))  # type: ignore[arg-type]
+
+    assert len(made.ids) == made.index.ntotal == 2999
+    assert (np.diff(made.ids) > 0).all()
+    assert (made.nprobe, made.recall) == (0, 1.0)
+    assert made.generation == stock.reader.journal_span()[1]
+    assert stock.put_id(7) not in made.ids.tolist()
+    place = int(np.searchsorted(made.ids, stock.put_id(1234)))
+    assert np.allclose(made.index.reconstruct(place), a_vector(1234), atol=1e-3)
+
+
+def test_lists_find_nearly_all_of_the_best_and_the_figure_is_measured(stock: Stock) -> None:
+    made = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf"))
+
+    assert made.index.nlist == lists_for(2999) == 128
+    assert 0 < made.nprobe < 128
+    assert 0.98 <= made.recall <= 1
+    fixed = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf", nprobe=2))
+    assert fixed.nprobe == 2
+    assert fixed.recall < made.recall
+
+
+def test_recall_is_that_of_the_texts_that_were_asked_for(stock: Stock) -> None:
+    before = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf", nprobe=4))
+    for seed in range(40):  # all of them far from every photo, where lists are of little help
+        with stock.catalog.writing():
+            away = -np.stack([a_vector(n) for n in range(40)]).mean(axis=0) + 0.1 * a_vector(seed)
+            text = (away / np.linalg.norm(away)).astype(np.float32)
+            stock.catalog.put_text_vector(stock.model, f"text {seed}", text, 50)
+
+    after = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf", nprobe=4))
+
+    assert after.recall != before.recall
+
+
+@pytest.mark.parametrize(
+    ("config", "photos", "wanted"),
+    [
+        (IndexConfig(), 500_000, False),
+        (IndexConfig(), 500_001, True),
+        (IndexConfig(exact_up_to=10), 11, True),
+        (IndexConfig(kind="fp16"), 10**7, False),
+        (IndexConfig(kind="flat"), 10**7, False),
+        (IndexConfig(kind="ivf"), 1999, False),
+        (IndexConfig(kind="ivf"), 2000, True),
+    ],
+)
+def test_lists_come_where_they_are_wanted(config: IndexConfig, photos: int, wanted: bool) -> None:
+    assert has_lists(config, photos) is wanted
+
+
+@pytest.mark.parametrize(("photos", "lists"), [(1, 16), (10_000, 256), (1_000_000, 2048)])
+def test_there_are_about_twice_as_many_lists_as_the_root_of_the_photos(
+    photos: int, lists: int
+) -> None:
+    assert lists_for(photos) == lists
+
+
+def test_a_base_of_an_empty_library_is_empty(tmp_path: Path) -> None:
+    with Stock(tmp_path) as empty:
+        made = build(empty.reader, empty.model, DIM, IndexConfig())
+
+    assert (made.index.ntotal, made.ids.tolist()) == (0, [])
