@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast faults check lint bench fmt run man pocket pocket-report browse-demo screenshots clean
+.PHONY: demo test test-fast faults check lint bench bench-scale fmt run man pocket pocket-report browse-demo screenshots clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
@@ -29,6 +29,9 @@ lint: .venv/ready
 
 bench: .venv/ready         ## what docs/performance.md states, measured again
 	$(BIN)/python -m bench
+
+bench-scale: .venv/ready   ## 100,000 and 1,000,000 photos: memory, latency, starts, merges
+	$(BIN)/python -m bench.scale
 
 fmt: .venv/ready
 	$(BIN)/ruff format .

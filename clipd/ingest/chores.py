@@ -25,6 +25,7 @@ from clipd.watch.root import Root, RootChange, VolumeChange
 
 _log = logging.getLogger(__name__)
 _PURGE_EVERY_SECONDS = 3600.0
+_FIRST_MERGE_SECONDS = 30.0  # after a start, which may have built all of the index in memory
 _MERGE_EVERY_SECONDS = 600.0
 _PURGE_SLICE = 2000
 _BACKUP_RETRY_SECONDS = 600.0  # after a backup that could not be made
@@ -55,7 +56,7 @@ class Upkeep:
         self.problem = ""  # a sentence, "" when all is well; any thread may read it
         self._backup_due = last_backup + config.backup_every
         self._purge_due = time.monotonic()
-        self._merge_due = time.monotonic() + _MERGE_EVERY_SECONDS
+        self._merge_due = time.monotonic() + _FIRST_MERGE_SECONDS
 
     def run(self, is_idle: bool) -> None:
         """Do what is due; the heavy parts only when nothing else waits."""

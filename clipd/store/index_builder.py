@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,13 @@ from clipd.store.index_faiss import faiss_library
 from clipd.store.reader import CatalogReader
 
 _PAGE = 5000  # vectors at a time: 10 MB of 512 dimensions
-_TAUGHT_BY = 50  # vectors for each list; FAISS wants 39 at least
+_TAUGHT_BY = 40  # vectors for each list; FAISS wants 39 at least
 _FEWEST = 2000  # photos below which an IVF has nothing to learn lists from
 _ASKED = 100  # queries of each kind that recall is measured with
 _BEST = 10  # hits of each that count
 _WANTED_RECALL = 0.98
 _FIRST_PROBES = 8
+_PROBES_GROW = 1.4
 _MIXED = 3  # photos whose mean stands for a text where no text was ever asked
 
 
@@ -97,8 +99,8 @@ def build(reader: CatalogReader, model: int, dim: int, config: IndexConfig) -> B
 
 
 def lists_for(photos: int) -> int:
-    """Return how many lists so many photos are put into: a power of two near twice the root."""
-    return max(16, int(2 ** round(np.log2(2 * np.sqrt(max(photos, 1))))))
+    """Return how many lists so many photos are put into: a power of two near 4 times the root."""
+    return max(16, int(2 ** round(np.log2(4 * np.sqrt(max(photos, 1))))))
 
 
 def _taught(reader: CatalogReader, model: int, dim: int, photos: int) -> Any:
@@ -145,7 +147,7 @@ def _probes(index: Any, ids: Ids, texts: Vectors, fixed: int) -> tuple[int, floa
         recall = min(_shared(*pair) for pair in zip(found, exact, strict=True))
         if fixed or recall >= _WANTED_RECALL or nprobe == index.nlist:
             return nprobe, recall
-        nprobe *= 2
+        nprobe = math.ceil(_PROBES_GROW * nprobe)
 
 
 def _best(index: Any, queries: Vectors, nprobe: int) -> Ids:

@@ -41,8 +41,8 @@ def test_an_exact_base_holds_every_vector_by_ascending_id(stock: Stock, kind: st
 def test_lists_find_nearly_all_of_the_best_and_the_figure_is_measured(stock: Stock) -> None:
     made = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf"))
 
-    assert made.index.nlist == lists_for(2999) == 128
-    assert 0 < made.nprobe < 128
+    assert made.index.nlist == lists_for(2999) == 256
+    assert 0 < made.nprobe < 256
     assert 0.98 <= made.recall <= 1
     fixed = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf", nprobe=2))
     assert fixed.nprobe == 2
@@ -78,8 +78,8 @@ def test_lists_come_where_they_are_wanted(config: IndexConfig, photos: int, want
     assert has_lists(config, photos) is wanted
 
 
-@pytest.mark.parametrize(("photos", "lists"), [(1, 16), (10_000, 256), (1_000_000, 2048)])
-def test_there_are_about_twice_as_many_lists_as_the_root_of_the_photos(
+@pytest.mark.parametrize(("photos", "lists"), [(1, 16), (10_000, 512), (1_000_000, 4096)])
+def test_there_are_about_four_times_as_many_lists_as_the_root_of_the_photos(
     photos: int, lists: int
 ) -> None:
     assert lists_for(photos) == lists
