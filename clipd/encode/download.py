@@ -1,4 +1,7 @@
-"""One large file over HTTP: resumed where it stopped, checked against its hash."""
+"""One large file over HTTP: resumed where it stopped, checked against its hash.
+
+Not by huggingface_hub, whose version 2.4 deletes what an interrupted download has fetched.
+"""
 
 from __future__ import annotations
 

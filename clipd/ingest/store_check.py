@@ -15,6 +15,7 @@ from clipd.store.verify import SHOWN, Difference, DifferenceKind, sentence_of
 
 _VECTORS_PAGE = 1000
 _INDEX_PAGE = 20_000
+_REBUILT = "clipctl verify --repair builds it anew from the catalog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class StoreFindings:
     """What catalog and index disagree about, with themselves and with each other."""
 
     damage: Damage = field(default_factory=Damage)
+    base: str = ""  # what is wrong with the file of the index
     lacking: tuple[int, ...] = ()  # in the index
     surplus: tuple[int, ...] = ()  # in the index
 
@@ -46,13 +48,14 @@ class StoreCheck:
     def find(self) -> StoreFindings:
         """Look through the catalog, then compare it with the index."""
         damage = self._reader.damage(self._pace)
+        base = self._follower.base_problem(self._pace)
         missing, surplus = self._follower.differences(self._pace)
         if not missing and not surplus:
-            return StoreFindings(damage)
+            return StoreFindings(damage, base)
         # Photos that came or went while the pages were compared are sorted out here.
         suspects = {*missing, *surplus}
         lacking, surplus = self._indexer.do(lambda: self._follower.confirmed(suspects), self._pace)
-        return StoreFindings(damage, tuple(lacking), tuple(surplus))
+        return StoreFindings(damage, base, tuple(lacking), tuple(surplus))
 
     def describe(self, found: StoreFindings) -> list[Difference]:
         """Return what was found, by kind."""
@@ -66,6 +69,8 @@ class StoreCheck:
             differences.append(Difference("dangling", count, sentence_of("dangling", count)))
         differences += self._of_photos("count", damage.miscounted)
         differences += self._of_photos("vector", [photo for photo, _ in damage.vectors])
+        if found.base:
+            differences.append(Difference("index-damaged", 1, f"{found.base}; {_REBUILT}"))
         differences += self._of_photos("index-lacks", found.lacking)
         differences += self._of_photos("index-holds", found.surplus)
         return differences
@@ -85,6 +90,8 @@ class StoreCheck:
         for page in pages(damage.vectors, _VECTORS_PAGE):
             self._repair(Damage(vectors=tuple(page)))
             self._pace.advance(len(page))
+        if found.base:
+            self._indexer.do(self._follower.drop_base, self._pace)
         photos = (*found.lacking, *found.surplus)
         self._pace.begin("repairing the index", len(photos))
         for ids in pages(photos, _INDEX_PAGE):

@@ -90,6 +90,7 @@ class IndexFollower:
         self._merge = Merge(reader, model_id, identity, config, folder)
         self._applied = 0  # the journal up to here is in the index
         self._saved: int | None = None  # generation of the newest snapshot that is trusted
+        self._in_use: Snapshot | None = None  # whose file the index has mapped
         self._changes = 0  # since that snapshot
         self._drop = drop
         self._damaged: frozenset[int] = frozenset()  # photos whose vectors are to be dropped
@@ -263,6 +264,29 @@ class IndexFollower:
             last = upto
             pace.advance(len(wanted))
 
+    def base_problem(self, pace: Pace) -> str:
+        """Read the file of the base again; say what is wrong with it, or "". Any thread.
+
+        Raises:
+            CheckStoppedError: the pace was told to end.
+        """
+        snap = self._in_use
+        if snap is None:
+            return ""
+        pace.begin("index on the disk", snap.size_bytes)
+        try:
+            self._snapshots.check(snap, pace)
+        except SnapshotError as error:
+            return str(error) if snap is self._in_use else ""  # another took its place meanwhile
+        return ""
+
+    def drop_base(self) -> None:
+        """Build the index anew in memory, and delete the base. On the indexer's thread."""
+        snap = self._in_use
+        self.rebuild()
+        if snap is not None:
+            self._snapshots.drop(snap)
+
     def confirmed(self, photos: Collection[int]) -> tuple[list[int], list[int]]:
         """Return those of ``photos`` that the index lacks, and those that it should not hold so.
 
@@ -304,7 +328,7 @@ class IndexFollower:
         self.index.adopt(fresh)
         self._drop_damaged()
         self._applied = head
-        self._saved = None
+        self._saved = self._in_use = None
         self._changes = len(self.index)
 
     def _take_note(self, page: VectorPage) -> None:
@@ -336,6 +360,7 @@ class IndexFollower:
         if len(fresh) != counts.photos - counts.without_vector:
             raise SnapshotError(f"snapshot {snap.generation} and the catalog do not agree")
         self.index.adopt(fresh)
+        self._in_use = snap
         self._applied, self._saved, self._changes = applied, snap.generation, replayed
         self._drop_damaged()
         return replayed

@@ -22,11 +22,13 @@ from clipd.store.faults import translating
 from clipd.store.index_base import Base
 from clipd.store.index_builder import Built
 from clipd.store.index_delta import Codes
+from clipd.store.pace import Pace
 
 _log = logging.getLogger(__name__)
 
 _FORMAT = 3  # 1 was of clipd 0.1, which let damaged vectors in; 2 could not be mapped
 _KEPT = 2  # of each identity
+_PIECE_BYTES = 4 << 20  # read at a time
 _SYNC_BYTES = 32 << 20  # written between two looks at how fast the disk is
 
 
@@ -145,22 +147,35 @@ class SnapshotFolder:
                 with contextlib.suppress(OSError):
                     file.unlink()
 
-    def check(self, snap: Snapshot) -> None:
+    def check(self, snap: Snapshot, pace: Pace | None = None) -> None:
         """See to it that every byte is as it was written.
 
         FAISS reads flipped bits without a word, and a flipped size makes it ask for more memory
-        than there is.
+        than there is. What is mapped is read anew by this, too: both see the same pages.
+
+        Args:
+            pace: how fast; None: as fast as can be.
 
         Raises:
             SnapshotError: it is damaged, or cannot be read.
+            CheckStoppedError: the pace was told to end.
         """
+        digest = hashlib.sha256()
         try:
             with open(self._folder / f"{snap.name}.faiss", "rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                while piece := stream.read(_PIECE_BYTES):
+                    digest.update(piece)
+                    if pace is not None:
+                        pace.advance(len(piece))
         except OSError as error:
             raise SnapshotError(f"snapshot {snap.generation} cannot be read: {error}") from error
-        if digest != snap.sha256:
+        if digest.hexdigest() != snap.sha256:
             raise SnapshotError(f"snapshot {snap.generation} of the index is damaged")
+
+    def drop(self, snap: Snapshot) -> None:
+        """Delete a snapshot that is of no use."""
+        for suffix in (".json", ".faiss"):
+            (self._folder / f"{snap.name}{suffix}").unlink(missing_ok=True)
 
     def load(self, snap: Snapshot) -> Base:
         """Open a snapshot that was checked.

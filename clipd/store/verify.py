@@ -13,6 +13,7 @@ DifferenceKind: TypeAlias = Literal[
     "dangling",  # rows of the catalog that refer to missing ones
     "count",  # a count of the catalog that is not what it counts
     "vector",  # a stored vector that cannot be one
+    "index-damaged",  # the file of the index is not as it was written
     "index-lacks",  # photos that the catalog has and the index has not
     "index-holds",  # photos that the index has and should not have
     "gone",  # known paths where the disk has nothing
@@ -32,6 +33,7 @@ _SENTENCES: dict[DifferenceKind, tuple[str, str]] = {
     ),
     "count": ("1 photo has a wrong count of paths", "{} photos have a wrong count of paths"),
     "vector": ("1 photo has an unusable vector", "{} photos have unusable vectors"),
+    "index-damaged": ("the index is damaged", "the index is damaged in {} places"),
     "index-lacks": (
         "the index lacks 1 photo that the catalog has",
         "the index lacks {} photos that the catalog has",

@@ -258,6 +258,30 @@ def test_an_index_that_lacks_and_holds_too_much_is_mended_while_others_work(
     assert 900 not in index
 
 
+def test_a_base_that_the_disk_has_damaged_is_named_and_built_anew(checked: Checked) -> None:
+    checked.save_photos(5)
+    checked.write(checked.follower.save)
+    assert checked.check(CheckScope()).ok
+    (base,) = checked.house.state.glob("*.faiss")
+    with base.open("r+b") as stream:  # what is mapped changes with it
+        stream.seek(base.stat().st_size // 2)
+        byte = stream.read(1)
+        stream.seek(-1, os.SEEK_CUR)
+        stream.write(bytes([byte[0] ^ 4]))
+
+    (difference,) = checked.check(CheckScope()).differences
+    assert (difference.kind, difference.count) == ("index-damaged", 1)
+    assert "is damaged; clipctl verify --repair builds it anew" in difference.sentence
+
+    verdict = checked.check(CheckScope(repair=True))
+    assert verdict.ok
+    assert [one.kind for one in verdict.mended] == ["index-damaged"]
+    assert not base.exists()
+    assert len(checked.follower.index) == 5
+    checked.write(checked.follower.save)
+    assert checked.check(CheckScope()).ok
+
+
 @pytest.mark.slow
 def test_an_index_of_sqlite_that_is_wrong_is_mended_through_the_indexer(checked: Checked) -> None:
     checked.save_photos(3)
