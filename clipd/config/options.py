@@ -137,13 +137,13 @@ class IndexConfig:
     """The vector index."""
 
     kind: Literal["auto", "fp16", "flat", "ivf"] = _key(
-        "auto",
-        "fp16 compares with every photo; ivf with the nearest lists of them, for a million; flat"
-        " takes twice the memory of fp16; auto is fp16 up to exact_up_to, then ivf.",
+        "auto", "fp16 and flat compare with all, ivf with lists; auto: fp16 up to exact_up_to."
     )
-    exact_up_to: int = _key(500_000, "How many photos auto compares with, every one.", least=1)
+    exact_up_to: int = _key(
+        500_000, "With how many photos auto compares a query, with every one.", least=1
+    )
     nprobe: int = _key(
-        0, "How many lists an ivf reads for a search; 0: as many as find .98 of the best.", least=0
+        0, "How many lists a search reads; 0: as many as find .98 of the ten best.", least=0
     )
 
 

@@ -241,6 +241,15 @@ IDLE: Mapping[str, JsonValue] = {
         "model": "pocket",
         "reason": "CUDA is not available",
     },
+    "index": {
+        "kind": "fp16",
+        "count": 3,
+        "lists": 0,
+        "nprobe": 0,
+        "recall": 1.0,
+        "changes": 0,
+        "merging": False,
+    },
     "roots": [
         {"path": "/photos", "state": "online", "reason": ""},
         {"path": "/usb", "state": "offline", "reason": "it is not mounted"},
