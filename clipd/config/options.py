@@ -137,7 +137,7 @@ class IndexConfig:
     """The vector index."""
 
     kind: Literal["auto", "fp16", "flat", "ivf"] = _key(
-        "auto", "fp16 and flat compare with all, ivf with lists; auto: fp16 up to exact_up_to."
+        "auto", "fp16, flat: exact; ivf: by lists; auto: fp16 up to exact_up_to."
     )
     exact_up_to: int = _key(
         500_000, "With how many photos auto compares a query, with every one.", least=1

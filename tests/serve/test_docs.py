@@ -76,6 +76,15 @@ DOCUMENTED_STATUS: dict[str, JsonValue] = {
         "precision": "bf16",
         "reason": "",
     },
+    "index": {
+        "kind": "fp16",
+        "count": 1,
+        "lists": 0,
+        "nprobe": 0,
+        "recall": 1.0,
+        "changes": 0,
+        "merging": False,
+    },
     "roots": [{"path": "/photos", "state": "online"}],
 }
 
