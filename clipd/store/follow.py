@@ -96,6 +96,11 @@ class IndexFollower:
         self._damaged: frozenset[int] = frozenset()  # photos whose vectors are to be dropped
         self._lost: frozenset[int] = frozenset()  # those whose vectors were; to be encoded again
 
+    @property
+    def applied(self) -> int:
+        """Up to where the index has taken in the journal."""
+        return self._applied
+
     def start(self) -> str:
         """Fill the index from a trusted snapshot and the journal, else from the catalog.
 
@@ -158,7 +163,8 @@ class IndexFollower:
         """
         if self._saved != self._applied:
             deadline = time.monotonic() + within_seconds
-            built = build(self._reader, self._model, self.index.dim, self._config)
+            before = self._snapshots.before()
+            built = build(self._reader, self._model, self.index.dim, self._config, before)
             self._take_base(self._snapshots.save(built, deadline))
         return self._snapshots.oldest_generation()
 
@@ -176,8 +182,10 @@ class IndexFollower:
             StoreUnavailableError: there was no room for it.
         """
         generation = self._merge.poll()
+        if generation is None:
+            return None
         newest = next(iter(self._snapshots.found()), None)
-        if generation is None or newest is None or newest.generation != generation:
+        if newest is None or newest.generation != generation:
             return None
         self._take_base(newest)
         return self._snapshots.oldest_generation()

@@ -80,6 +80,19 @@ class Base:
         """How many lists it has; 0: it is exact."""
         return int(self._segment.index.nlist) if self.nprobe else 0
 
+    @property
+    def coarse(self) -> Any:
+        """FAISS's index of the centres of the lists."""
+        return self._segment.index.quantizer
+
+    def lists_at(self, places: Places) -> NDArray[np.int64]:
+        """Return the numbers of the lists that vectors lie in."""
+        faiss = faiss_library()
+        found = self._segment.index.direct_map.array  # the list above, the place in it below
+        where = faiss.rev_swig_ptr(found.data(), found.size())
+        numbers: NDArray[np.int64] = where[places] >> 32
+        return numbers
+
     def places(self, ids: Ids) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return which of ``ids`` are here, as positions in ``ids``, and their places."""
         places = np.searchsorted(self.ids, ids)

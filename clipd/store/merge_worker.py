@@ -47,10 +47,10 @@ def _answer(message: Message) -> JsonObject:
     config = IndexConfig(**cast(JsonObject, order["config"]))  # type: ignore[arg-type]
     model = order["model"]
     assert isinstance(model, int)
+    snapshots = SnapshotFolder(Path(str(order["folder"])), identity)
     try:
         with closing(CatalogReader(Path(str(order["file"])))) as reader:
-            built = build(reader, model, identity.dim, config)
-        snapshots = SnapshotFolder(Path(str(order["folder"])), identity)
+            built = build(reader, model, identity.dim, config, snapshots.before())
         snapshots.check(snapshots.save(built))  # what the disk gives back is what was written
     except (ClipdError, MemoryError) as error:
         return {"error": str(error) or "there is not enough memory"}

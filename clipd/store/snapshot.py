@@ -20,7 +20,7 @@ from clipd.durable import replacing
 from clipd.errors import SnapshotError, StoreUnavailableError
 from clipd.store.faults import translating
 from clipd.store.index_base import Base
-from clipd.store.index_builder import Built
+from clipd.store.index_builder import Before, Built
 from clipd.store.index_delta import Codes
 from clipd.store.pace import Pace
 
@@ -54,6 +54,7 @@ class Snapshot:
     ids_at: int  # where the ids begin
     nprobe: int  # how many lists a search reads; 0: it has none
     recall: float  # of the ten best, as measured when it was built
+    taught_on: int  # how many photos there were when its lists were learnt
     sha256: str
 
     @property
@@ -120,6 +121,7 @@ class SnapshotFolder:
             ids_at,
             built.nprobe,
             built.recall,
+            built.taught_on,
             digest.hexdigest(),
         )
         # Written last: a snapshot without its JSON file is not seen.
@@ -192,6 +194,15 @@ class SnapshotFolder:
             raise SnapshotError(f"snapshot {snap.generation} has a wrong count of photos")
         return base
 
+    def before(self) -> Before | None:
+        """Return the newest base, where it is whole and has lists for the next one."""
+        for snap in self.found()[:1]:
+            if snap.nprobe:
+                with contextlib.suppress(SnapshotError):
+                    self.check(snap)
+                    return Before(self.load(snap), snap.generation, snap.taught_on)
+        return None
+
     @contextlib.contextmanager
     def _replacing(self, file: Path) -> Iterator[BinaryIO]:
         with translating(file), replacing(file) as stream:
@@ -218,7 +229,8 @@ class SnapshotFolder:
             _log.warning("a snapshot of the index is passed over: %s: %s", file, error)
             return None
         of = snap.identity
-        numbers = (snap.generation, snap.count, snap.ids_at, snap.nprobe, of.dim, of.format)
+        numbers: tuple[object, ...] = (snap.generation, snap.count, snap.ids_at, snap.nprobe)
+        numbers += (snap.taught_on, of.dim, of.format)
         is_sound = all(isinstance(number, int) for number in numbers)
         is_sound &= all(isinstance(text, str) for text in (of.lineage, of.model, of.kind))
         return snap if is_sound and snap.name == file.stem else None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from clipd.config.options import IndexConfig
-from clipd.store.index_builder import build, has_lists, lists_for
+from clipd.store.index_base import Base
+from clipd.store.index_builder import Before, build, has_lists, lists_for
 from tests.store.stock import DIM, Stock, a_vector
 
 
@@ -41,8 +44,8 @@ def test_an_exact_base_holds_every_vector_by_ascending_id(stock: Stock, kind: st
 def test_lists_find_nearly_all_of_the_best_and_the_figure_is_measured(stock: Stock) -> None:
     made = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf"))
 
-    assert made.index.nlist == lists_for(2999) == 256
-    assert 0 < made.nprobe < 256
+    assert made.index.nlist == lists_for(2999) == 64
+    assert 0 < made.nprobe < 64
     assert 0.98 <= made.recall <= 1
     fixed = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf", nprobe=2))
     assert fixed.nprobe == 2
@@ -62,6 +65,58 @@ def test_recall_is_that_of_the_texts_that_were_asked_for(stock: Stock) -> None:
     assert after.recall != before.recall
 
 
+def test_the_next_base_takes_over_the_lists_until_the_library_has_doubled(tmp_path: Path) -> None:
+    config = IndexConfig(kind="ivf")
+    with Stock(tmp_path) as stock:
+        stock.fill(2500)
+        follower = stock.follower("ivf")
+        follower.start()
+        follower.save()
+        before = follower.index.base
+        assert before is not None
+        with stock.catalog.writing():
+            stock.catalog.put_vector(stock.model, stock.put_id(5), -a_vector(5))
+            stock.catalog.forget_path(b"/photos/000006.jpg", 50)
+            stock.put(b"/photos/new.jpg", 7000)
+
+        made = build(
+            *(stock.reader, stock.model, DIM, config),
+            Before(before, follower.applied, taught_on=2500),
+        )
+
+        assert (centres(made.index) == centres_of(before)).all()
+        assert made.ids.tolist() == sorted(
+            stock.put_id(n) for n in [*range(6), *range(7, 2500), 7000]
+        )
+        for content, vector in ((5, -a_vector(5)), (7000, a_vector(7000)), (8, a_vector(8))):
+            row = vector.reshape(1, -1)
+            place = int(np.searchsorted(made.ids, stock.put_id(content)))
+            (nearest,) = made.index.quantizer.search(row, 1)[1][0]
+            listed = int(list_of(made.index, place))
+            assert listed == nearest, content
+            assert np.allclose(made.index.reconstruct(place), vector, atol=1e-3)
+        grown = build(
+            *(stock.reader, stock.model, DIM, config),
+            Before(before, follower.applied, taught_on=1250),
+        )
+        assert (centres(grown.index) != centres_of(before)).any()
+        assert (made.taught_on, grown.taught_on) == (2500, 2500)
+
+
+def centres(index: Any) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = index.quantizer.reconstruct_n(0, index.nlist)
+    return rows
+
+
+def centres_of(base: Base) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = base.coarse.reconstruct_n(0, base.lists)
+    return rows
+
+
+def list_of(index: Any, place: int) -> int:
+    return int(index.direct_map.get(place)) >> 32
+
+
 @pytest.mark.parametrize(
     ("config", "photos", "wanted"),
     [
@@ -78,7 +133,9 @@ def test_lists_come_where_they_are_wanted(config: IndexConfig, photos: int, want
     assert has_lists(config, photos) is wanted
 
 
-@pytest.mark.parametrize(("photos", "lists"), [(1, 16), (10_000, 512), (1_000_000, 4096)])
+@pytest.mark.parametrize(
+    ("photos", "lists"), [(1, 16), (10_000, 128), (100_000, 1024), (1_000_000, 4096)]
+)
 def test_there_are_about_four_times_as_many_lists_as_the_root_of_the_photos(
     photos: int, lists: int
 ) -> None:
