@@ -1,7 +1,8 @@
-"""One page: ``python -m clipd.page QUERY``. Says where it is, serves, and ends when it rests."""
+"""One page, of ``python -m clipd.page``. Says where it is, serves, and ends when it rests."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -19,17 +20,19 @@ from clipd.config.socketpath import runtime_folder
 from clipd.ctl.answer_wait import MODEL_SECONDS
 from clipd.ctl.client import Client
 from clipd.page.application import PageApi
-from clipd.page.gate import ENTRY_SECONDS, Gate
+from clipd.page.gate import Gate
 
-REST_SECONDS = 900.0  # without a request of a person
+_REST_SECONDS = 900.0  # without a request of a person
+_ENTRY_SECONDS = 30.0  # for a browser to start and follow the file that it was given
 _LOOK_SECONDS = 5.0
 
 
 class Rest:
     """Ends the server when nobody has used it for long. Any thread."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, entry_seconds: float) -> None:
         self._seconds = seconds
+        self._entry_seconds = entry_seconds
         self._used_at = time.monotonic()
 
     def used(self) -> None:
@@ -41,26 +44,26 @@ class Rest:
         started = time.monotonic()
         while time.monotonic() - self._used_at < self._seconds:
             time.sleep(min(_LOOK_SECONDS, self._seconds))
-            if time.monotonic() - started > ENTRY_SECONDS:
+            if time.monotonic() - started > self._entry_seconds:
                 redirect.unlink(missing_ok=True)
         server.should_exit = True
 
 
 def main(arguments: list[str]) -> None:
-    """Serve one page until it rests.
-
-    Args:
-        arguments: the query to begin with, and perhaps after how many seconds to rest.
-    """
-    query = arguments[0] if arguments else ""
-    rest = Rest(float(arguments[1]) if len(arguments) > 1 else REST_SECONDS)
+    """Serve one page until it rests."""
+    parser = argparse.ArgumentParser("python -m clipd.page")
+    parser.add_argument("query", nargs="?", default="", help="to begin with")
+    parser.add_argument("--rest", type=float, default=_REST_SECONDS, help="seconds without use")
+    parser.add_argument("--entry", type=float, default=_ENTRY_SECONDS, help="seconds to enter")
+    asked = parser.parse_args(arguments)
+    rest = Rest(asked.rest, asked.entry)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         # Else an answer in two parts waits 40 ms for the browser to acknowledge the first. asyncio
         # sets this only where a socket was made with IPPROTO_TCP; connections inherit it from here.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        gate = Gate(sock.getsockname()[1])
+        gate = Gate(sock.getsockname()[1], asked.entry)
         page = PageApi(gate, lambda: Client(seconds=MODEL_SECONDS), rest.used)
-        redirect = _write_redirect(gate, query)
+        redirect = _write_redirect(gate, asked.query)
         said = {"file": str(redirect), "port": sock.getsockname()[1], "pid": os.getpid()}
         print(json.dumps(said), flush=True)
         with contextlib.suppress(OSError):  # from here on there is nobody to talk to

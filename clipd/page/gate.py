@@ -16,7 +16,6 @@ from collections.abc import Mapping
 
 from clipd.errors import RequestError
 
-ENTRY_SECONDS = 30.0  # for a browser to start and follow the file that it was given
 COOKIE = "clipd-page"
 
 
@@ -25,14 +24,16 @@ class Gate:
 
     Args:
         port: of this page.
+        seconds: for a browser to enter.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, seconds: float) -> None:
         self.address = f"127.0.0.1:{port}"
         # Cookies know no ports: another clipd's page on this machine must not take ours away.
         self.cookie = f"{COOKIE}-{port}"
+        self._seconds = seconds
         self.word = secrets.token_urlsafe(32)
-        self._until = time.monotonic() + ENTRY_SECONDS
+        self._until = time.monotonic() + seconds
         self._session = secrets.token_urlsafe(32)
         self._lock = threading.Lock()
         self._is_used = False  # guarded by _lock
@@ -46,11 +47,8 @@ class Gate:
         with self._lock:
             is_right = hmac.compare_digest(word.encode(), self.word.encode())
             if not is_right or self._is_used or time.monotonic() > self._until:
-                raise RequestError(
-                    "no_entry",
-                    "this address works once, and for half a minute; run clipctl browse again",
-                    403,
-                )
+                message = f"this address works once, and for {self._seconds:g} s"
+                raise RequestError("no_entry", f"{message}; run clipctl browse again", 403)
             self._is_used = True
         return self._session
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,7 +20,11 @@ BURST_COSINE = 0.95
 LOOK_COSINE = 0.97
 _BURST_SECONDS = 10.0
 _NUMBERED = re.compile(rb"(.*?)(\d{1,18})(\D*)", re.DOTALL)
-_MOST_COMPARED = 2000  # groups that a photo is compared with: the last ones
+_MOST_COMPARED = 2000  # groups that a photo is compared with for `look`: the last ones
+# Groups of one second, or name, that a photo is compared with: the last ones. Thousands of photos
+# may have one time, such as that of their folder's day.
+_MOST_AT_ONCE = 64
+K = TypeVar("K")
 _NameKey: TypeAlias = tuple[bytes, bytes, bytes, int]
 
 
@@ -70,7 +75,7 @@ def _bursts(
     moments = _Moments()
     for position, photo in enumerate(photos):
         one = traits[photo]
-        near = moments.near(one)[-_MOST_COMPARED:]
+        near = moments.near(one)
         number = _join(groups, near, position, rows, BURST_COSINE)
         moments.add(one, number)
         leader = groups[number][0]
@@ -101,16 +106,16 @@ class _Moments:
     """Which groups have a photo that was taken, or is named, next to a photo."""
 
     def __init__(self) -> None:
-        self._by_time: dict[int, dict[str, set[int]]] = {}  # span -> time -> groups
-        self._by_name: dict[_NameKey, set[int]] = {}
+        self._by_time: dict[int, dict[str, deque[int]]] = {}  # span -> time -> groups
+        self._by_name: dict[_NameKey, deque[int]] = {}
         self._moved: dict[int, int] = {}
 
     def add(self, one: BurstTraits, group: int) -> None:
         """Note that a photo belongs to a group."""
         if (span := _span_of(one)) is not None:
-            self._by_time.setdefault(span, {}).setdefault(one.taken, set()).add(group)
+            _note(self._by_time.setdefault(span, {}), one.taken, group)
         if _last_number(one.name) is not None:
-            self._by_name.setdefault(name_key(one), set()).add(group)
+            _note(self._by_name, name_key(one), group)
 
     def move(self, group: int, into: int) -> None:
         """Note that the photos of a group now belong to another."""
@@ -123,17 +128,23 @@ class _Moments:
             for each in (span - 1, span, span + 1):
                 for taken, groups in self._by_time.get(each, {}).items():
                     if _is_within_seconds(one.taken, taken):
-                        found |= groups
+                        found.update(groups)
         if _last_number(one.name) is not None:
             folder, start, end, number = name_key(one)
             for each in (number - 1, number + 1):
-                found |= self._by_name.get((folder, start, end, each), set())
+                found.update(self._by_name.get((folder, start, end, each), ()))
         return sorted({self._now(group) for group in found})
 
     def _now(self, group: int) -> int:
         while group in self._moved:
             group = self._moved[group]
         return group
+
+
+def _note(groups: dict[K, deque[int]], key: K, group: int) -> None:
+    noted = groups.setdefault(key, deque(maxlen=_MOST_AT_ONCE))
+    if not noted or noted[-1] != group:
+        noted.append(group)
 
 
 def _span_of(one: BurstTraits) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import http.client
 import json
 import os
@@ -15,11 +16,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -28,6 +30,7 @@ from tests.daemon import album
 from tests.daemon.commands import program
 from tests.daemon.harness import Daemon
 from tests.daemon.wire import wait_until
+from tests.decode.test_xmp import packet
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -367,6 +370,89 @@ def test_a_name_that_is_html_is_only_a_name(page: Page) -> None:
     assert page.locator("#about img").count() == 0
 
 
+def test_a_tag_that_is_html_is_only_a_tag(page: Page, shared: Daemon, library: Path) -> None:
+    folder = library / "tagged"
+    tag = "<img src=x onerror=document.title='broken'>"
+    subject = f"<dc:subject><rdf:Bag><rdf:li>{escape(tag)}</rdf:li></rdf:Bag></dc:subject>"
+    album.save(folder / "a.jpg.xmp", packet(subject))
+    album.save(folder / "a.jpg", album.new("beach"))
+    shared.wait_until(lambda: count_of(shared, f'in:"{folder}" has:tags') == 1, what="its tag")
+    page.fill("#query", f'in:"{folder}"')
+    until(page, "() => document.querySelectorAll('#grid li').length === 1")
+    page.locator(".tile").click()
+    until(page, "tag => document.querySelector('#about dl')?.textContent.includes(tag)", tag)
+    assert page.locator("#about img").count() == 0
+    page.locator("#about button", has_text="onerror").click()  # it is a filter, in quotes
+    until(page, "() => document.querySelectorAll('#grid li').length === 1")
+    assert page.locator("#reading.wrong").count() == 0
+    assert page.title() == "clipd"
+
+
+def test_new_photos_come_in_by_themselves(page: Page, pictures: Path, shared: Daemon) -> None:
+    new = album.save(pictures / "new.jpg", album.new("lighthouse"))
+    until(page, "() => document.querySelector('.tile[title^=\"new.jpg\"]') !== null")
+    new.unlink()
+    shared.wait_found(pictures, PHOTOS)
+
+
+def test_work_under_way_is_told_in_a_sentence(page: Page, library: Path, shared: Daemon) -> None:
+    shared.ctl("pause")
+    try:
+        album.save(library / "waiting" / "a.jpg", album.new("beach"))
+        until(page, "() => document.querySelector('#news').textContent.includes('is paused')")
+        page.click("#view-status")
+        until(page, "() => document.querySelector('#status').textContent.includes(' changes')")
+    finally:
+        shared.ctl("resume")
+    until(page, "() => document.querySelector('#news').hidden")
+
+
+def test_over_ssh_it_says_what_to_type_at_the_other_end(browser: Browser, shared: Daemon) -> None:
+    environment = shared.environment_of() | {"SSH_CONNECTION": "198.51.100.4 50022 192.0.2.7 2222"}
+    command = [*program("clipd.ctl.command"), "browse", "--json", "--", "-people"]
+    done = subprocess.run(command, capture_output=True, timeout=60, env=environment, check=True)
+    said = json.loads(done.stdout)
+    try:
+        lines = [line.strip() for line in done.stderr.decode().splitlines()]
+        port = said["port"]
+        way = f"ssh -N -L {port}:127.0.0.1:{port} -p 2222 {getpass.getuser()}@192.0.2.7"
+        assert any(line.endswith(way) for line in lines)
+        address = lines[-1].removeprefix("clipctl:").strip()
+        assert address.startswith(f"http://127.0.0.1:{port}/enter?word=")
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#query")
+        until(page, "() => document.querySelector('#query').value === '-people'")
+        context.close()
+    finally:
+        os.kill(said["pid"], signal.SIGTERM)
+
+
+def test_the_daemon_has_no_network_socket_and_the_page_one_on_loopback(
+    page: Page, place: Place, shared: Daemon
+) -> None:
+    for one in (shared.pid, *(child.pid for child in shared.family())):
+        assert network_sockets(one) == []
+    local = set(network_sockets(place.pid))
+    assert local == {f"0100007F:{place.port:04X}"}
+
+
+def network_sockets(pid: int) -> list[str]:
+    """Return the local addresses of the sockets that a process has outside of this machine."""
+    own = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            own.add(os.readlink(link))
+    found = []
+    for kind in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
+        for line in Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()[1:]:
+            columns = line.split()
+            if f"socket:[{columns[9]}]" in own:
+                found.append(columns[1])
+    return found
+
+
 def test_the_file_of_entry_works_once_and_the_cookie_is_needed(
     browser: Browser, place: Place
 ) -> None:
@@ -448,7 +534,7 @@ def test_nothing_but_the_page_itself_is_answered(place: Place) -> None:
 
 
 def test_the_page_ends_when_nobody_uses_it(shared: Daemon) -> None:
-    command = [sys.executable, "-P", "-m", "clipd.page", "", "0.5"]
+    command = [sys.executable, "-P", "-m", "clipd.page", "--rest=0.5"]
     done = subprocess.run(
         command, capture_output=True, timeout=60, env=shared.environment_of(), check=True
     )
