@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from clipd.config.folders import Paths
 from clipd.config.options import ModelConfig
 from clipd.ctl.client import Client
-from clipd.errors import NotRunningError
+from clipd.errors import NotRunningError, RequestError
 from clipd.json_types import JsonObject
-from clipd.store.vector_file import PortablePhoto, VectorModel
+from clipd.store.vector_file import PortableFile, PortablePhoto, VectorModel
 from clipd.store.vector_file_reader import VectorFile, reading_vector_file
 from clipd.store.vector_intake import Imported, insist_on_model, sound_photos, take_in
 
 _PAGE = 500  # photos in one request, or in one transaction: a twentieth of a second
+_UNSURE_SECONDS = 60.0
+_ASK_AGAIN_SECONDS = 0.5
 
 TakeIn: TypeAlias = Callable[[Sequence[PortablePhoto]], Imported]
 Progress: TypeAlias = Callable[[int, int], None]
+Moves: TypeAlias = Mapping[bytes, bytes]  # folders there, and where they lie here
 
 
 def import_vectors(
-    file: Path, configured: ModelConfig, paths: Paths, progress: Progress
+    file: Path,
+    configured: ModelConfig,
+    paths: Paths,
+    trusted: Moves | None,
+    progress: Progress,
 ) -> Imported:
     """Take in all that a file of vectors holds.
 
@@ -34,6 +43,8 @@ def import_vectors(
     Args:
         configured: the model that counts as in use where no daemon runs.
         paths: whose catalog.
+        trusted: have files that lie at the same paths, but for these folders, and have the same
+            sizes and times taken for the same photos, unread; None: no file is.
         progress: called with the bytes of vectors that were read, and those that are to be.
 
     Raises:
@@ -45,10 +56,34 @@ def import_vectors(
         total = 2 * source.photos * size
         progress(0, total)
         source.check(lambda photos: progress(photos * size, total))
-        with _receiving(source.model, configured, paths) as receive:
+        with _receiving(
+            source.model, configured, paths, is_trusting=trusted is not None
+        ) as receive:
+
+            def receive_files_too(photos: Sequence[PortablePhoto]) -> Imported:
+                return receive([_with_files(photo, trusted) for photo in photos])
+
             return _take_all(
-                source, receive, lambda photos: progress(total // 2 + photos * size, total)
+                source,
+                receive_files_too,
+                lambda photos: progress(total // 2 + photos * size, total),
             )
+
+
+def _with_files(photo: PortablePhoto, trusted: Moves | None) -> PortablePhoto:
+    """Return a photo with its files as they are called here, or without."""
+    if trusted is None:
+        return replace(photo, files=())
+    files = (replace(file, path=_moved(file.path, trusted)) for file in photo.files)
+    return replace(photo, files=tuple(files))
+
+
+def _moved(path: bytes, moves: Moves) -> bytes:
+    """Return a path with the longest of the folders that it lies in replaced."""
+    for there in sorted(moves, key=len, reverse=True):
+        if path.startswith(there + b"/"):
+            return moves[there] + path[len(there) :]
+    return path
 
 
 def _take_all(source: VectorFile, receive: TakeIn, progress: Callable[[int], None]) -> Imported:
@@ -62,16 +97,22 @@ def _take_all(source: VectorFile, receive: TakeIn, progress: Callable[[int], Non
 
 
 @contextmanager
-def _receiving(model: VectorModel, configured: ModelConfig, paths: Paths) -> Iterator[TakeIn]:
+def _receiving(
+    model: VectorModel, configured: ModelConfig, paths: Paths, *, is_trusting: bool
+) -> Iterator[TakeIn]:
     """Find whoever writes the catalog: the daemon, or nobody, and then this process."""
     client = Client(paths.socket)
     with ExitStack() as held:
         try:
             client.post("/v1/vectors", _question(model, ()))  # a first word: is the model right?
-        except NotRunningError:
+        except NotRunningError as error:
+            if is_trusting:
+                raise NotRunningError(
+                    f"{error} (--trust takes a clipd that runs: it knows which folders are there)"
+                ) from error
             yield held.enter_context(_catalog(model, configured, paths))
         else:
-            yield lambda photos: _read(client.post("/v1/vectors", _question(model, photos)))
+            yield lambda photos: _read(_told(client, _question(model, photos)))
 
 
 @contextmanager
@@ -98,6 +139,18 @@ def _catalog(model: VectorModel, configured: ModelConfig, paths: Paths) -> Itera
             yield receive
 
 
+def _told(client: Client, question: JsonObject) -> JsonObject:
+    """Ask, and ask again while clipd is finding out which disks are there, as after a start."""
+    deadline = time.monotonic() + _UNSURE_SECONDS
+    while True:
+        try:
+            return client.post("/v1/vectors", question)
+        except RequestError as error:
+            if error.code != "unsure" or time.monotonic() > deadline:
+                raise
+        threading.Event().wait(_ASK_AGAIN_SECONDS)
+
+
 def _question(model: VectorModel, photos: Sequence[PortablePhoto]) -> JsonObject:
     return {
         "model": model.name,
@@ -115,12 +168,20 @@ def _photo_json(photo: PortablePhoto) -> JsonObject:
         "format": photo.format,
         "taken": photo.taken_at,
     }
-    return told if photo.sharpness is None else told | {"sharpness": photo.sharpness}
+    if photo.sharpness is not None:
+        told["sharpness"] = photo.sharpness
+    if photo.files:
+        told["files"] = [_file_json(file) for file in photo.files]
+    return told
+
+
+def _file_json(file: PortableFile) -> JsonObject:
+    path = base64.b64encode(file.path).decode("ascii")
+    return {"path_b64": path, "size": file.size_bytes, "mtime_ns": file.mtime_ns}
 
 
 def _read(answer: JsonObject) -> Imported:
-    taken, known, refused = answer["taken"], answer["known"], answer["refused"]
-    assert isinstance(taken, int)
-    assert isinstance(known, int)
+    taken, known, placed = (int(str(answer[key])) for key in ("taken", "known", "placed"))
+    refused = answer["refused"]
     assert isinstance(refused, list)
-    return Imported(taken, known, tuple(map(str, refused)))
+    return Imported(taken, known, placed, tuple(map(str, refused)))

@@ -5,6 +5,7 @@ What a command needs is imported by that command.
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -88,33 +89,66 @@ def export(file: Path, force: bool, config_file: Path | None, as_json: bool) -> 
 
 @vectors.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--trust", is_flag=True, help="Take files for photos by path, size and time, unread.")
+@click.option(
+    "--from",
+    "moves",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="With --trust: what lay in the folder OLD lies in NEW here; may be repeated.",
+)
 @config_option
 @json_option
-def import_(file: Path, config_file: Path | None, as_json: bool) -> None:
+def import_(
+    file: Path, trust: bool, moves: tuple[str, ...], config_file: Path | None, as_json: bool
+) -> None:
     """Take in the vectors of FILE, which were made elsewhere with the model in use here.
 
     Photos are known by their content, wherever they lie and whatever they are called: a file that
     clipd finds later, too, is then read once, and neither decoded nor encoded. Vectors that no
     file asks for are kept as long as those of deleted photos (store.keep).
 
+    With --trust not even that, where a file lies at the path that FILE says and has the size and
+    the time of change that it says. Nobody then compares the content, but clipctl verify --deep.
+
     It may be interrupted: run again, it goes on where it was.
 
     \b
     Examples:
       clipd vectors import photos.npz
+      clipd vectors import --trust --from /home/ann/Pictures=/srv/photos photos.npz
     """
     from clipd.cli.vector_import import import_vectors
 
+    if moves and not trust:
+        raise click.UsageError("--from is of use with --trust only: photos are known by content")
+    trusted = dict(map(_move, moves)) if trust else None
     configured = wanted_model("", "", config_file)
     with showing_progress(f"taking in {file.name}", sys.stderr) as progress:
-        found = import_vectors(file, configured, Paths.of(), progress)
+        found = import_vectors(file, configured, Paths.of(), trusted, progress)
     if as_json:
         refused: list[JsonValue] = [*found.refused]
-        emit_json({"ok": True, "taken": found.taken, "known": found.known, "refused": refused})
+        emit_json(
+            {
+                "ok": True,
+                "taken": found.taken,
+                "known": found.known,
+                "placed": found.placed,
+                "refused": refused,
+            }
+        )
         return
-    click.echo(f"{found.taken:,} taken in, {found.known:,} known already")
+    unread = f", {found.placed:,} files taken unread" if trust else ""
+    click.echo(f"{found.taken:,} taken in, {found.known:,} known already{unread}")
     for sentence in found.refused[:_REFUSED_SHOWN]:
         click.echo(f"clipd: refused: {sentence}", err=True)
     if len(found.refused) > _REFUSED_SHOWN:
         more = len(found.refused) - _REFUSED_SHOWN
         click.echo(f"clipd: refused: {more:,} more; see all with --json", err=True)
+
+
+def _move(text: str) -> tuple[bytes, bytes]:
+    there, equals, here = text.partition("=")
+    if not equals or not os.path.isabs(there) or not os.path.isabs(here):
+        raise click.UsageError(f"--from {text}: write it as OLD=NEW, two folders from / on")
+    return os.fsencode(os.path.normpath(there)), os.fsencode(os.path.normpath(here))

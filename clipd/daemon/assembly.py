@@ -36,6 +36,7 @@ from clipd.ingest.inbox import Inbox, Read
 from clipd.ingest.indexer import Indexer, Intake, Store, Workers
 from clipd.ingest.indexer_line import IndexerLine
 from clipd.ingest.pause import Pause
+from clipd.ingest.placing import Placer
 from clipd.ingest.recorder import Recorder
 from clipd.ingest.settling import Settler
 from clipd.ingest.verifier import Verifier
@@ -181,7 +182,8 @@ def assembled(
         line = IndexerLine(inbox, backlog, indexer.progress, lambda: pause.is_on)
         verifier = Verifier(store, library, line)
         forgetter = Forgetter(catalog, inbox, stored.spec.fingerprint)
-        importer = Importer(catalog, inbox, model, stored.spec)
+        placer = Placer(catalog, looker, headers.want)
+        importer = Importer(catalog, inbox, model, stored.spec, placer)
         limits = Limits(config.serve)
         thumbnails = Thumbnails(
             reader,

@@ -7,6 +7,7 @@ from concurrent.futures import TimeoutError as CallTimeoutError
 
 from clipd.errors import RequestError, VectorFileError
 from clipd.ingest.inbox import Inbox
+from clipd.ingest.placing import Placer
 from clipd.photo import ModelSpec
 from clipd.store.catalog import Catalog
 from clipd.store.vector_file import PortablePhoto
@@ -18,17 +19,21 @@ _TURN_SECONDS = 60.0  # for a page to come to its turn: a full disk holds turns 
 class Importer:
     """Takes vectors in through the one write path. For any thread."""
 
-    def __init__(self, catalog: Catalog, inbox: Inbox, model: int, in_use: ModelSpec) -> None:
+    def __init__(
+        self, catalog: Catalog, inbox: Inbox, model: int, in_use: ModelSpec, placer: Placer
+    ) -> None:
         """Make an importer.
 
         Args:
             model: the catalog's id of the model in use.
             in_use: the model itself.
+            placer: takes the files that come with photos for these.
         """
         self._catalog = catalog
         self._inbox = inbox
         self._model = model
         self._in_use = in_use
+        self._placer = placer
 
     def take_in(self, name: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
         """Keep the vectors of photos, in one turn of the indexer.
@@ -36,7 +41,8 @@ class Importer:
         Args:
             name: of the model that made them.
             fingerprint: of that model.
-            photos: a second's work at most: a thousand.
+            photos: a thousand at most, and no file of theirs but those that are to be taken for
+                them unread.
 
         Raises:
             RequestError: another model is in use, or the indexer is too busy.
@@ -60,6 +66,7 @@ class Importer:
     def _write(self, photos: Sequence[PortablePhoto]) -> Imported:
         with self._catalog.writing():
             found = take_in(self._catalog, self._model, photos)
+            placed = sum(self._placer.place(each.content_hash, each.files) for each in photos)
         # The index follows at the end of a turn: without this, the next one may be seconds away.
         self._inbox.post(None)
-        return found
+        return found + Imported(placed=placed)

@@ -147,7 +147,13 @@ def forgotten_json(forgotten: Sequence[Forgotten]) -> JsonValue:
 def imported_json(imported: Imported) -> JsonValue:
     """Return the body of what was taken in."""
     refused: list[JsonValue] = [*imported.refused]
-    return {"ok": True, "taken": imported.taken, "known": imported.known, "refused": refused}
+    return {
+        "ok": True,
+        "taken": imported.taken,
+        "known": imported.known,
+        "placed": imported.placed,
+        "refused": refused,
+    }
 
 
 def verdict_json(verdict: Verdict) -> JsonValue:

@@ -33,11 +33,15 @@ class Imported:
 
     taken: int = 0  # got a vector
     known: int = 0  # had one
+    placed: int = 0  # files that are taken for one of them, unread
     refused: tuple[str, ...] = ()  # for each a sentence
 
     def __add__(self, other: Imported) -> Imported:
         return Imported(
-            self.taken + other.taken, self.known + other.known, self.refused + other.refused
+            self.taken + other.taken,
+            self.known + other.known,
+            self.placed + other.placed,
+            self.refused + other.refused,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -93,6 +94,49 @@ def test_photos_that_wait_for_the_encoder_get_their_vectors(
         assert sorted(map(bytes, there["hashes"])) == sorted(map(bytes, before["hashes"]))
         assert UGLY in there["path_bytes"].tobytes()
         assert not np.isnan(there["sharpness"]).any()
+
+
+def test_with_trust_a_file_that_looks_the_same_is_not_even_read(
+    daemons: Daemons, seed: FirstCrawl, exported: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    here = daemons.new([folder]).start()
+    here.ctl("pause")
+    shutil.copytree(seed.folder, folder / "moved")
+    lying, touched = folder / "moved" / "cat.jpg", folder / "moved" / "beach.jpg"
+    before = lying.stat()
+    lying.write_bytes(bytes(before.st_size))
+    os.utime(lying, ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.utime(touched)
+
+    done = take_in(here, exported, "--trust", f"--from={seed.folder}={folder}/moved/")
+    here.ctl("resume")
+    here.wait_until(lambda: here.status()["photos"] == len(album.SEED), what="all found")
+
+    count = len(album.SEED)
+    assert done.stdout == b"%d taken in, 0 known already, %d files taken unread\n" % (
+        count,
+        count - 1,
+    )
+    assert here.worked() == (0, 0)
+    assert here.errors() == {}  # it is no picture at all, which nobody has looked at
+    here.verify("--disk")
+    deep = json.loads(here.ctl("verify", "--deep", "--json", ok=False).stdout)
+    assert [each["kind"] for each in deep["differences"]] == ["content"]
+    assert here.ctl("info", str(folder / "moved" / "car.jpg"), "--json").returncode == 0
+
+
+def test_trust_takes_a_daemon_and_folders_that_are_whole(
+    daemons: Daemons, exported: Path, tmp_path: Path
+) -> None:
+    here = daemons.new([tmp_path])
+
+    alone = take_in(here, exported, "--trust")
+    assert alone.returncode == 3
+    assert b"--trust takes a clipd that runs" in alone.stderr
+    for words in (("--from=/a=/b",), ("--trust", "--from=/a"), ("--trust", "--from=a=/b")):
+        assert take_in(here, exported, *words).returncode == 2
 
 
 def grow(file: Path, count: int) -> None:

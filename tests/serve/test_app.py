@@ -202,6 +202,7 @@ def test_a_picture_is_searched_for_by_its_bytes(socket: Path, service: GivenServ
 
 
 VECTORS: dict[str, object] = {"model": "pocket", "fingerprint": "4f1b", "photos": []}
+PHOTO = {"hash": "", "vector": "", "width": 1, "height": 1, "format": "JPEG", "taken": ""}
 
 
 @pytest.mark.parametrize(
@@ -295,6 +296,39 @@ VECTORS: dict[str, object] = {"model": "pocket", "fingerprint": "4f1b", "photos"
         ("POST", "/v1/vectors", {}, 400, "bad_request", "has no 'model'"),
         ("POST", "/v1/vectors", VECTORS | {"photos": 7}, 400, "bad_value", "a list of 1,000"),
         ("POST", "/v1/vectors", VECTORS | {"photos": [{}]}, 400, "bad_request", "no 'hash'"),
+        (
+            "POST",
+            "/v1/vectors",
+            VECTORS | {"photos": [PHOTO | {"files": [{}]}]},
+            400,
+            "bad_request",
+            "no 'path_b64'",
+        ),
+        (
+            "POST",
+            "/v1/vectors",
+            VECTORS
+            | {"photos": [PHOTO | {"files": [{"path_b64": "YQ==", "size": 1, "mtime_ns": 1}]}]},
+            400,
+            "bad_path",
+            "absolute",
+        ),
+        (
+            "POST",
+            "/v1/vectors",
+            VECTORS | {"photos": [PHOTO | {"files": [1] * 65}]},
+            400,
+            "bad_value",
+            "64",
+        ),
+        (
+            "POST",
+            "/v1/vectors",
+            VECTORS | {"photos": [PHOTO | {"width": 0}]},
+            400,
+            "bad_value",
+            "width",
+        ),
         ("POST", "/v1/vectors", VECTORS | {"photos": [1] * 1001}, 400, "bad_value", "1,000"),
         ("POST", "/v1/vectors", VECTORS | {"model": "old"}, 409, "wrong_model", "not the model"),
         ("POST", "/v1/verify", {"repair": "yes"}, 400, "bad_type", "true or false"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipd.photo import Fingerprint, Meta
+from clipd.store.vectors import pack
 from tests.store.stock import ROOT, Stock, a_hash, a_print, a_vector
 
 LARGE = re.compile(r"SCAN (paths|photos|vectors|failures|journal|meta|tags)\b(?!.*json_each)")
@@ -56,6 +57,8 @@ WRITES: dict[str, Callable[[Stock], object]] = {
     "purge": lambda s: s.catalog.purge(10**11),
     "trim_journal": lambda s: s.catalog.trim_journal(5),
     "put_meta": lambda s: s.catalog.put_meta(1, Meta(camera="Canon", tags=("sea",))),
+    "add_vector": lambda s: s.catalog.add_vector(s.model, 1, pack(a_vector(2))),
+    "put_sharpness": lambda s: s.catalog.put_sharpness(1, 12.5),
     "date_by_path": lambda s: s.catalog.date_by_path(1, "2019-07-12T14:03:22", "name"),
     "is_dated_by_path": lambda s: s.catalog.is_dated_by_path(1),
     "places_of": lambda s: s.catalog.places_of(1),
