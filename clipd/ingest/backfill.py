@@ -64,8 +64,12 @@ class Backfill:
         return self._is_done and not self._page
 
     def take(self) -> ToRead | None:
-        """Return the next file to read, or None when the pass is over."""
-        while not self._page and not self._is_done:
+        """Return the next file to read; None when the pass is over, or for now.
+
+        One page is looked through at a time, though none of its photos may be read just now: a
+        drive that is away may hold a million, and the indexer has more to do.
+        """
+        if not self._page and not self._is_done:
             self._fill()
         return self._page.popleft() if self._page else None
 

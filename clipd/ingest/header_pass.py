@@ -102,11 +102,17 @@ class HeaderPass:
         return self._flying < _AT_ONCE and bool(self._wanted or self._page or has_more)
 
     def send(self) -> None:
-        """Have as many files read as there is room for; look through one slice of the ids."""
+        """Have as many files read as there is room for; look through one slice of the ids.
+
+        No more, though none of its photos may be read just now: a drive that is away may hold a
+        million, and the indexer has more to do.
+        """
         while self.can_send and (found := self._next()) is not None:
             file = self._reach.file_of(found.photo, found.path)
             if file is not None and found.photo not in self._asked:
                 self._have_read(found.photo, file)
+            if not self._wanted and not self._page:
+                return
 
     def take_in(self, message: HeadersRead) -> Callable[[], None]:
         """Note that a file has been read; return what is left to be recorded."""

@@ -22,9 +22,10 @@ def house(tmp_path: Path) -> Iterator[WritePath]:
 
 def _pass(backfill: Backfill) -> set[bytes]:
     found = set()
-    while (file := backfill.take()) is not None:
-        found.add(os.path.basename(file.path))
-    assert backfill.is_done
+    while not backfill.is_done:
+        file = backfill.take()
+        if file is not None:
+            found.add(os.path.basename(file.path))
     backfill.look_again()
     return found
 
@@ -55,6 +56,23 @@ def test_photos_of_a_root_that_is_away_are_handed_out_when_it_is_back(house: Wri
     house.see_roots()
     backfill.restart()
     assert _pass(backfill) == {b"0.jpg", b"1.jpg"}
+
+
+def test_a_library_that_is_away_is_looked_through_page_by_page(
+    house: WritePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipd.ingest.backfill._PAGE", 10)
+    _photos(house, 25, vector=False)
+    house.photos.rename(house.photos.with_name("away"))
+    house.see_roots()
+    backfill = Backfill(house.catalog, house.model, house.roots)
+
+    looks = 0
+    while not backfill.is_done:
+        assert backfill.take() is None
+        looks += 1
+
+    assert looks == 4  # three pages, and one that is empty
 
 
 def test_a_photo_that_comes_back_after_a_change_of_model_is_handed_out(house: WritePath) -> None:

@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from clipd.ingest.header_pass import HeaderPass
 from tests.decode.conftest import encoded, two_colours
 from tests.decode.test_metadata import written
 from tests.decode.test_xmp import bag, packet
@@ -121,6 +123,25 @@ def test_a_photo_whose_file_is_away_is_asked_when_its_root_is_back(house: WriteP
         house.see_roots()
         running.write(running.intake.restart)
         running.wait_until(lambda: said(house) == [(photo, "Canon EOS 80D")])
+
+
+def test_a_library_that_is_away_is_looked_through_slice_by_slice(
+    house: WritePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipd.ingest.header_pass._SLICE", 10)
+    known(house, 25)
+    os.rename(house.photos, house.state / "away")
+    house.see_roots()
+    pool: Any = None  # no file can be read, so that nobody is asked to
+    posted: list[object] = []
+    headers = HeaderPass(house.catalog, house.roots, pool, posted.append, house.backlog.put_back)
+
+    looks = 0
+    while headers.can_send:
+        headers.send()
+        looks += 1
+
+    assert looks == 3
 
 
 def test_a_file_that_is_another_by_now_says_nothing_of_the_photo_that_it_was(
