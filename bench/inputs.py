@@ -107,7 +107,7 @@ def fill_catalog(
 # photos of a photo have a cosine of .79, those of a text .38, as with CLIP.
 _WAYS = 64
 _SPREAD, _NOISE = 0.6, 0.3  # of a theme, of a photo; distances of themes are 1
-_AWAY, _TEXT_NOISE = 1.5, 0.5
+_AWAY, _ASIDE, _TEXT_NOISE = 1.5, 0.5, 0.5
 
 
 def clustered(count: int, dim: int, themes: int, seed: int) -> NDArray[np.float32]:
@@ -123,10 +123,11 @@ def clustered(count: int, dim: int, themes: int, seed: int) -> NDArray[np.float3
 
 
 def like_texts(count: int, dim: int, themes: int, seed: int) -> NDArray[np.float32]:
-    """Draw vectors of texts: between two themes, and all of them away from every picture."""
+    """Draw vectors of texts: near a theme, aside to another, and away from every picture."""
     rng = np.random.default_rng(seed)
     away = _AWAY * np.random.default_rng(7).standard_normal(dim)
-    pairs = _centres(themes)[rng.integers(0, themes, (count, 2))].sum(axis=1) / np.sqrt(2)
+    one, other = _centres(themes)[rng.integers(0, themes, (2, count))]
+    pairs = (one + _ASIDE * other) / np.sqrt(1 + _ASIDE**2)
     return _unit(_widened(pairs, dim) + away + _TEXT_NOISE * rng.standard_normal((count, dim)))
 
 

@@ -32,7 +32,7 @@ from clipd.store.index_faiss import faiss_library
 from clipd.store.reader import CatalogReader
 from tests.daemon.harness import Daemon
 
-_THEMES = 3000
+_THEMES = 10_000
 _TEXTS = 50
 _K = 20
 

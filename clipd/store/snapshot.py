@@ -23,12 +23,12 @@ from clipd.store.index_base import Base
 from clipd.store.index_builder import Before, Built
 from clipd.store.index_delta import Codes
 from clipd.store.pace import Pace
+from clipd.store.piece_hash import PieceHash, hash_of_pieces
 
 _log = logging.getLogger(__name__)
 
 _FORMAT = 3  # 1 was of clipd 0.1, which let damaged vectors in; 2 could not be mapped
 _KEPT = 2  # of each identity
-_PIECE_BYTES = 4 << 20  # read at a time
 _SYNC_BYTES = 32 << 20  # written between two looks at how fast the disk is
 
 
@@ -55,7 +55,7 @@ class Snapshot:
     nprobe: int  # how many lists a search reads; 0: it has none
     recall: float  # of the ten best, as measured when it was built
     taught_on: int  # how many photos there were when its lists were learnt
-    sha256: str
+    digest: str  # `clipd.store.piece_hash`
 
     @property
     def name(self) -> str:
@@ -101,7 +101,7 @@ class SnapshotFolder:
         with translating(self._folder):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = _name(self._identity, built.generation)
-        digest = hashlib.sha256()
+        digest = PieceHash()
         # The bytes are hashed before they go to the disk, so the disk's errors are found too.
         with self._replacing(self._folder / f"{name}.faiss") as stream:
             sink = _TimedSink(stream, deadline)
@@ -162,16 +162,12 @@ class SnapshotFolder:
             SnapshotError: it is damaged, or cannot be read.
             CheckStoppedError: the pace was told to end.
         """
-        digest = hashlib.sha256()
         try:
             with open(self._folder / f"{snap.name}.faiss", "rb") as stream:
-                while piece := stream.read(_PIECE_BYTES):
-                    digest.update(piece)
-                    if pace is not None:
-                        pace.advance(len(piece))
+                digest = hash_of_pieces(stream, pace)
         except OSError as error:
             raise SnapshotError(f"snapshot {snap.generation} cannot be read: {error}") from error
-        if digest.hexdigest() != snap.sha256:
+        if digest != snap.digest:
             raise SnapshotError(f"snapshot {snap.generation} of the index is damaged")
 
     def drop(self, snap: Snapshot) -> None:
