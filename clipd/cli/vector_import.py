@@ -90,7 +90,7 @@ def _take_all(source: VectorFile, receive: TakeIn, progress: Callable[[int], Non
     done, found = 0, Imported()
     for page in source.pages(_PAGE, with_files=True):
         sound, refused = sound_photos(page, source.model.dim)
-        found += receive(sound) + Imported(refused=refused)
+        found += receive(sound) + refused
         done += len(page)
         progress(done)
     return found
@@ -181,7 +181,8 @@ def _file_json(file: PortableFile) -> JsonObject:
 
 
 def _read(answer: JsonObject) -> Imported:
-    taken, known, placed = (int(str(answer[key])) for key in ("taken", "known", "placed"))
-    refused = answer["refused"]
-    assert isinstance(refused, list)
-    return Imported(taken, known, placed, tuple(map(str, refused)))
+    counts = (int(str(answer[key])) for key in ("taken", "known", "placed", "refused"))
+    taken, known, placed, refused = counts
+    reasons = answer["reasons"]
+    assert isinstance(reasons, list)
+    return Imported(taken, known, placed, refused, tuple(map(str, reasons)))

@@ -16,6 +16,7 @@ from clipd.cli.config_option import config_option
 from clipd.cli.model_command import wanted_model
 from clipd.cli.progress import showing_progress
 from clipd.config.folders import Paths
+from clipd.ctl import failures
 from clipd.ctl.command_group import CommandGroup, json_option
 from clipd.ctl.output import emit_json
 from clipd.errors import ClipdError, VectorFileError
@@ -101,7 +102,7 @@ def export(file: Path, force: bool, config_file: Path | None, as_json: bool) -> 
 @json_option
 def import_(
     file: Path, trust: bool, moves: tuple[str, ...], config_file: Path | None, as_json: bool
-) -> None:
+) -> int:
     """Take in the vectors of FILE, which were made elsewhere with the model in use here.
 
     Photos are known by their content, wherever they lie and whatever they are called: a file that
@@ -111,7 +112,8 @@ def import_(
     With --trust not even that, where a file lies at the path that FILE says and has the size and
     the time of change that it says. Nobody then compares the content, but clipctl verify --deep.
 
-    It may be interrupted: run again, it goes on where it was.
+    It may be interrupted: run again, it goes on where it was. Ends with 4 when a vector was
+    refused; the others are taken in.
 
     \b
     Examples:
@@ -126,25 +128,28 @@ def import_(
     configured = wanted_model("", "", config_file)
     with showing_progress(f"taking in {file.name}", sys.stderr) as progress:
         found = import_vectors(file, configured, Paths.of(), trusted, progress)
+    code = failures.FAILED if found.refused else failures.DONE
     if as_json:
-        refused: list[JsonValue] = [*found.refused]
+        reasons: list[JsonValue] = [*found.reasons]
         emit_json(
             {
-                "ok": True,
+                "ok": not found.refused,
                 "taken": found.taken,
                 "known": found.known,
                 "placed": found.placed,
-                "refused": refused,
+                "refused": found.refused,
+                "reasons": reasons,
             }
         )
-        return
+        return code
     unread = f", {found.placed:,} files taken unread" if trust else ""
     click.echo(f"{found.taken:,} taken in, {found.known:,} known already{unread}")
-    for sentence in found.refused[:_REFUSED_SHOWN]:
-        click.echo(f"clipd: refused: {sentence}", err=True)
-    if len(found.refused) > _REFUSED_SHOWN:
-        more = len(found.refused) - _REFUSED_SHOWN
-        click.echo(f"clipd: refused: {more:,} more; see all with --json", err=True)
+    shown = found.reasons[:_REFUSED_SHOWN]
+    for reason in shown:
+        click.echo(f"clipd: refused: {reason}", err=True)
+    if found.refused > len(shown):
+        click.echo(f"clipd: refused: {found.refused - len(shown):,} more", err=True)
+    return code
 
 
 def _move(text: str) -> tuple[bytes, bytes]:

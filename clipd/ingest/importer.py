@@ -61,7 +61,7 @@ class Importer:
                 "clipd did not come to it in a minute; what was taken in stays so: try again later",
                 503,
             ) from error
-        return found + Imported(refused=refused)
+        return found + refused
 
     def _write(self, photos: Sequence[PortablePhoto]) -> Imported:
         with self._catalog.writing():

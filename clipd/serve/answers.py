@@ -146,13 +146,14 @@ def forgotten_json(forgotten: Sequence[Forgotten]) -> JsonValue:
 
 def imported_json(imported: Imported) -> JsonValue:
     """Return the body of what was taken in."""
-    refused: list[JsonValue] = [*imported.refused]
+    reasons: list[JsonValue] = [*imported.reasons]
     return {
-        "ok": True,
+        "ok": not imported.refused,
         "taken": imported.taken,
         "known": imported.known,
         "placed": imported.placed,
-        "refused": refused,
+        "refused": imported.refused,
+        "reasons": reasons,
     }
 
 

@@ -54,6 +54,7 @@ class Catalog:
 
         self.photo_of_hash = photos.photo_of_hash
         self.add_photo = photos.add_photo
+        self.expect = photos.expect
         self.put_vector = photos.put_vector
         self.add_vector = photos.add_vector
         self.drop_vectors = photos.drop_vectors

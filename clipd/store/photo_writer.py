@@ -39,6 +39,11 @@ class PhotoWriter:
         assert photo is not None
         return photo
 
+    def expect(self, photo: int, now: int) -> None:
+        """Keep a photo that lies nowhere for as long as one whose last file has just gone."""
+        sql = "UPDATE photos SET left_at = ? WHERE id = ? AND live = 0 AND left_at < ?"
+        self._writer.write(sql, now, photo, now)
+
     def put_vector(self, model: int, photo: int, vector: NDArray[np.float32]) -> None:
         """Keep a photo's vector of a model, in half precision.
 

@@ -96,11 +96,7 @@ def export_vectors(
         VectorFileError: there is nothing to export, or no room.
         StoreError: the catalog cannot be read.
     """
-    if not catalog.exists():
-        raise VectorFileError(
-            f"there is no catalog at {catalog}, so there is nothing to export; "
-            "have clipd look at photos first: clipd setup"
-        )
+    _insist_on_files(catalog, file)
     with (
         closing(CatalogReader(catalog)) as reader,
         reader.connections.lent() as connection,
@@ -235,6 +231,16 @@ def _writing(file: Path) -> Iterator[BinaryIO]:
         raise VectorFileError(
             f"cannot write {file}: {error.strerror}; nothing is left of it, so name another place"
         ) from error
+
+
+def _insist_on_files(catalog: Path, file: Path) -> None:
+    if not catalog.exists():
+        raise VectorFileError(
+            f"there is no catalog at {catalog}, so there is nothing to export; "
+            "have clipd look at photos first: clipd setup"
+        )
+    if file.exists() and not file.is_file():
+        raise VectorFileError(f"{file} is no file that could be replaced; name another one")
 
 
 def _insist_on_room(file: Path, needed_bytes: int) -> None:

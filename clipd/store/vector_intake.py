@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from clipd.store.catalog import Catalog
 from clipd.store.vector_file import PortablePhoto
 from clipd.store.vectors import fault_of
 
+REASONS_KEPT = 20
 _HASH_BYTES = 16
 _MOST_PIXELS = 1 << 31  # of an edge
 _FORMAT = re.compile(r"[A-Za-z0-9 ._-]{1,16}")
@@ -34,7 +36,8 @@ class Imported:
     taken: int = 0  # got a vector
     known: int = 0  # had one
     placed: int = 0  # files that are taken for one of them, unread
-    refused: tuple[str, ...] = ()  # for each a sentence
+    refused: int = 0  # are not sound
+    reasons: tuple[str, ...] = ()  # why, of the first of these, a sentence each
 
     def __add__(self, other: Imported) -> Imported:
         return Imported(
@@ -42,7 +45,13 @@ class Imported:
             self.known + other.known,
             self.placed + other.placed,
             self.refused + other.refused,
+            (self.reasons + other.reasons)[:REASONS_KEPT],
         )
+
+    @classmethod
+    def none_of(cls, reasons: Sequence[str]) -> Self:
+        """Return what became of photos that are refused, each for a reason."""
+        return cls(refused=len(reasons), reasons=tuple(reasons[:REASONS_KEPT]))
 
 
 def insist_on_model(name: str, fingerprint: str, in_use: ModelSpec) -> None:
@@ -65,13 +74,11 @@ def insist_on_model(name: str, fingerprint: str, in_use: ModelSpec) -> None:
     )
 
 
-def sound_photos(
-    photos: Sequence[PortablePhoto], dim: int
-) -> tuple[list[PortablePhoto], tuple[str, ...]]:
-    """Sort out the photos that can be taken in; return them, and a sentence for each other."""
+def sound_photos(photos: Sequence[PortablePhoto], dim: int) -> tuple[list[PortablePhoto], Imported]:
+    """Sort out the photos that can be taken in; return them, and what became of the others."""
     faults = [(photo, _fault_of(photo, dim)) for photo in photos]
-    refused = tuple(f"{_name_of(photo)}: {fault}" for photo, fault in faults if fault)
-    return [photo for photo, fault in faults if not fault], refused
+    reasons = [f"{_name_of(photo)}: {fault}" for photo, fault in faults if fault]
+    return [photo for photo, fault in faults if not fault], Imported.none_of(reasons)
 
 
 def take_in(catalog: Catalog, model: int, photos: Sequence[PortablePhoto]) -> Imported:
@@ -81,6 +88,7 @@ def take_in(catalog: Catalog, model: int, photos: Sequence[PortablePhoto]) -> Im
         photo = catalog.add_photo(
             each.content_hash, each.width, each.height, each.format, each.taken_at, now
         )
+        catalog.expect(photo, now)
         taken += catalog.add_vector(model, photo, each.vector)
         if each.sharpness is not None:
             catalog.put_sharpness(photo, each.sharpness)

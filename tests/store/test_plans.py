@@ -58,6 +58,7 @@ WRITES: dict[str, Callable[[Stock], object]] = {
     "trim_journal": lambda s: s.catalog.trim_journal(5),
     "put_meta": lambda s: s.catalog.put_meta(1, Meta(camera="Canon", tags=("sea",))),
     "add_vector": lambda s: s.catalog.add_vector(s.model, 1, pack(a_vector(2))),
+    "expect": lambda s: s.catalog.expect(1, 5),
     "put_sharpness": lambda s: s.catalog.put_sharpness(1, 12.5),
     "date_by_path": lambda s: s.catalog.date_by_path(1, "2019-07-12T14:03:22", "name"),
     "is_dated_by_path": lambda s: s.catalog.is_dated_by_path(1),

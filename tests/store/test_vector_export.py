@@ -128,6 +128,14 @@ def test_too_little_room_is_told_before_anything_is_written(stock: Stock, small_
     assert os.listdir(small_disk) == []
 
 
+def test_a_pipe_is_not_replaced(stock: Stock, tmp_path: Path) -> None:
+    stock.fill(1)
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(VectorFileError, match="is no file that could be replaced"):
+        export(stock, tmp_path / "pipe")
+
+
 def test_a_folder_that_is_not_there_is_named(stock: Stock, tmp_path: Path) -> None:
     stock.fill(1)
 

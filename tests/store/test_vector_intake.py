@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipd.errors import VectorFileError
+from clipd.errors import StorageFullError, VectorFileError
 from clipd.store.vector_file import PortablePhoto
 from clipd.store.vector_intake import Imported, insist_on_model, sound_photos, take_in
 from clipd.store.vectors import pack
@@ -94,6 +94,35 @@ def test_what_no_file_asks_for_goes_as_deleted_photos_go(
     assert not stock.reader.has_vector(stock.model, a_hash(8))
 
 
+def test_what_went_long_ago_is_expected_anew(stock: Stock, photos: list[PortablePhoto]) -> None:
+    with stock.catalog.writing():
+        stock.put(b"/photos/x.jpg", 7)
+        stock.catalog.forget_path(b"/photos/x.jpg", 1000)
+    move(stock, photos)
+    with stock.catalog.writing():
+        assert stock.catalog.purge(before=2000) == 1  # what is left of its path
+        assert stock.catalog.purge(before=2000) == 0
+
+    assert stock.reader.has_vector(stock.model, a_hash(7))
+
+
+def test_a_full_disk_is_told_and_what_was_taken_in_stays(
+    small_disk: Path, photos: list[PortablePhoto]
+) -> None:
+    with Stock(small_disk) as stock:
+        move(stock, photos[:5])
+        filler = small_disk / "filler"
+        with pytest.raises(OSError, match="No space"):
+            filler.write_bytes(bytes(4 << 20))
+        many = [replace(photos[0], content_hash=a_hash(n)) for n in range(100, 5000)]
+
+        with pytest.raises(StorageFullError, match="free some space"):
+            move(stock, many)
+
+        filler.unlink()
+        assert move(stock, photos) == Imported(taken=15, known=5)
+
+
 def test_how_sharp_a_photo_is_comes_along(stock: Stock, photos: list[PortablePhoto]) -> None:
     move(stock, [replace(photos[0], sharpness=12.5)])
     photo = stock.put_id(0)
@@ -133,9 +162,10 @@ def test_what_is_not_sound_is_refused_by_its_path(
     sound, refused = sound_photos([photos[0], bad, photos[2]], DIM)
 
     assert sound == [photos[0], photos[2]]
-    assert len(refused) == 1
-    assert refused[0].startswith("/photos/000001.jpg: ")
-    assert words in refused[0]
+    (reason,) = refused.reasons
+    assert refused == Imported(refused=1, reasons=(reason,))
+    assert reason.startswith("/photos/000001.jpg: ")
+    assert words in reason
 
 
 def test_vectors_of_another_model_are_refused_by_name() -> None:
