@@ -22,7 +22,7 @@ from tests.daemon.harness import Daemon
 
 _AT_ONCE = 60
 _TURNS = 3
-_TO_INDEX = 1100  # photos of 12 megapixels, enough for all turns
+_TO_INDEX = 2200  # photos of 12 megapixels, enough for all turns
 _PAUSE_SECONDS = 0.2  # between two queries
 
 

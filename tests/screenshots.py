@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipd.pocket.scenes import random_scene
+from clipd.pocket.scenes import draw, random_scene
 from tests.daemon.harness import Daemon
 from tests.daemon.wire import wait_until
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 PHOTOS = 120
+BURST = 4
 FIRST_SEED = 5_000
 
 
@@ -27,6 +28,10 @@ def paint(folder: Path) -> None:
     for number in range(PHOTOS):
         scene = random_scene(FIRST_SEED + number)
         scene.draw((640, 480)).save(folder / f"IMG_{number:04}.jpg", quality=85)
+    moving = draw("a red car", seed=FIRST_SEED, size=(700, 480))
+    for number in range(BURST):
+        frame = moving.crop((20 * number, 0, 20 * number + 640, 480))
+        frame.save(folder / f"BURST_{number:03}.jpg", quality=85)
 
 
 DRAWN = """() => [...document.querySelectorAll('.tile img')]
@@ -53,6 +58,12 @@ def shoot(entry: Path, folder: Path) -> None:
         page.fill("#query", "a red car")
         until(page, "() => document.querySelector('#reading').textContent.includes('red car')")
         until(page, DRAWN)
+        page.evaluate("() => document.activeElement.blur()")
+        page.click(".badge")
+        until(page, "() => document.querySelectorAll('li.member').length > 0")
+        until(page, DRAWN)
+        page.screenshot(path=folder / "page-burst.jpg", quality=80)
+        page.click(".badge")
         page.evaluate("() => document.activeElement.blur()")
         page.screenshot(path=folder / "page.jpg", quality=80)
         page.emulate_media(color_scheme="dark")

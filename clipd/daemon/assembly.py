@@ -64,6 +64,7 @@ from clipd.watch.watcher import watching
 
 _log = logging.getLogger(__name__)
 _THUMBNAIL_BYTES = 1 << 30  # on disk
+_THUMBNAIL_NICE = 14
 _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
 
 
@@ -293,7 +294,13 @@ def _start_workers(
 def _start_thumbnails(running: ExitStack, config: Config, stored: StoreView) -> DecoderPool:
     """Make a decoder for thumbnails alone: it starts with the first, and ends soon after them."""
     limits = replace(config.decoder, processes=1)
-    pool = DecoderPool(limits, stored.spec.preprocess, lambda _: False, lambda job, outcome: None)
+    pool = DecoderPool(
+        limits,
+        stored.spec.preprocess,
+        lambda _: False,
+        lambda job, outcome: None,
+        nice=_THUMBNAIL_NICE,
+    )
     return running.enter_context(pool)
 
 

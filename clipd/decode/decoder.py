@@ -27,9 +27,6 @@ from clipd.process.thread_limit import ThreadLimit
 _START_SECONDS: Final = 60.0
 # A slow disk or network is no fault of the file: reading gets this much longer per byte.
 _SLOWEST_BYTES_PER_SECOND: Final = 4 << 20
-# Decoders take what the encoder leaves: its threads wait for each other, so that one that is
-# pushed off a core stops them all, while a decoder that waits costs only itself.
-_NICE: Final = 10
 # For one that was killed some time ago: a stop has ten seconds in all, and waits for it last.
 _ABORTED_SECONDS: Final = 1.0
 _MOST_DRAWN_BYTES: Final = 8 << 20
@@ -66,7 +63,9 @@ class Decoder:
         self._is_aborted = threading.Event()
         self.served = 0
         try:
-            self._child = Child(module, [settings.to_json()], environment=_ENVIRONMENT, nice=_NICE)
+            self._child = Child(
+                module, [settings.to_json()], environment=_ENVIRONMENT, nice=settings.nice
+            )
         except OSError as error:
             raise ChildError(f"cannot start a decoder: {error.strerror}") from error
         self._thread_limit: ThreadLimit | None = None

@@ -16,7 +16,7 @@ from clipd.config.options import DecoderConfig
 from clipd.decode.attempts import Draw, Fit, RetryingDecoder, Source, Wanted
 from clipd.decode.desktop_thumbnails import DesktopThumbnails
 from clipd.decode.reading import HangingRoots, Outcome
-from clipd.decode.settings import Settings, Target
+from clipd.decode.settings import NICE, Settings, Target
 from clipd.errors import ChildError, ClipdError, ShortageError
 from clipd.photo import Decoded, Drawn, Fitted, Headers, Preprocess, Refused
 from clipd.process.seals import Seals
@@ -84,6 +84,7 @@ class DecoderPool:
         known: whether a content hash needs no pixels; called on the pool's threads.
         report: told the outcome of every job that was submitted; called on the pool's threads.
         disk_seconds: how long a disk may take to open a file. One that sleeps takes ten to wake.
+        nice: levels by which its children give way to clipd.
     """
 
     def __init__(
@@ -94,10 +95,11 @@ class DecoderPool:
         report: Callable[[DecodeJob, Decoded | Refused], None],
         *,
         disk_seconds: float = 20.0,
+        nice: int = NICE,
     ) -> None:
         self.processes = config.processes or min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
         self._config = config
-        self._settings = _settings(config, preprocess)
+        self._settings = _settings(config, preprocess, nice)
         self._known = known
         self._report = report
         self._disk_seconds = disk_seconds
@@ -338,9 +340,9 @@ class DecoderPool:
         self._changed.notify_all()
 
 
-def _settings(config: DecoderConfig, preprocess: Preprocess) -> Settings:
+def _settings(config: DecoderConfig, preprocess: Preprocess, nice: int) -> Settings:
     target = Target(preprocess.side, preprocess.resize, preprocess.interpolation, preprocess.fill)
-    return Settings(target, config.max_pixels, config.memory, config.timeout)
+    return Settings(target, config.max_pixels, config.memory, config.timeout, nice=nice)
 
 
 def _closed() -> ChildError:

@@ -8,6 +8,10 @@ from typing import Literal
 
 from clipd.json_types import JsonValue
 
+# Decoders take what the encoder leaves: its threads wait for each other, so that one that is
+# pushed off a core stops them all, while a decoder that waits costs only itself.
+NICE = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -26,13 +30,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a decoder is told when it starts."""
+    """What a decoder is told when it starts, but for how nice it is."""
 
     target: Target
     max_pixels: int
     memory_bytes: int
     cpu_seconds: float  # for one photo
     with_raw: bool = False
+    nice: int = NICE  # levels below clipd
 
     def to_json(self) -> str:
         """Return the settings as one argument of a command line."""

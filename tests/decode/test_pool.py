@@ -23,6 +23,7 @@ from clipd.process.spawner import spawning
 from tests.decode.conftest import SIDE, two_colours
 from tests.faults.hung_mount import drive
 from tests.hanging_disk import hanging_disk
+from tests.processes import children
 
 DEADLINE_SECONDS = 60.0
 
@@ -60,9 +61,7 @@ def pool_of(
 
 def decoders() -> list[int]:
     """The process ids of this process's decoders."""
-    tasks = Path("/proc/self/task").glob("*/children")
-    pids = [int(pid) for task in tasks for pid in task.read_text().split()]
-    return [pid for pid in pids if b"clipd.decode" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [one.pid for one in children(os.getpid()) if "clipd.decode" in one.command]
 
 
 def signal_decoders(number: signal.Signals) -> None:
@@ -75,6 +74,18 @@ def photo(tmp_path: Path) -> bytes:
     path = tmp_path / "a.jpg"
     two_colours().save(path)
     return os.fsencode(path)
+
+
+def test_children_give_way_by_as_many_levels_as_they_should(photo: bytes) -> None:
+    nobody = Outcomes()
+    for nice in (10, 14):
+        with DecoderPool(
+            DecoderConfig(processes=1), Preprocess(SIDE), lambda _: False, nobody.report, nice=nice
+        ) as pool:
+            pool.draw_now(photo, 0, 256)
+            [child] = decoders()
+            own, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, child))
+        assert its - own == nice
 
 
 def test_every_job_is_reported_once_with_its_ticket(tmp_path: Path) -> None:
