@@ -10,7 +10,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -28,8 +28,8 @@ _INNER_NAMES = ("tmux", "screen")
 
 # A picture of one pixel that is not to be shown, then what every terminal answers (DA1); and an
 # empty line, since old terminals write what they do not know.
-_QUERY = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c\r\x1b[K"
-_YES = b"\x1b_Gi=31;OK\x1b\\"
+QUERY = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c\r\x1b[K"
+ANSWER = b"\x1b_Gi=31;OK\x1b\\"
 _END = re.compile(rb"\x1b\[\?[0-9;]*c")
 _ANSWER_SECONDS = 0.1
 _LATE_SECONDS = 1.0  # an answer that comes later is typed into the shell
@@ -47,10 +47,13 @@ def kitty_graphics(environment: Mapping[str, str] = os.environ) -> Iterator[bool
     if known is not None:
         yield known
         return
-    with _asking() as query:
+    with ExitStack() as asking:
+        query = asking.enter_context(_asking())
         if query is None:
             yield False
             return
+        if not query.is_open:
+            asking.close()  # the terminal is as it was while the list is drawn
         try:
             is_likely = any(hint in environment for hint in _HINTS)
             yield query.is_yes or (query.is_open and is_likely)
@@ -91,7 +94,7 @@ class _Query:
     @property
     def is_yes(self) -> bool:
         """Whether the terminal has said that it has the protocol."""
-        return _YES in self._answer
+        return ANSWER in self._answer
 
     @property
     def is_open(self) -> bool:
@@ -125,7 +128,7 @@ def _asking() -> Iterator[_Query | None]:
             if select.select([descriptor], [], [], 0)[0]:
                 yield None
                 return
-            emit(_QUERY)
+            emit(QUERY)
             query = _Query(descriptor)
             query.wait(_ANSWER_SECONDS)
             yield query

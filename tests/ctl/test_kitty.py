@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from clipd.ctl.graphics_query import ANSWER, QUERY
 from clipd.ctl.kitty import KittyDrawing, transmission
 from clipd.ctl.tiles import RgbPicture, side_by_side
 from clipd.ctl.window import Window
 from tests.ctl.screen import Screen
+
+KITTY_ITSELF = Path(__file__).with_name("kitty_itself.py")
 
 WINDOW = Window(80, 24, 10, 20, True)
 
@@ -82,3 +90,54 @@ def test_a_picture_that_was_broken_off_swallows_nothing_of_what_follows(kept: in
 
 def test_an_end_harms_nothing_where_nothing_was_broken_off() -> None:
     assert not drawn(KittyDrawing.end).pictures
+
+
+def by_kitty(text: str) -> dict[str, Any]:
+    """Have kitty's own terminal read what clipctl writes; no window is opened."""
+    if shutil.which("kitty") is None:
+        pytest.skip("kitty is not installed")
+    code = f"exec(open({str(KITTY_ITSELF)!r}).read(), {{'__name__': '__main__'}})"
+    done = subprocess.run(
+        ["kitty", "+runpy", code],
+        input=text.replace("\n", "\r\n").encode(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    if b"ImportError" in done.stderr or b"AttributeError" in done.stderr:
+        pytest.skip("this kitty has other insides")
+    read: dict[str, Any] = json.loads(done.stdout)
+    return read
+
+
+@pytest.mark.slow
+def test_kitty_itself_places_pictures_where_they_are_meant_to_be() -> None:
+    drawing = KittyDrawing(WINDOW)
+    tiles = [drawing.tile(noise(90, 55), 10, 5), drawing.tile(noise(40, 80), 10, 5)]
+    text = "line\n" * 22 + side_by_side(tiles) + "names\n" + side_by_side(tiles)
+    ours, kitty = drawn(text), by_kitty(text)
+    seen = [
+        [picture.column, picture.line - ours.top, shape[1] / 10, shape[0] / 20]
+        for picture in ours.pictures
+        for shape in [picture.pixels.shape]
+    ]
+    assert np.allclose(sorted(seen), sorted(kitty["pictures"]), atol=0.01)
+    assert kitty["answers"] == ""
+    assert "names" in kitty["lines"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [10, 3000, 9000])
+def test_kitty_itself_is_well_after_a_picture_that_was_broken_off(kept: int) -> None:
+    text = transmission(noise(120, 100), "C=1")[:kept] + KittyDrawing.end + "\n$ prompt\n"
+    kitty = by_kitty(text + side_by_side([KittyDrawing(WINDOW).tile(noise(50, 50), 10, 5)]))
+    assert "$ prompt" in kitty["lines"]
+    assert np.allclose([picture[2:] for picture in kitty["pictures"]], [[5.0, 2.5]], atol=0.01)
+    assert kitty["answers"] == ""
+
+
+@pytest.mark.slow
+def test_kitty_itself_answers_what_it_is_asked() -> None:
+    kitty = by_kitty(QUERY)
+    assert kitty["answers"].startswith(ANSWER.decode())
+    assert kitty["lines"] == [""] * 24

@@ -28,6 +28,17 @@ ANSWERS: dict[str, tuple[dict[str, JsonValue], dict[str, JsonValue], int]] = {
     "a kind of its own": (HASH, {"kind": "funny", "reason": ""}, 0),
 }
 
+# What it answers to an order for pixels that fit into 4 x 2: the header, and the size of the body.
+PIXELS: dict[str, tuple[dict[str, JsonValue], int]] = {
+    "too few pixels": ({"width": 4, "height": 2}, 23),
+    "more pixels than fit": ({"width": 5, "height": 2}, 24),
+    "pixels beside each other": ({"width": 8, "height": 1}, 24),
+    "no size": ({}, 24),
+    "no pixels": ({"width": 0, "height": 0}, 0),
+    "a picture of another size": ({"width": 4, "height": 2}, 1 << 24),
+    "a refusal of its own": ({"kind": "funny", "reason": ""}, 0),
+}
+
 
 def main() -> None:
     sock = socket.socket(fileno=int(sys.argv[1]))
@@ -35,9 +46,15 @@ def main() -> None:
     if os.environ["CLIPD_TEST_LIE"] == "dribble":
         dribble(sock, channel)
         return
-    hash_, answer, size_bytes = ANSWERS[os.environ["CLIPD_TEST_LIE"]]
+    lie = os.environ["CLIPD_TEST_LIE"]
     channel.send({"landlock": False, "seccomp": False, "reason": "a test"})
     channel.receive(0)
+    if lie in PIXELS:
+        header, size_bytes = PIXELS[lie]
+        channel.send(header, bytes(size_bytes))
+        channel.receive(0)
+        return
+    hash_, answer, size_bytes = ANSWERS[lie]
     channel.send(hash_)
     if channel.receive(0) is not None:
         channel.send(answer, bytes(size_bytes))

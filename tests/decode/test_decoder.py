@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from clipd.decode.settings import Settings, Target
 from clipd.errors import ChildError, PictureError
 from clipd.photo import Fingerprint
 from tests.decode.conftest import two_colours
-from tests.decode.lying_decoder import ANSWERS
+from tests.decode.lying_decoder import ANSWERS, PIXELS
 
 ROOT = str(Path(__file__).parents[2])
 SETTINGS = Settings(Target(2), 1000, 1 << 30, 30.0)
@@ -26,13 +27,16 @@ def refused_by(lie: str, folder: Path, timeout_seconds: float) -> PictureError:
         environment.setenv("CLIPD_TEST_LIE", lie)
         environment.setenv("PYTHONPATH", ROOT, prepend=os.pathsep)
         decoder = Decoder(SETTINGS, timeout_seconds, module="tests.decode.lying_decoder")
-    with photo.open("rb") as file, pytest.raises(PictureError) as refused:
-        decoder.decode(OpenPhoto(file.fileno(), fingerprint, "PNG"), lambda _: True)
+    with photo.open("rb") as file:
+        opened = OpenPhoto(file.fileno(), fingerprint, "PNG")
+        decode = partial(decoder.decode, opened, lambda _: True)
+        with pytest.raises(PictureError) as refused:
+            (partial(decoder.fit, opened, (4, 2)) if lie in PIXELS else decode)()
     assert not Path(f"/proc/{decoder.pid}").exists()
     return refused.value
 
 
-@pytest.mark.parametrize("lie", ANSWERS)
+@pytest.mark.parametrize("lie", [*ANSWERS, *PIXELS])
 def test_a_decoder_that_lies_is_ended_and_nothing_of_it_is_believed(
     tmp_path: Path, lie: str
 ) -> None:
