@@ -148,6 +148,7 @@ def test_what_is_typed_while_a_list_is_drawn_is_left_to_the_shell(
     terminal = DrawingTerminal(18, kind=kind, during=type_ahead)
     screen = terminal.run(ctl, f"clipctl sunset --preview on; {READ}")
     assert "got <ahead>" in screen.text().replace("\n", "")
+    assert terminal.raw.count(b"ahead") == 2  # once as it was typed: the terminal was itself
 
 
 def _wait(event: threading.Event) -> None:

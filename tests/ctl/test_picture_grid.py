@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from clipd.ctl.kitty import KittyDrawing
 from clipd.errors import RequestError
 from clipd.photo import Hit
 from tests.ctl.conftest import Ctl
@@ -148,5 +149,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(ctl: Ctl, service: GivenService, k
         ended.set()
     assert screen.text().splitlines()[-2:] == ["ended 130", "restored"]
     assert screen.lines[-2][0].ground == (0, 0, 0)
+    # Here nothing was half drawn; that this ends what is half drawn is shown in test_kitty.py.
+    assert {"kitty": KittyDrawing.end, "plain": "\x1b[0m\r\n"}[kind].encode() in terminal.raw
     assert "Traceback" not in screen.text()
     assert not screen.unknown
