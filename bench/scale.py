@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.inputs import ARCHITECTURE, clustered, fill_catalog, like_texts, random_weights
+from bench.plot import bars
 from clipd.config.options import IndexConfig, ModelConfig
 from clipd.encode.models import resolve
 from clipd.photo import ModelSpec, Vectors
@@ -32,21 +34,32 @@ from clipd.store.index_faiss import faiss_library
 from clipd.store.reader import CatalogReader
 from tests.daemon.harness import Daemon
 
+DOCS = Path(__file__).parents[1] / "docs"
+LATENCY, MEMORY = DOCS / "scale-latency.svg", DOCS / "scale-memory.svg"
 _THEMES = 10_000
 _TEXTS = 50
 _K = 20
 
 
 def main(sizes: Sequence[int]) -> None:
-    """Measure each size in a folder of its own."""
+    """Measure each size in a folder of its own; plot them where there are several."""
+    latency: dict[str, dict[str, float]] = {}
+    memory: dict[str, dict[str, float]] = {}
     for photos in sizes:
         with tempfile.TemporaryDirectory(prefix="clipd-bench-") as name:
             print(f"{photos:,} photos", flush=True)
-            _Scale(Path(name), photos).measure()
+            scale = _Scale(Path(name), photos)
+            scale.measure()
+            latency[f"{photos:,}"], memory[f"{photos:,}"] = scale.latency, scale.memory
+    if len(sizes) > 1:
+        LATENCY.write_text(bars("Milliseconds of a search, by photos", latency))
+        MEMORY.write_text(bars("MiB of clipd at rest, by photos", memory))
 
 
 class _Scale:
     def __init__(self, folder: Path, photos: int) -> None:
+        self.latency: dict[str, float] = {}
+        self.memory: dict[str, float] = {}
         self._folder = folder
         self._photos = photos
         weights = folder / "weights.safetensors"
@@ -82,8 +95,11 @@ class _Scale:
         )
         self._say("the index", json.dumps(index))
         self._searches(bare)
-        self._say("anonymous memory at rest", f"{_anonymous_mib(daemon.pid):.0f} MiB")
-        self._say("resident, most of it the system's", f"{_resident_mib(daemon.pid):.0f} MiB")
+        own, all_of_it = _anonymous_mib(daemon.pid), _resident_mib(daemon.pid)
+        self.memory = {"its own": own, "with mapped files": all_of_it}
+        self._say("anonymous memory at rest", f"{own:.0f} MiB")
+        self._say("resident, most of it the system's", f"{all_of_it:.0f} MiB")
+        self._checked()
         self._say("a stop", f"{daemon.stop():.2f} s")
         self._say("start to first answer after a stop", f"{self._started():.2f} s")
         daemon.kill()
@@ -110,12 +126,31 @@ class _Scale:
         daemon = self._daemon
         texts = [f"text {number}" for number in range(_TEXTS)]
         inside = [_took(daemon, text) for text in texts]
-        middle, late = statistics.median(inside), sorted(inside)[int(0.95 * len(inside))]
+        middle, late = _quantile(inside, 0.5), _quantile(inside, 0.95)
+        self.latency = {"bare exact FAISS": bare, "clipd, in the daemon": middle}
         self._say("search in the daemon, p50, p95", f"{middle:.2f}, {late:.2f} ms")
         self._say("of this, over bare exact FAISS", f"{middle / bare:.2f}")
         empty = _p50([lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)] * 15)
         whole = _p50([lambda: daemon.ctl("search", "text 3")] * 15)
         self._say("clipctl search over python -c pass", f"{whole - empty:.0f} ms")
+
+    def _checked(self) -> None:
+        """Have the daemon check catalog and index, and ask meanwhile."""
+        texts = [f"text {number}" for number in range(_TEXTS)] * 4
+        quiet = [_took(self._daemon, text) for text in texts]
+        busy: list[float] = []
+        began = time.perf_counter()
+        with ThreadPoolExecutor(1) as thread:
+            check = thread.submit(self._daemon.ctl, "verify")
+            while not check.done():
+                busy.append(_took(self._daemon, texts[len(busy) % len(texts)]))
+                time.sleep(0.02)
+            check.result()
+        ratios = (_quantile(busy, at) / _quantile(quiet, at) for at in (0.5, 0.95))
+        self._say(
+            f"verify, {time.perf_counter() - began:.0f} s: searches p50, p95 over quiet ones",
+            ", ".join(f"{ratio:.2f}" for ratio in ratios),
+        )
 
     def _merges(self) -> None:
         """Change 5 % of the library and measure a merge, with and without lists."""
@@ -227,6 +262,10 @@ def _ms(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return 1000 * (time.perf_counter() - began)
+
+
+def _quantile(values: Sequence[float], at: float) -> float:
+    return sorted(values)[int(at * len(values))]
 
 
 def _seconds(began: float) -> str:
