@@ -326,7 +326,7 @@ def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
         config.store,
         stores.catalog,
         stores.stored.follower,
-        back_up=lambda: backup(stores.catalog.file, paths.state, stores.catalog.access),
+        back_up=lambda pace: backup(stores.catalog.file, paths.state, stores.catalog.access, pace),
         last_backup=fresh_backup_at(paths.state) or 0.0,
     )
 

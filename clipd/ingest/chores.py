@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from clipd.config.options import StoreConfig
 from clipd.errors import StoreUnavailableError
+from clipd.ingest.backup_run import BackupRun
 from clipd.ingest.inbox import Inbox
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
+from clipd.store.pace import Pace
 from clipd.store.rows import VolumeRow
 from clipd.watch.root import Root, RootChange, VolumeChange
 
@@ -40,23 +42,28 @@ class Upkeep:
         config: StoreConfig,
         catalog: Catalog,
         follower: IndexFollower,
-        back_up: Callable[[], object],
+        back_up: Callable[[Pace], object],
         last_backup: float,
     ) -> None:
         """Make the upkeep.
 
         Args:
-            back_up: writes a copy of the catalog.
+            back_up: writes a copy of the catalog at a pace, on a thread of its own.
             last_backup: when that was done last, seconds since the epoch; 0 for never.
         """
         self._config = config
         self._catalog = catalog
         self._follower = follower
-        self._back_up = back_up
+        self._backup = BackupRun(back_up)
         self.problem = ""  # a sentence, "" when all is well; any thread may read it
         self._backup_due = last_backup + config.backup_every
         self._purge_due = time.monotonic()
         self._merge_due = time.monotonic() + _FIRST_MERGE_SECONDS
+
+    @property
+    def is_backing_up(self) -> bool:
+        """Whether a backup is being made."""
+        return self._backup.is_running
 
     def run(self, is_idle: bool) -> None:
         """Do what is due; the heavy parts only when nothing else waits."""
@@ -67,20 +74,24 @@ class Upkeep:
             self._merge_due = now + _MERGE_EVERY_SECONDS
             _as_far_as_there_is_room(self._follower.begin_merge)
         _as_far_as_there_is_room(self._take_merged)
-        if is_idle and time.time() >= self._backup_due:
-            self._make_backup()
+        if self._backup.is_running:
+            self._take_backup()
+        elif is_idle and time.time() >= self._backup_due:
+            self._backup.begin()
 
     def finish(self) -> None:
         """Leave a snapshot behind, so that the next start is quick."""
+        self._backup.stop()
         self._follower.stop_merging()
         # Of a million photos it is a gigabyte: a few changes are sooner replayed than saved.
         if self._follower.is_worth_saving():
             _as_far_as_there_is_room(partial(self._save, _STOP_SECONDS))
 
-    def _make_backup(self) -> None:
+    def _take_backup(self) -> None:
         wait = self._config.backup_every
         try:
-            self._back_up()
+            if not self._backup.take_outcome():
+                return
             self.problem = ""
         except StoreUnavailableError as error:
             self.problem = f"there is no new backup of the catalog: {error}"

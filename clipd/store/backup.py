@@ -14,6 +14,7 @@ from clipd.errors import CatalogCorruptError, CatalogNewerError
 from clipd.store import check, schema
 from clipd.store.catalog import Catalog
 from clipd.store.faults import mark_suspect, suspect_mark, translating
+from clipd.store.pace import Pace
 from clipd.store.sqlite import Access, connect, uri_of
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,9 @@ def open_catalog(folder: Path, now: float) -> tuple[Catalog, str | None]:
         return _replace(file, now, f"the catalog was damaged ({error.__cause__ or error})")
 
 
-def backup(catalog_file: Path, folder: Path, access: Access = Access.SHARED) -> Path:
+def backup(
+    catalog_file: Path, folder: Path, access: Access = Access.SHARED, pace: Pace | None = None
+) -> Path:
     """Write a compact copy of the catalog, checked, in place of the backup before.
 
     Uses a connection of its own, so any thread may call it while the catalog is written.
@@ -62,16 +65,19 @@ def backup(catalog_file: Path, folder: Path, access: Access = Access.SHARED) -> 
         catalog_file: what is copied.
         folder: where the backup lies.
         access: how the catalog's writer opened it, where there is one in this process.
+        pace: how fast it may go, and whether it is to end.
 
     Raises:
         StoreUnavailableError: there is no room; the older backup stands.
         CatalogCorruptError: the catalog is damaged; the older backup stands.
+        CheckStoppedError: the pace was told to end; the older backup stands.
     """
+    pace = pace or Pace()
     target, fresh = folder / BACKUP, folder / (BACKUP + ".tmp")
     try:
         with translating(target):
             fresh.unlink(missing_ok=True)
-        _vacuum_into(catalog_file, access, fresh)
+        _vacuum_into(catalog_file, access, fresh, pace)
         with translating(target):
             put_in_place(fresh, target)
     finally:
@@ -103,19 +109,21 @@ def fresh_backup_at(folder: Path) -> float | None:
     return backed_up_at(folder) if is_ours else None
 
 
-def _vacuum_into(catalog_file: Path, access: Access, fresh: Path) -> None:
+def _vacuum_into(catalog_file: Path, access: Access, fresh: Path, pace: Pace) -> None:
     with translating(catalog_file):
         # SQLite makes the file with the umask, but keeps the mode of one that is there and empty.
         os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         connection = connect(catalog_file, "ro", access)
         try:
-            connection.execute("VACUUM INTO ?", (uri_of(fresh),))
+            with pace.of_statements(connection):
+                connection.execute("VACUUM INTO ?", (uri_of(fresh),))
         finally:
             connection.close()
         # Some damage is copied without an error; such a copy must not replace a good one.
         copy = connect(fresh, "ro")
         try:
-            broken = check.broken_pages(copy)
+            with pace.of_statements(copy):
+                broken = check.broken_pages(copy)
         finally:
             copy.close()
     if broken:

@@ -29,9 +29,19 @@ def _upkeep(
         StoreConfig(keep=keep),
         stock.catalog,
         follower,
-        back_up=lambda: backup(stock.file, stock.folder),
+        back_up=lambda pace: backup(stock.file, stock.folder, pace=pace),
         last_backup=last_backup,
     )
+
+
+def _let_back_up(upkeep: Upkeep) -> None:
+    """Run it as the indexer does until the backup that it begins is made, or not."""
+    deadline = time.monotonic() + 60
+    upkeep.run(is_idle=True)
+    while upkeep.is_backing_up:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+        upkeep.run(is_idle=False)
 
 
 def _forget_all(stock: Stock, count: int) -> None:
@@ -78,11 +88,11 @@ def test_a_backup_that_cannot_be_made_is_told_and_tried_again_soon(
     in_the_way = stock.folder / (BACKUP + ".tmp")
     in_the_way.mkdir()
     upkeep = _upkeep(stock, stock.follower(), last_backup=0)
-    upkeep.run(is_idle=True)
+    _let_back_up(upkeep)
     assert "there is no new backup" in upkeep.problem
 
     in_the_way.rmdir()
-    upkeep.run(is_idle=True)
+    _let_back_up(upkeep)
     assert upkeep.problem == ""
     assert backed_up_at(stock.folder) is not None
 
@@ -91,11 +101,11 @@ def test_a_backup_is_made_when_the_last_one_is_old_and_then_not_again(stock: Sto
     upkeep = _upkeep(stock, stock.follower(), last_backup=0)
     upkeep.run(is_idle=False)
     assert backed_up_at(stock.folder) is None
-    upkeep.run(is_idle=True)
+    _let_back_up(upkeep)
     assert backed_up_at(stock.folder) is not None
 
     (stock.folder / "backup.sqlite").unlink()
-    upkeep.run(is_idle=True)
+    _let_back_up(upkeep)
     assert backed_up_at(stock.folder) is None
 
 
@@ -107,9 +117,25 @@ def test_a_purge_that_the_disk_refuses_keeps_no_backup_from_being_made(
     upkeep = _upkeep(stock, stock.follower(), last_backup=0)
     _refuse_writes(stock)
     for _ in range(5):
-        upkeep.run(is_idle=True)
+        _let_back_up(upkeep)
     assert backed_up_at(stock.folder) is not None
     assert len([each for each in caplog.records if "read-only" in each.message]) == 1
+
+
+def test_work_goes_on_while_a_backup_is_made_and_a_stop_ends_it(stock: Stock) -> None:
+    stock.fill(20_000)
+    upkeep = _upkeep(stock, stock.follower(), last_backup=0)
+    upkeep.run(is_idle=True)
+    assert upkeep.is_backing_up
+    with stock.catalog.writing():
+        stock.put(b"/photos/new.jpg", 50_000)
+
+    began = time.monotonic()
+    upkeep.finish()
+
+    assert time.monotonic() - began < 10
+    assert not upkeep.is_backing_up
+    assert list(stock.folder.glob(BACKUP + ".*")) == []  # a half of it
 
 
 def test_a_stop_leaves_a_snapshot_and_a_short_journal(stock: Stock) -> None:

@@ -93,7 +93,11 @@ class Running:
                 self.headers.want,
             ),
             Upkeep(
-                StoreConfig(), house.catalog, self.follower, lambda: None, last_backup=time.time()
+                StoreConfig(),
+                house.catalog,
+                self.follower,
+                lambda pace: None,
+                last_backup=time.time(),
             ),
             self.pause,
         )
