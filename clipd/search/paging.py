@@ -23,17 +23,19 @@ class PageEnd:
         photo: decides between equal keys; the first of a group, whatever stands for it.
         shown: hits up to here, over all pages.
         seed: of an order at random; 0 for others.
+        looked: candidates that were looked at for these hits, about; groups take several each.
     """
 
     key: float | str
     photo: int
     shown: int
     seed: int = 0
+    looked: int = 0
 
 
 def page_word(end: PageEnd) -> str:
     """Write the end of a page as one opaque word, fit for an address."""
-    line = json.dumps([end.key, end.photo, end.shown, end.seed], separators=(",", ":"))
+    line = json.dumps([end.key, end.photo, end.shown, end.seed, end.looked], separators=(",", ":"))
     return base64.urlsafe_b64encode(line.encode()).decode("ascii").rstrip("=")
 
 
@@ -46,11 +48,11 @@ def read_page_word(word: str) -> PageEnd:
     try:
         padded = word + "=" * (-len(word) % 4)
         values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        key, photo, shown, seed = values
-        numbers = (photo, shown, seed)
+        key, photo, shown, seed, looked = values
+        numbers = (photo, shown, seed, looked)
         if not isinstance(key, str | int | float) or not all(type(n) is int for n in numbers):
             raise ValueError(values)
-        return PageEnd(key, photo, shown, seed)
+        return PageEnd(key, photo, shown, seed, looked)
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         message = "'after' is not the 'next' of an answer; leave it out for the first page"
         raise RequestError("bad_value", message) from error

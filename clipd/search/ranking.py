@@ -156,15 +156,20 @@ class Ranking:
     def _page(self, query: Query, limit: int, fetch: Fetch, seed: int = 0) -> Page:
         """Fetch as much as it takes to fill the page that begins behind ``query.after``."""
         end = replace(_end(query), seed=seed)
-        wanted = end.shown + limit + _AHEAD
+        needed = end.shown + limit
+        wanted = _enlarged(needed, end.looked, end.shown)
+        wanted += _AHEAD + wanted // 50
         while True:
-            rows, is_all = fetch(wanted)
-            rows = self._grouped(query, rows)
+            candidates, is_all = fetch(wanted)
+            grouped = self._grouped(query, candidates)
+            rows = grouped
             if query.after:
-                rows = [row for row in rows if _is_behind(query, row, end)]
+                rows = [row for row in grouped if _is_behind(query, row, end)]
             if len(rows) > limit or is_all:
-                return _cut(rows, limit, end)
-            wanted *= _GROWTH
+                looked = _enlarged(needed, len(candidates), len(grouped))
+                return _cut(rows, limit, replace(end, looked=looked))
+            likely = _enlarged(needed, wanted, len(grouped)) if grouped else _GROWTH * wanted
+            wanted = min(max(likely + _AHEAD, wanted + wanted // 5), _GROWTH * wanted)
 
     def _grouped(self, query: Query, rows: list[Ranked]) -> list[Ranked]:
         """Let the best of each group stand for it, in the place of the first."""
@@ -228,12 +233,19 @@ def _is_behind(query: Query, row: Ranked, end: PageEnd) -> bool:
     return here < there if _order_of(query) == "date" and query.sort != "random" else here > there
 
 
+def _enlarged(count: int, candidates: int, rows: int) -> int:
+    """Return how many candidates make so many rows, where some made some."""
+    return max(count, -(-count * candidates // rows)) if rows else count
+
+
 def _cut(rows: Sequence[Ranked], limit: int, end: PageEnd) -> Page:
     page = tuple(rows[:limit])
     if len(rows) <= limit:
         return Page(page)
     last = page[-1]
-    return Page(page, page_word(PageEnd(last.key, last.place, end.shown + limit, end.seed)))
+    return Page(
+        page, page_word(PageEnd(last.key, last.place, end.shown + limit, end.seed, end.looked))
+    )
 
 
 def _hashed(photo: int, seed: int) -> str:

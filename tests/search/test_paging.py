@@ -10,7 +10,10 @@ from clipd.search.paging import PageEnd, page_word, read_page_word
 KEYS = st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.integers(0, 1 << 62)
 
 
-@given(st.builds(PageEnd, KEYS, st.integers(1, 1 << 62), st.integers(0), st.integers(0, 1 << 47)))
+COUNTS = st.integers(0, 1 << 47)
+
+
+@given(st.builds(PageEnd, KEYS, st.integers(1, 1 << 62), COUNTS, COUNTS, COUNTS))
 def test_the_end_of_a_page_is_read_as_it_was_written_and_fits_an_address(end: PageEnd) -> None:
     word = page_word(end)
     assert read_page_word(word) == end
