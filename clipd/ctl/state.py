@@ -99,6 +99,8 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
         yield one_line(
             f"model    {encoder.get('model')}, {encoder.get('state')}, {detail}".rstrip(", ")
         )
+    if isinstance(index := state.get("index"), dict):
+        yield from _index_lines(index)
     if isinstance(metadata := state.get("metadata"), dict):
         yield _metadata_line(metadata)
     told = set()
@@ -114,6 +116,19 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
         yield one_line(f"problem  {problem}")
     if count := number(state, "errors"):
         yield f"errors   {_files(count)} could not be read; list them with: clipctl errors"
+
+
+def _index_lines(index: JsonObject) -> Iterator[str]:
+    """Say of an index what a person may wonder about: that it is not exact, or being built."""
+    if lists := number(index, "lists"):
+        recall = index.get("recall")
+        share = f"{100 * recall:.1f} %" if isinstance(recall, int | float) else "most"
+        yield (
+            f"index    a search reads {number(index, 'nprobe'):,} of {lists:,} lists of photos,"
+            f" which finds {share} of the ten best"
+        )
+    if index.get("merging"):
+        yield "index    a new one is being built beside the other work"
 
 
 def _metadata_line(metadata: JsonObject) -> str:

@@ -294,3 +294,15 @@ def test_status_says_how_far_it_is_with_what_old_photos_say(
     service.states.append({**service.states.pop(), "metadata": metadata})
     line = "details  dates, cameras and tags of 12,000 of 100,000 photos are read, about 3 min left"
     assert line in ctl("status").lines
+
+
+def test_status_says_where_a_search_does_not_look_at_every_photo(
+    ctl: Ctl, service: GivenService
+) -> None:
+    assert "index" not in ctl("status").out.decode()
+    index: JsonValue = {"lists": 4096, "nprobe": 64, "recall": 0.9852, "merging": True}
+    service.states.append({**service.states.pop(), "index": index})
+    assert [line for line in ctl("status").lines if line.startswith("index")] == [
+        "index    a search reads 64 of 4,096 lists of photos, which finds 98.5 % of the ten best",
+        "index    a new one is being built beside the other work",
+    ]
