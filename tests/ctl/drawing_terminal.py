@@ -30,6 +30,7 @@ class DrawingTerminal:
         kind: "kitty" has kitty's protocol, "plain" has not, "silent" answers nothing.
         delay: seconds from a question to its answer.
         tells_pixels: whether it says how large its cells are.
+        is_blind: whether it only reads, and draws nothing.
         typed: what somebody types before the first command has drawn anything.
         during: called after each piece that was drawn.
     """
@@ -39,6 +40,7 @@ class DrawingTerminal:
     kind: Kind = "kitty"
     delay: float = 0.0
     tells_pixels: bool = True
+    is_blind: bool = False
     typed: bytes = b""
     during: Callable[[DrawingTerminal], None] = lambda _: None
     screen: Screen = field(init=False)
@@ -102,7 +104,8 @@ class DrawingTerminal:
                 if not piece:
                     break
                 self.raw += piece
-                self.screen.write(piece)
+                if not self.is_blind:
+                    self.screen.write(piece)
                 answers += [(time.monotonic() + self.delay, each) for each in self._asked(piece)]
                 self.during(self)
             while answers and answers[0][0] <= time.monotonic():
