@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 # A query that arrives while photos are encoded waits for the running slice. This bounds the wait.
 SLICE_SECONDS = 0.3
+# Whoever asks once asks again: for a while slices are short, which costs a fifth of the rate.
+_SHORT_SECONDS = 0.06
+_SHORT_FOR_SECONDS = 20.0
 # Every slice reads all weights from memory once; with fewer pictures that is most of the work.
 _LEAST_SLICE = 4
 _TEXTS_PER_PASS = 64
@@ -66,6 +70,7 @@ class Engine:
         self._wish = wish
         self.reason = wish.reason  # why this device and runtime, where that may surprise
         self._limit = wish.batch  # pictures a slice; halved when memory runs out
+        self._asked_at = -math.inf  # when a text was encoded last, time.monotonic
         self._fitted = 0  # slices of that size in a row that fitted
         self._seconds_each = 0.0  # of one picture, as measured
         self._model = self._through_openvino() or self._through_torch(wish.device)
@@ -127,6 +132,7 @@ class Engine:
             some = texts[done : done + _TEXTS_PER_PASS]
             parts.append(self._fitting(some, lambda some: self._model.texts(some)))
             done += len(parts[-1])
+        self._asked_at = time.monotonic()
         vectors = np.concatenate(parts)
         if np.isnan(vectors).any():
             raise EncodeError(_UNUSABLE.format("text"))
@@ -171,9 +177,13 @@ class Engine:
     def _slice(self) -> int:
         """Return how many pictures to encode next: a power of two that takes `SLICE_SECONDS`.
 
+        Less of them while somebody searches.
+
         A power of two, because oneDNN prepares anew for each size that it has not seen.
         """
-        fitting = SLICE_SECONDS / self._seconds_each if self._seconds_each else _LEAST_SLICE
+        is_asked = time.monotonic() - self._asked_at < _SHORT_FOR_SECONDS
+        seconds = _SHORT_SECONDS if is_asked else SLICE_SECONDS
+        fitting = seconds / self._seconds_each if self._seconds_each else _LEAST_SLICE
         most = max(1, min(self._limit, max(_LEAST_SLICE, int(fitting))))
         return 1 << (most.bit_length() - 1)
 

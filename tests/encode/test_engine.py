@@ -52,6 +52,29 @@ def test_a_batch_is_encoded_in_slices_with_a_moment_for_queries_between(
     assert (engine.device, engine.precision) == ("cpu", "fp32")
 
 
+def test_slices_are_short_for_a_while_after_somebody_has_asked(
+    spec: ModelSpec, cache: Path, pictures: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clipd.encode import engine as engine_module
+    from clipd.encode.wish import Wish
+
+    monkeypatch.setattr(engine_module, "_SHORT_SECONDS", 0.0)  # the least that there can be
+    monkeypatch.setattr(engine_module, "SLICE_SECONDS", 1000.0)  # and the most
+    engine = engine_module.Engine(spec, Wish("cpu", "fp32", 32, cache))
+    many = np.tile(pictures, (64 // len(pictures) + 1, 1, 1, 1))[:64]
+    def moments() -> int:
+        taken: list[int] = []
+        engine.encode_images(many, lambda: taken.append(1))
+        return len(taken)
+
+    moments()  # learns how long one takes
+    assert moments() == 2
+    engine.encode_texts(["a dog"])
+    assert moments() == 16
+    monkeypatch.setattr(engine_module, "_SHORT_FOR_SECONDS", 0.0)
+    assert moments() == 2
+
+
 def test_a_precision_that_changes_what_vectors_mean_is_not_chosen(
     spec: ModelSpec, tmp_path: Path, pictures: Pixels
 ) -> None:
