@@ -62,6 +62,7 @@ def test_slices_are_short_for_a_while_after_somebody_has_asked(
     monkeypatch.setattr(engine_module, "SLICE_SECONDS", 1000.0)  # and the most
     engine = engine_module.Engine(spec, Wish("cpu", "fp32", 32, cache))
     many = np.tile(pictures, (64 // len(pictures) + 1, 1, 1, 1))[:64]
+
     def moments() -> int:
         taken: list[int] = []
         engine.encode_images(many, lambda: taken.append(1))
