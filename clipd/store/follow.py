@@ -33,6 +33,7 @@ _REBUILD_PAGE = 5000  # vectors at a time: 10 MB of 512 dimensions
 # more: at a million photos it is a gigabyte, while replaying 50,000 changes takes a second.
 _STALE_CHANGES = 5000
 _STALE_SHARE = 0.05
+_BORDER = 1.1
 _QUICKLY_SAVED = 50_000  # photos: .1 s, as measured with 512 dimensions
 _QUICKLY_REPLAYED = 500  # changes
 _KEEP_SECONDS = 30 * 86400.0
@@ -218,8 +219,11 @@ class IndexFollower:
     def is_stale(self) -> bool:
         """Tell whether a new base is worth its building."""
         base, photos = self.index.base, len(self.index)
-        if base is not None and bool(base.lists) != has_lists(self._config, photos):
-            return True
+        if base is not None:
+            # Of another shape than is wanted, and not just at the border between the two.
+            around = (int(photos / _BORDER), int(photos * _BORDER))
+            if all(has_lists(self._config, count) != bool(base.lists) for count in around):
+                return True
         return self._changes >= max(_STALE_CHANGES, _STALE_SHARE * photos)
 
     def is_worth_saving(self) -> bool:

@@ -279,3 +279,12 @@ def _taken_from(numbers: list[int]) -> Rgb:
     assert colour >= 16, "the first 16 are what the user has chosen"
     colour -= 16
     return _CUBE[colour // 36], _CUBE[colour // 6 % 6], _CUBE[colour % 6]
+
+
+def drawn(text: str) -> Screen:
+    """Return a screen of the usual size on which a program has written, all of it understood."""
+    screen = Screen(80, 24)
+    screen.write(text.replace("\n", "\r\n").encode())
+    screen.close()
+    assert not screen.unknown
+    return screen

@@ -7,21 +7,13 @@ import pytest
 
 from clipd.ctl.half_blocks import BlockDrawing, nearest_of_256
 from clipd.ctl.tiles import RgbPicture, side_by_side
-from tests.ctl.screen import BLACK, Screen
+from tests.ctl.screen import BLACK, drawn
 
 RED, GREEN, BLUE = (200, 10, 10), (10, 200, 10), (10, 10, 200)
 
 
 def picture(*rows: list[tuple[int, int, int]]) -> RgbPicture:
     return RgbPicture(len(rows[0]), len(rows), bytes(itertools.chain(*itertools.chain(*rows))))
-
-
-def drawn(text: str) -> Screen:
-    screen = Screen(80, 24)
-    screen.write(text.replace("\n", "\r\n").encode())
-    screen.close()
-    assert not screen.unknown
-    return screen
 
 
 def test_a_cell_shows_two_pixels_exactly() -> None:

@@ -14,7 +14,7 @@ from clipd.ctl.graphics_query import ANSWER, QUERY
 from clipd.ctl.kitty import KittyDrawing, transmission
 from clipd.ctl.tiles import RgbPicture, side_by_side
 from clipd.ctl.window import Window
-from tests.ctl.screen import Screen
+from tests.ctl.screen import drawn
 
 KITTY_ITSELF = Path(__file__).with_name("kitty_itself.py")
 
@@ -27,14 +27,6 @@ def noise(width: int, height: int) -> RgbPicture:
 
 def pixels(picture: RgbPicture) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.frombuffer(picture.rgb, np.uint8).reshape(picture.height, picture.width, 3)
-
-
-def drawn(text: str) -> Screen:
-    screen = Screen(80, 24)
-    screen.write(text.replace("\n", "\r\n").encode())
-    screen.close()
-    assert not screen.unknown
-    return screen
 
 
 def test_a_picture_arrives_pixel_by_pixel_in_chunks_that_the_protocol_allows() -> None:

@@ -156,7 +156,7 @@ def test_a_stop_ends_the_child(stock: Stock) -> None:
 
 
 def test_another_kind_in_the_configuration_is_a_reason_for_a_new_base(stock: Stock) -> None:
-    stock.fill(2100)
+    stock.fill(2300)
     exact = stock.follower()
     exact.start()
     exact.save()
@@ -173,3 +173,25 @@ def test_another_kind_in_the_configuration_is_a_reason_for_a_new_base(stock: Sto
     back = stock.follower("fp16")
     back.start()
     assert back.is_stale()
+
+
+def test_a_library_at_the_border_between_two_kinds_is_not_built_again_and_again(
+    stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipd.store.index_builder._FEWEST", 100)
+    stock.fill(101)
+    follower = stock.follower("ivf")
+    follower.start()
+    follower.save()
+    assert follower.state().kind == "ivf"
+    with stock.catalog.writing():
+        for number in range(5):
+            stock.catalog.forget_path(b"/photos/%06d.jpg" % number, 50)
+    follower.catch_up()
+    assert not follower.is_stale()
+
+    with stock.catalog.writing():
+        for number in range(5, 20):
+            stock.catalog.forget_path(b"/photos/%06d.jpg" % number, 50)
+    follower.catch_up()
+    assert follower.is_stale()
