@@ -131,7 +131,7 @@ class RetryingDecoder:
                 photo, wanted, reading
             )
             answer = reading.confirmed(answer, self._disk_seconds)
-        if isinstance(answer, Refused) and answer.kind == "unreadable" and reading.is_hanging:
+        if isinstance(answer, Refused) and answer.kind == "unreadable" and not reading.ends():
             self._hanging.add(source.root, reading)
         return answer
 

@@ -16,6 +16,8 @@ T = TypeVar("T")
 Made = Decoded | Headers | Drawn | Fitted
 Outcome = Made | Refused
 
+_END_SECONDS = 2.0  # for a disk that has answered to close the file, too
+
 
 class Reading:
     """An open photo. Whatever asks its disk runs on a thread that can be left behind.
@@ -39,7 +41,7 @@ class Reading:
         self._looks: queue.SimpleQueue[Future[Fingerprint | None] | None] = queue.SimpleQueue()
         self._last_look: Future[Fingerprint | None] = Future()
         self._is_aborted = False
-        self._is_silent = False  # it did not answer the last look
+        self._is_silent = False  # it did not answer in time
         self._thread = threading.Thread(target=self._run, name="clipd-read", daemon=True)
         try:
             self._thread.start()
@@ -47,9 +49,17 @@ class Reading:
             raise ShortageError("no thread can be started to open photos") from error
 
     @property
-    def is_hanging(self) -> bool:
-        """Whether its disk still owes an answer; for after `opened` or `confirmed`."""
-        return self._thread.is_alive()
+    def is_over(self) -> bool:
+        """Whether its disk owes no answer any more."""
+        return not self._thread.is_alive()
+
+    def ends(self) -> bool:
+        """Wait for the disk's last answer a moment, after `opened` or `confirmed`.
+
+        A thread that has been told to end still has to be scheduled: that it lives says nothing.
+        """
+        self._thread.join(0 if self._is_silent else _END_SECONDS)
+        return self.is_over
 
     def opened(self, seconds: float) -> OpenPhoto | Refused:
         """Wait until the file is open.
@@ -57,7 +67,9 @@ class Reading:
         Raises:
             ShortageError: there are no descriptors, or no memory, for the moment.
         """
-        return _wait(self._photo, seconds) or _not_answering(seconds)
+        photo = _wait(self._photo, seconds)
+        self._is_silent = photo is None
+        return photo or _not_answering(seconds)
 
     def is_answering(self, seconds: float) -> bool:
         """Ask the disk of the open file something, and wait for the answer."""
@@ -131,7 +143,7 @@ class HangingRoots:
             reading = self._readings.get(root)
             if reading is None:
                 return False
-            if not reading.is_hanging:  # its disk has answered after all
+            if reading.is_over:  # its disk has answered after all
                 del self._readings[root]
             return root in self._readings
 

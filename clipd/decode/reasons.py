@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from typing import Final
@@ -19,6 +20,7 @@ _NOT_SUPPORTED: Final = re.compile(
 )
 # libheif calls it an "allocation error" when damage makes a size absurd.
 _ABSURD_SIZE: Final = re.compile(r"security limit|invalid image size", re.IGNORECASE)
+_NO_PLACE: Final = (errno.EINVAL, errno.EOVERFLOW)  # of lseek(2): the file leads to nowhere
 _NO_MEMORY: Final = re.compile(r"memory|alloc", re.IGNORECASE)
 
 
@@ -38,6 +40,8 @@ def picture_error(error: Exception, format_: str) -> PictureError:
         return PictureError("corrupt", f"the {format_} data are damaged (a size makes no sense)")
     if isinstance(error, MemoryError) or _NO_MEMORY.search(said):
         return PictureError("memory", "decoding needs more memory than decoder.memory allows")
+    if isinstance(error, OSError) and error.errno in _NO_PLACE:
+        return PictureError("corrupt", f"the {format_} data are damaged (an offset makes no sense)")
     if isinstance(error, OSError) and error.errno is not None:
         return PictureError("unreadable", f"reading failed: {os.strerror(error.errno)}")
     if isinstance(error, EOFError) or _CUT_SHORT.search(said):

@@ -24,7 +24,7 @@ _ENCODER_WAITS = (5.0, 300.0)  # after a failing encoder: the first wait, the lo
 _RATE_SECONDS = 30.0
 # What may be the machine's fault and not the file's: a busy hour, a shortage of memory. Such a
 # file is tried three times over days, then only when it or the limits change.
-_PASSING_KINDS = frozenset({"crash", "timeout", "memory"})
+_PASSING_KINDS = frozenset({"crash", "timeout", "memory", "unreadable"})
 _RETRY_SECONDS = (6 * 3600, 2 * 86400)
 
 

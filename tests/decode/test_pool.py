@@ -406,6 +406,26 @@ def test_a_disk_that_does_not_answer_holds_up_no_other(tmp_path: Path, photo: by
 
 
 @pytest.mark.slow
+def test_a_disk_that_cannot_read_one_file_is_asked_for_the_next(tmp_path: Path) -> None:
+    (backing := tmp_path / "backing").mkdir()
+    Image.new("RGB", (900, 900)).save(backing / "large.bmp")  # over 2 MB
+    Image.new("RGB", (30, 30)).save(backing / "small.bmp")
+    outcomes = Outcomes()
+    with drive(tmp_path / "drive", backing, fail_at=1 << 20) as disk, pool_of(outcomes) as pool:
+        large, small = (
+            os.fsencode(disk.mount_point / f"{name}.bmp") for name in ("large", "small")
+        )
+        for ticket in range(0, 60, 2):
+            pool.submit(DecodeJob(ticket, large, root=1))
+            pool.submit(DecodeJob(ticket + 1, small, root=1))
+        outcomes.wait_for(60)
+    assert {outcomes.refusal(ticket).reason for ticket in range(0, 60, 2)} == {
+        "reading failed: Input/output error"
+    }
+    assert {type(outcomes.by_ticket[ticket]) for ticket in range(1, 60, 2)} == {Decoded}
+
+
+@pytest.mark.slow
 def test_a_disk_that_stops_answering_in_the_middle_of_a_photo_is_waited_for_once(
     tmp_path: Path, photo: bytes
 ) -> None:

@@ -20,6 +20,11 @@ CUT_SHORT = "the PNG data are cut short"
         (RuntimeError("Memory allocation error: Security limit exceeded"), "corrupt", ABSURD),
         (RuntimeError("Memory allocation error: Invalid image size: zero"), "corrupt", ABSURD),
         (OSError(5, "Input/output error"), "unreadable", "reading failed: Input/output error"),
+        (
+            OSError(22, "Invalid argument"),
+            "corrupt",
+            "the PNG data are damaged (an offset makes no sense)",
+        ),
         (OSError("image file is truncated (9 bytes not processed)"), "corrupt", CUT_SHORT),
         (EOFError(), "corrupt", CUT_SHORT),
         (

@@ -3,7 +3,7 @@
 Stopped by SIGSTOP it is a network drive whose server went away: every call to the mount waits.
 It speaks the protocol itself (linux/fuse.h, version 7.31), so that no library is needed.
 
-    python -m tests.faults.fuse_server BACKING MOUNT_POINT [--silent | --hang-at OFFSET]
+    python -m tests.faults.fuse_server BACKING MOUNT_POINT [--silent | --hang-at N | --fail-at N]
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ _MAX_WRITE = 65536
 class Server:
     """Answers the kernel's requests from a folder; nothing that it answers may be cached."""
 
-    def __init__(self, device: int, backing: bytes, hang_at: int | None) -> None:
+    def __init__(
+        self, device: int, backing: bytes, hang_at: int | None, fail_at: int | None
+    ) -> None:
         self._device = device
+        self._fail_at = fail_at  # what lies beyond this offset cannot be read
         self._hang_at = hang_at  # reading beyond this offset stops the server
         self._paths = {1: backing}
         self._nodes = {backing: 1}
@@ -106,6 +109,8 @@ class Server:
         _, offset, size = struct.unpack_from("=QQI", body)
         if self._hang_at is not None and offset + size > self._hang_at:
             os.kill(os.getpid(), signal.SIGSTOP)
+        if self._fail_at is not None and offset + size > self._fail_at:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         with open(self._paths[node], "rb") as file:
             return os.pread(file.fileno(), size, offset)
 
@@ -149,6 +154,7 @@ def main() -> None:
     parser.add_argument("mount_point", type=os.fsencode)
     parser.add_argument("--silent", action="store_true", help="mount, and never answer")
     parser.add_argument("--hang-at", type=int, help="stop when more of a file is read than this")
+    parser.add_argument("--fail-at", type=int, help="EIO when more of a file is read than this")
     words = parser.parse_args()
     device = os.open("/dev/fuse", os.O_RDWR)
     _mount(device, words.mount_point)
@@ -156,7 +162,7 @@ def main() -> None:
     if words.silent:
         os.read(0, 1)  # until standard input is closed
     else:
-        Server(device, words.backing, words.hang_at).serve()
+        Server(device, words.backing, words.hang_at, words.fail_at).serve()
 
 
 if __name__ == "__main__":

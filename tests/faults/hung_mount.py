@@ -38,19 +38,28 @@ class Drive:
 
 @contextmanager
 def drive(
-    mount_point: Path, backing: Path, *, silent: bool = False, hang_at: int | None = None
+    mount_point: Path,
+    backing: Path,
+    *,
+    silent: bool = False,
+    hang_at: int | None = None,
+    fail_at: int | None = None,
 ) -> Iterator[Drive]:
     """Mount `backing` read-only at `mount_point`; skip where that is not allowed.
 
     Args:
         silent: never answer, from the first call on: what a start meets when the server is away.
         hang_at: hang, with the call under way, as soon as more of a file is read than this.
+        fail_at: what lies beyond this offset of a file cannot be read: EIO.
     """
     backing.mkdir(parents=True, exist_ok=True)
     mount_point.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "tests.faults.fuse_server", str(backing), str(mount_point)]
+    words += ["--silent"] * silent
+    words += [] if hang_at is None else [f"--hang-at={hang_at}"]
+    words += [] if fail_at is None else [f"--fail-at={fail_at}"]
     with subprocess.Popen(
-        [*words, *["--silent"] * silent, *([] if hang_at is None else [f"--hang-at={hang_at}"])],
+        words,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
