@@ -29,6 +29,7 @@ from clipd.watch.suspend import SleepClock
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 0.05  # for the catalog to note a volume
+_NOTING_SECONDS = 1.0  # in all; the catalog of a full disk is not asked in a hurry
 CHECK_SECONDS = 2.0  # between looks at the root, each a few stats
 _TELL_AGAIN_SECONDS = 5.0
 
@@ -96,6 +97,7 @@ class RootWatcher:
         self._is_waiting_for_catalog = False  # to exchange the paths of two volumes
         self._told_volumes: tuple[VolumeChange, ...] = ()
         self._tell_again = 0.0  # on the monotonic clock
+        self._noted_by = 0.0  # when the catalog should have noted them, on that clock
         # A daemon thread, so that one that waits for its disk does not keep the process alive.
         self._thread = threading.Thread(
             target=self._run, name=f"clipd-watch-root-{root.id}", daemon=True
@@ -172,7 +174,9 @@ class RootWatcher:
 
     def _break(self) -> tuple[float, bool]:
         """Return for how long to rest, and whether something is left to do after it."""
-        if self._is_waiting_for_catalog:
+        # Until a volume is noted, no file on it is believed: two seconds, at the very first start.
+        is_noting = not self._volumes.is_settled and time.monotonic() < self._noted_by
+        if self._is_waiting_for_catalog or is_noting:
             return SETTLE_SECONDS, True
         return CHECK_SECONDS, self._lost.is_waiting
 
@@ -224,6 +228,7 @@ class RootWatcher:
         if changes == self._told_volumes and now < self._tell_again:
             return
         self._told_volumes, self._tell_again = changes, now + _TELL_AGAIN_SECONDS
+        self._noted_by = now + _NOTING_SECONDS
         state = self._roots.state(self.root.id)
         self._on_root_change(RootChange(self.root, None, state, volumes=changes))
 

@@ -45,6 +45,15 @@ def test_what_was_there_before_is_found_at_the_start(library: Library) -> None:
         assert library.roots.state(library.root.id).state == "online"
 
 
+def test_photos_on_a_disk_never_seen_before_do_not_wait_for_the_next_look_at_it(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipd.watch.root_watcher.CHECK_SECONDS", 3600.0)
+    library.save("a.jpg")
+    with library.watched():
+        library.work_until(lambda: library.known() == {b"a.jpg"})
+
+
 def test_saved_renamed_and_removed_files_are_noticed(library: Library) -> None:
     library.save("old.jpg")
     with library.watched():
