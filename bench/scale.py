@@ -95,7 +95,7 @@ class _Scale:
         )
         self._say("the index", json.dumps(index))
         self._searches(bare)
-        own, all_of_it = _anonymous_mib(daemon.pid), _resident_mib(daemon.pid)
+        own, all_of_it = anonymous_mib(daemon.pid), _resident_mib(daemon.pid)
         self.memory = {"its own": own, "with mapped files": all_of_it}
         self._say("anonymous memory at rest", f"{own:.0f} MiB")
         self._say("resident, most of it the system's", f"{all_of_it:.0f} MiB")
@@ -272,7 +272,8 @@ def _seconds(began: float) -> str:
     return f"{time.perf_counter() - began:.2f} s"
 
 
-def _anonymous_mib(pid: int) -> float:
+def anonymous_mib(pid: int) -> float:
+    """Return the memory of a process that no file stands behind, in MiB."""
     return _kib(Path(f"/proc/{pid}/smaps_rollup"), "Anonymous") / 1024
 
 
