@@ -38,6 +38,7 @@ from clipd.ingest.indexer_line import IndexerLine
 from clipd.ingest.pause import Pause
 from clipd.ingest.placing import Placer
 from clipd.ingest.recorder import Recorder
+from clipd.ingest.retirement import Retirement
 from clipd.ingest.settling import Settler
 from clipd.ingest.verifier import Verifier
 from clipd.photo import FailureKind
@@ -65,6 +66,7 @@ from clipd.watch.watcher import watching
 _log = logging.getLogger(__name__)
 _THUMBNAIL_BYTES = 1 << 30  # on disk
 _THUMBNAIL_NICE = 14
+_RETIREMENT_SECONDS = 0.2  # of a start: what many photos left behind is retired beside the rest
 _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
 
 
@@ -99,6 +101,7 @@ class _Stores:
     catalog: Catalog
     stored: StoreView
     roots: tuple[Root, ...]
+    retirement: Retirement
     notes: tuple[str, ...]
     absence: str  # why the model makes no vectors, "" where it does
 
@@ -146,6 +149,7 @@ def assembled(
             Backfill(catalog, model, states),
             Retries(catalog, world_of),
             headers,
+            stores.retirement,
         )
         store = Store(catalog, stored.follower)
         indexer = Indexer(
@@ -215,7 +219,8 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths, needs_model: 
     with catalog.writing():
         model = choose_model(catalog, config.model, paths, is_needed=needs_model)
         roots = _enter_roots(catalog, config)
-    _retire_other_roots(catalog, roots)
+    retirement = Retirement(catalog, [root.id for root in roots])
+    retirement.go_on(_RETIREMENT_SECONDS)
     follower = IndexFollower(
         reader,
         model.id,
@@ -228,7 +233,8 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths, needs_model: 
     running.callback(follower.close)
     _log.info("%s", follower.start())
     stored = StoreView(model.spec, model.id, reader, follower)
-    return _Stores(catalog, stored, roots, (note,) if note else (), model.absence)
+    notes = (note,) if note else ()
+    return _Stores(catalog, stored, roots, retirement, notes, model.absence)
 
 
 def _worlds(config: Config, model: str) -> WorldOf:
@@ -257,13 +263,6 @@ def _enter_roots(catalog: Catalog, config: Config) -> tuple[Root, ...]:
         path = os.fsencode(each.path)
         roots.append(Root(catalog.root(path), path, each))
     return tuple(roots)
-
-
-def _retire_other_roots(catalog: Catalog, roots: Sequence[Root]) -> None:
-    """Take the photos of folders that are no longer configured out of the hits."""
-    retired = catalog.retire_roots([root.id for root in roots], int(time.time()))
-    if retired:
-        _log.info("%d paths lie in folders that are no longer watched", retired)
 
 
 def _start_workers(

@@ -35,6 +35,7 @@ from clipd.ingest.inbox import (
 )
 from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
+from clipd.ingest.retirement import Retirement
 from clipd.ingest.settling import Settler, ToRead
 from clipd.photo import Refused
 from clipd.store.catalog import Catalog
@@ -82,6 +83,7 @@ class Intake:
     backfill: Backfill  # photos without a vector
     retries: Retries  # refused files that are due again
     headers: HeaderPass  # photos that have not said what they know of themselves
+    retirement: Retirement  # photos in folders that are not configured any more
 
     def restart(self) -> None:
         """Look again for work that no change asks for: a root may be back. The indexer's thread."""
@@ -119,6 +121,7 @@ class Indexer:
         self._backfill = intake.backfill
         self._retries = intake.retries
         self._headers = intake.headers
+        self._retirement = intake.retirement
         self._settler = settler
         self._pool = workers.pool
         self._batches = workers.batches
@@ -182,6 +185,7 @@ class Indexer:
             self._beat = time.monotonic()
             self._turn(self._wait())
             self._inbox.run_calls()
+            self._retirement.go_on()
             self._upkeep.run(is_idle=not self._in_work and not self._changes.has_more())
         self._finish()
 
@@ -201,7 +205,7 @@ class Indexer:
             can_look = self._room() > 0 and self._changes.has_more()
             return self._inbox.messages(0 if can_look else _BUSY_WAIT_SECONDS)
         has_old = not self._backfill.is_done and not self._recorder.encoder_wait()
-        has_old = has_old or self._headers.can_send
+        has_old = has_old or self._headers.can_send or self._retirement.is_due
         is_over = not has_old and not self._changes.has_more()
         self._changes.wait(_IDLE_WAIT_SECONDS if is_over else 0)
         return self._inbox.messages(0)

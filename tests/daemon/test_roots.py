@@ -108,6 +108,37 @@ def test_a_photo_moved_from_one_root_to_another_is_not_encoded_again(
     assert daemon.worked() == (0, 0)
 
 
+def test_a_root_that_is_configured_no_more_leaves_the_hits_and_the_others_stay(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    daemon.stop()
+    daemon.configure([tmp_path / "other"])
+
+    daemon.start()
+
+    daemon.wait_found(tmp_path / "root", [])
+    daemon.wait_found(tmp_path / "other", ["beach.jpg"])
+    daemon.wait_idle()
+    daemon.verify()
+
+
+def test_a_root_that_is_replaced_by_the_one_above_it_is_not_read_again(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    daemon.stop()
+    daemon.configure([tmp_path])
+
+    daemon.start()
+
+    daemon.wait_idle()
+    assert daemon.found(tmp_path / "root") == {os.fsencode(name) for name in IN_ROOT}
+    assert _offline(daemon, tmp_path / "root") == {False}
+    assert daemon.worked() == (0, 0)
+    (tmp_path / "root/cat.jpg").unlink()
+    daemon.wait_found(tmp_path / "root", set(IN_ROOT) - {"cat.jpg"})
+    daemon.verify()
+
+
 def test_an_empty_folder_in_the_place_of_a_root_is_no_proof(daemon: Daemon, tmp_path: Path) -> None:
     root, away = tmp_path / "root", tmp_path / "away"
     daemon.stop()

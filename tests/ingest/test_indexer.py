@@ -29,6 +29,7 @@ from clipd.ingest.inbox import Inbox, Read
 from clipd.ingest.indexer import Indexer, Intake, Store, Workers
 from clipd.ingest.pause import Pause
 from clipd.ingest.recorder import Recorder
+from clipd.ingest.retirement import Retirement
 from clipd.store.follow import IndexFollower
 from clipd.watch.scan import folder_steps
 from tests.decode.test_pool import signal_decoders
@@ -78,6 +79,7 @@ class Running:
             self.backfill,
             Retries(house.catalog, lambda kind: "world"),
             self.headers,
+            Retirement(house.catalog, [house.root.id]),
         )
         self.indexer = Indexer(
             Store(house.catalog, self.follower),

@@ -51,7 +51,7 @@ class Expected:
         what, path, content = change
         catalog = self.stock.catalog
         if what == "retire":
-            catalog.retire_roots([], now=50)
+            list(catalog.retire_roots([], now=50))
             self.dead |= self.live
             self.live = {}
         with catalog.writing():
