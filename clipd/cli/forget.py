@@ -50,10 +50,12 @@ def _forget_here(name: str | None, configured: ModelConfig, paths: Paths) -> Seq
 
     paths.make()
     # Where its weights are not here, nobody can tell which vectors are its own: nothing is dropped.
-    in_use = resolve(configured, paths.models, paths.cache).fingerprint
+    in_use = {resolve(configured, paths.models, paths.cache).fingerprint}
     # With the lock of a daemon, so that none starts meanwhile and becomes a second writer.
     with single_instance(paths.state / "lock"):
         catalog, _ = open_catalog(paths.state, time.time())
         with closing(catalog):
+            if used := catalog.model_in_use():  # the next start may answer with it for a while
+                in_use.add(used.spec.fingerprint)
             steps = forgetting(catalog, models_to_forget(catalog, name, in_use))
             return [step for step in steps if step is not None]

@@ -19,6 +19,7 @@ from clipd.config.options import Config, ModelConfig
 from clipd.config.units import write_duration
 from clipd.ctl.client import Client
 from clipd.ctl.service_advice import how_to_start
+from clipd.ctl.waiting import next_model
 from clipd.daemon.instance import lock_holder
 from clipd.encode.models import insist_on_known, resolve
 from clipd.encode.presets import preset_named
@@ -95,6 +96,9 @@ def take_over(wanted: ModelConfig, file: Path, paths: Paths, say: Say) -> bool:
     if _uses(status, fingerprint):
         say(f"service  clipd (pid {pid}) uses it already")
         return False
+    if _prepares(status, fingerprint):
+        say(f"service  clipd (pid {pid}) makes its vectors already; see: clipctl model switch")
+        return False
     return _is_taken_over(client, fingerprint, say)
 
 
@@ -108,6 +112,9 @@ def _is_taken_over(client: Client, fingerprint: str, say: Say) -> bool:
             status = {}  # it is starting anew just now
         if _uses(status, fingerprint):
             say(f"service  clipd (pid {status.get('pid')}) uses it now")
+            return True
+        if _prepares(status, fingerprint):
+            say(f"service  clipd (pid {status.get('pid')}) makes its vectors now")
             return True
         pause.wait(_LOOK_EVERY_SECONDS)
     say("service  clipd was told, but does not use it yet; see: clipctl status")
@@ -130,6 +137,11 @@ def _uses(status: JsonObject, fingerprint: str) -> bool:
     return model.get("fingerprint") == fingerprint and encoder.get("state") != "absent"
 
 
+def _prepares(status: JsonObject, fingerprint: str) -> bool:
+    following = next_model(status)
+    return following is not None and following.get("fingerprint") == fingerprint
+
+
 def _as_listed(wanted: ModelConfig) -> ModelConfig:
     """Return a model with its name as `clipd model list` writes it."""
     preset = preset_named(wanted.name)
@@ -139,6 +151,8 @@ def _as_listed(wanted: ModelConfig) -> ModelConfig:
 def _say_what_next(config: Config, say: Say) -> None:
     say("")
     say("Your photos are encoded again now. Watch it:  clipctl status --wait")
+    say("Searches go on with the former model until all photos are. To go over sooner:")
+    say("                                             clipctl model switch --now")
     say(
         f"Vectors of other models are kept for {write_duration(config.store.keep)} (store.keep): "
         "a change back costs nothing until then."

@@ -130,7 +130,7 @@ def _catalog(model: VectorModel, configured: ModelConfig, paths: Paths) -> Itera
         catalog, _ = open_catalog(paths.state, time.time())
         with closing(catalog):
             with catalog.writing():
-                model_id = catalog.use_model(in_use, int(time.time()))
+                model_id = catalog.prepare_model(in_use, int(time.time()))
 
             def receive(photos: Sequence[PortablePhoto]) -> Imported:
                 with catalog.writing():

@@ -42,6 +42,7 @@ _COMMANDS = {
     "rescan": "clipd.ctl.acting:rescan",
     "pause": "clipd.ctl.acting:pause",
     "resume": "clipd.ctl.acting:resume",
+    "model": "clipd.ctl.next_model:model",
     "completion": "clipd.ctl.acting:completion",
     "verify": "clipd.ctl.checking:verify",
 }

@@ -9,8 +9,9 @@ import click
 
 from clipd.ctl.client import Client
 from clipd.ctl.command_group import json_option
+from clipd.ctl.next_model import next_model_line
 from clipd.ctl.output import columns, emit_json, emit_lines, objects, say
-from clipd.ctl.waiting import clock, number, wait_until_idle
+from clipd.ctl.waiting import clock, next_model, number, wait_until_idle
 from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import one_line
 
@@ -99,6 +100,8 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
         yield one_line(
             f"model    {encoder.get('model')}, {encoder.get('state')}, {detail}".rstrip(", ")
         )
+    if following := next_model(state):
+        yield one_line(next_model_line(following))
     if isinstance(index := state.get("index"), dict):
         yield from _index_lines(index)
     if isinstance(metadata := state.get("metadata"), dict):

@@ -54,6 +54,7 @@ class Meter:
         self.done = 0
         self.total = 0
         self.rate = 0.0  # a second; 0 while unknown
+        self._next_model = ""  # how far it is, in words
         self._before: JsonObject | None = None
         self._left = 0  # the backlog, as far as it was seen to shrink
         self._encoded = 0
@@ -70,6 +71,7 @@ class Meter:
         self.done = max(self._left, self._encoded)
         self.total = self.done + number(state, "backlog")
         self.state = str(state.get("state"))
+        self._next_model = _next_model_words(state)
         self._recent.append((now, self.done))
         while now - self._recent[0][0] > RATE_SECONDS and len(self._recent) > 2:
             self._recent.popleft()
@@ -84,7 +86,7 @@ class Meter:
     def __str__(self) -> str:
         """Return the progress in words."""
         if not self.total:
-            return self.state
+            return self._next_model or self.state
         words = f"{self.state}: {self.done:,} of {self.total:,}"
         if self.state == "paused":
             return f"{words}; go on with: clipctl resume"
@@ -94,6 +96,22 @@ class Meter:
             return f"{words}; the model is missing, see: clipctl status"
         left = self.seconds_left
         return words if left is None else f"{words}, {self.rate:.0f}/s, {clock(left)} left"
+
+
+def next_model(state: JsonObject) -> JsonObject | None:
+    """Return what the state of the daemon tells of the model that is to be used next."""
+    used = state.get("model")
+    following = used.get("next") if isinstance(used, dict) else None
+    return following if isinstance(following, dict) else None
+
+
+def _next_model_words(state: JsonObject) -> str:
+    following = next_model(state)
+    if following is None:
+        return ""
+    words = f"{following.get('name')}: {number(following, 'photos'):,} of"
+    left = number(following, "seconds_left")
+    return f"{words} {number(following, 'of'):,} photos" + (f", {clock(left)} left" if left else "")
 
 
 def clock(seconds: float) -> str:

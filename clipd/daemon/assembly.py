@@ -13,6 +13,7 @@ from functools import partial
 
 from clipd.config.folders import Paths, base_folder
 from clipd.config.options import Config
+from clipd.daemon.changing import has_vector, made_changeover
 from clipd.daemon.model_choice import ModelArrival, choose_model
 from clipd.daemon.parts import Children, WritePath
 from clipd.daemon.service import Daemon
@@ -23,9 +24,9 @@ from clipd.decode.thumbnail_cache import ThumbnailCache
 from clipd.decode.world import codec_versions, refusal_world
 from clipd.encode.handle import Encoder
 from clipd.encode.models import is_large
-from clipd.errors import StoreUnavailableError
 from clipd.ingest.backfill import Backfill, Retries, WorldOf
 from clipd.ingest.batches import Batches
+from clipd.ingest.changeover import Changeover, NextModel
 from clipd.ingest.changes import Changes, Found
 from clipd.ingest.chores import RootKeeper, TextMemory, Upkeep
 from clipd.ingest.claims import Claims
@@ -81,6 +82,12 @@ class Running:
     limits: Limits
     arrival: ModelArrival | None  # of the model's weights, where what takes a vector waits for them
 
+    def goes_over_to(self) -> str:
+        """Return the fingerprint of the model that it is time to start with; "" for none."""
+        changeover = self.write_path.changeover
+        is_due = changeover is not None and changeover.is_over
+        return changeover.following.spec.fingerprint if changeover and is_due else ""
+
     def adapt(self, config: Config) -> None:
         """Go by what of a new configuration needs no restart; see :func:`needs_restart`."""
         self.search.defaults = config.search
@@ -104,6 +111,13 @@ class _Stores:
     retirement: Retirement
     notes: tuple[str, ...]
     absence: str  # why the model makes no vectors, "" where it does
+    following: NextModel | None  # the model that is to be used next
+
+    @property
+    def models(self) -> tuple[NextModel, ...]:
+        """The model in use, and the one that is to be used next."""
+        used = NextModel(self.stored.model, self.stored.spec)
+        return (used, self.following) if self.following else (used,)
 
 
 @contextmanager
@@ -115,6 +129,7 @@ def assembled(
     *,
     is_paused: bool = False,
     needs_model: bool = False,
+    go_over_to: str = "",
 ) -> Iterator[Running]:
     """Run all parts for the length of the block: started top to bottom, stopped bottom to top.
 
@@ -123,10 +138,11 @@ def assembled(
         complaint: a sentence that the status should show, "" for none.
         is_paused: begin with the work held, as the user wanted before a reload.
         needs_model: do not begin without the weights of the model.
+        go_over_to: fingerprint of a model that is to be used at once, whatever it lacks.
     """
     with ExitStack() as running:
         arrival = ModelArrival(config.model, paths)
-        stores = _open_stores(running, config, paths, needs_model)
+        stores = _open_stores(running, config, paths, needs_model, go_over_to)
         # Ends after all that a request may wait for, and before what it reads.
         lanes = running.enter_context(request_lanes())
         catalog, stored = stores.catalog, stores.stored
@@ -171,11 +187,20 @@ def assembled(
         )
         indexer.start()
         running.callback(indexer.stop)
-        keeper = RootKeeper(catalog, inbox, intake.restart)
+        changeover = None
+        if stores.following is not None:
+            changeover = made_changeover(
+                running, config, paths, stores.following, catalog, reader, states, inbox, pause
+            )
+        keeper = RootKeeper(catalog, inbox, partial(_look_again, intake, changeover))
         watcher = running.enter_context(
             watching(config.watch, library, backlog, keeper.root_changed)
         )
-        write_path = WritePath(states, watcher, inbox, indexer, pause)
+        if changeover is not None:
+            changeover.start(
+                lambda: not pause.is_on and indexer.is_idle and not watcher.is_scanning
+            )
+        write_path = WritePath(states, watcher, inbox, indexer, pause, changeover)
         children = Children(encoder, workers.pool)
         board = StatusBoard(paths.config, stored, write_path, children, stores.notes)
         board.complain(complaint)
@@ -186,9 +211,9 @@ def assembled(
         search = Search(stored, vectors, states, config.search, calibrator)
         line = IndexerLine(inbox, backlog, indexer.progress, lambda: pause.is_on)
         verifier = Verifier(store, library, line)
-        forgetter = Forgetter(catalog, inbox, stored.spec.fingerprint)
+        forgetter = Forgetter(catalog, inbox, [each.spec.fingerprint for each in stores.models])
         placer = Placer(catalog, looker, headers.want)
-        importer = Importer(catalog, inbox, model, stored.spec, placer)
+        importer = Importer(catalog, inbox, stores.models, placer)
         limits = Limits(config.serve)
         thumbnails = Thumbnails(
             reader,
@@ -210,14 +235,18 @@ def assembled(
         )
 
 
-def _open_stores(running: ExitStack, config: Config, paths: Paths, needs_model: bool) -> _Stores:
+def _open_stores(
+    running: ExitStack, config: Config, paths: Paths, needs_model: bool, go_over_to: str
+) -> _Stores:
     catalog, note = open_catalog(paths.state, time.time())
     running.enter_context(closing(catalog))
     if note:
         _log.warning("%s", note)
     reader = running.enter_context(closing(CatalogReader(catalog.file, catalog.access)))
     with catalog.writing():
-        model = choose_model(catalog, config.model, paths, is_needed=needs_model)
+        model = choose_model(
+            catalog, config.model, paths, is_needed=needs_model, go_over_to=go_over_to
+        )
         roots = _enter_roots(catalog, config)
     retirement = Retirement(catalog, [root.id for root in roots])
     retirement.go_on(_RETIREMENT_SECONDS)
@@ -234,7 +263,7 @@ def _open_stores(running: ExitStack, config: Config, paths: Paths, needs_model: 
     _log.info("%s", follower.start())
     stored = StoreView(model.spec, model.id, reader, follower)
     notes = (note,) if note else ()
-    return _Stores(catalog, stored, roots, retirement, notes, model.absence)
+    return _Stores(catalog, stored, roots, retirement, notes, model.absence, model.following)
 
 
 def _worlds(config: Config, model: str) -> WorldOf:
@@ -281,13 +310,19 @@ def _start_workers(
     # Closed before the thread of the batches is joined, which may be waiting for its start.
     running.callback(encoder.close, _ENCODER_GRACE_SECONDS)
     claims = Claims(
-        partial(_has_vector, stored),
+        partial(has_vector, stored.reader, stored.model),
         lambda job, outcome: inbox.post(Read(job, outcome)),
     )
     pool = running.enter_context(
         DecoderPool(config.decoder, stored.spec.preprocess, claims.is_known, claims.report)
     )
     return encoder, Workers(pool, batches, claims)
+
+
+def _look_again(intake: Intake, changeover: Changeover | None) -> None:
+    intake.restart()
+    if changeover is not None:
+        changeover.look_again()
 
 
 def _start_thumbnails(running: ExitStack, config: Config, stored: StoreView) -> DecoderPool:
@@ -307,13 +342,6 @@ def _thumbnail_cache(paths: Paths) -> ThumbnailCache:
     return ThumbnailCache(paths.cache / "thumbnails", _THUMBNAIL_BYTES)
 
 
-def _has_vector(stored: StoreView, content_hash: bytes) -> bool:
-    try:
-        return stored.reader.has_vector(stored.model, content_hash)
-    except StoreUnavailableError:
-        return False  # the photo is decoded, perhaps in vain; the indexer tells of the disk
-
-
 def _give_up_start(encoder: Encoder) -> None:
     """Let nobody wait for an encoder that is still starting when we stop: it takes too long."""
     if encoder.status().state == "starting":
@@ -327,6 +355,7 @@ def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
         stores.stored.follower,
         back_up=lambda pace: backup(stores.catalog.file, paths.state, stores.catalog.access, pace),
         last_backup=fresh_backup_at(paths.state) or 0.0,
+        spared_model=stores.following.id if stores.following else 0,
     )
 
 

@@ -28,6 +28,10 @@ class CatalogFigures:
         )
         return self._counts
 
+    def counts_of(self, model: int) -> Counts:
+        """Return how much there is, with a model that is not the one in use."""
+        return self._ask(lambda: self._stored.reader.counts(model), self._counts)
+
     def root_counts(self) -> dict[int, int]:
         """Return how many live paths each root has."""
         self._root_counts = self._ask(self._stored.reader.root_counts, self._root_counts)

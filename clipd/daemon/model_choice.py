@@ -1,19 +1,21 @@
-"""Which model the daemon works with: the configured one, or what is left where that is absent."""
+"""Which model the daemon works with: the configured one, or one that it has vectors of."""
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipd.config.folders import Paths
 from clipd.config.options import ModelConfig
 from clipd.encode.models import homes, resolve
 from clipd.encode.presets import preset_named
-from clipd.errors import ModelMissingError
+from clipd.errors import ModelError, ModelMissingError
+from clipd.ingest.changeover import NextModel
 from clipd.photo import ModelSpec, Preprocess
 from clipd.store.catalog import Catalog
 
@@ -29,6 +31,7 @@ class ChosenModel:
     id: int
     spec: ModelSpec
     absence: str = ""  # why it makes no vectors, and what to do; "" where it does
+    following: NextModel | None = None  # the configured one, while its vectors are made
 
 
 class ModelArrival:
@@ -62,23 +65,32 @@ class ModelArrival:
 
 
 def choose_model(
-    catalog: Catalog, config: ModelConfig, paths: Paths, *, is_needed: bool
+    catalog: Catalog,
+    config: ModelConfig,
+    paths: Paths,
+    *,
+    is_needed: bool,
+    go_over_to: str = "",
 ) -> ChosenModel:
-    """Return the configured model; without its weights, that whose vectors were used last.
+    """Return the configured model, or another one as long as that is of more use.
 
-    So a start without a model answers what its vectors know: searches made before, `similar`.
-    To be called in a transaction.
+    Where the configured one lacks vectors of photos that the one used last has, that stays in use
+    until they are made. Without the weights of the configured one, that used last is returned
+    as well: so a start without a model answers what its vectors know: searches made before,
+    `similar`. To be called in a transaction.
 
     Args:
         catalog: notes which model is in use.
         config: the ``[model]`` table.
         paths: where models lie.
         is_needed: whether nothing else than the configured one will do.
+        go_over_to: fingerprint of a model that is to be used now, whatever it lacks.
 
     Raises:
         ModelMissingError: it is needed, and its weights are not here.
         ModelError: there is no such model, or it cannot be used.
     """
+    now = int(time.time())
     try:
         spec = resolve(config, paths.models, paths.cache)
     except ModelMissingError as error:
@@ -86,8 +98,45 @@ def choose_model(
             raise
         _log.error("%s", error)
         last = catalog.model_in_use()
-        return ChosenModel(*(last or (_NO_MODEL, _placeholder(config.name))), str(error))
-    return ChosenModel(catalog.use_model(spec, int(time.time())), spec)
+        if last is None:
+            return ChosenModel(_NO_MODEL, _placeholder(config.name), str(error))
+        return ChosenModel(last.id, last.spec, str(error))
+    if spec.fingerprint != go_over_to:
+        former = _former_model(catalog, spec, paths)
+        if former is not None:
+            following = NextModel(catalog.prepare_model(spec, now), spec)
+            if _has_more(catalog, former.id, following.id):
+                return replace(former, following=following)
+    return ChosenModel(catalog.use_model(spec, now, _as_text(config)), spec)
+
+
+def _former_model(catalog: Catalog, wanted: ModelSpec, paths: Paths) -> ChosenModel | None:
+    """Return the model used last, where that is another one whose weights are here."""
+    last = catalog.model_in_use()
+    if last is None or last.spec.fingerprint == wanted.fingerprint:
+        return None
+    try:
+        spec = resolve(_from_text(last.meant), paths.models, paths.cache)
+    except (ModelError, ValueError):
+        return None
+    return ChosenModel(last.id, spec) if spec.fingerprint == last.spec.fingerprint else None
+
+
+def _has_more(catalog: Catalog, former: int, following: int) -> bool:
+    return catalog.count_without_vector(former) < catalog.count_without_vector(following)
+
+
+def _as_text(config: ModelConfig) -> str:
+    checkpoint = str(config.checkpoint) if config.checkpoint else ""
+    return json.dumps([config.name, config.pretrained, checkpoint])
+
+
+def _from_text(meant: str) -> ModelConfig:
+    """Return what `_as_text` wrote; ``ValueError`` where it is something else."""
+    name, pretrained, checkpoint = map(str, json.loads(meant))
+    return ModelConfig(
+        name=name, pretrained=pretrained, checkpoint=Path(checkpoint) if checkpoint else None
+    )
 
 
 def _placeholder(name: str) -> ModelSpec:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clipd.decode.pool import DecoderPool
 from clipd.encode.handle import Encoder
+from clipd.ingest.changeover import Changeover
 from clipd.ingest.inbox import Inbox
 from clipd.ingest.indexer import Indexer
 from clipd.ingest.pause import Pause
@@ -30,3 +31,4 @@ class WritePath:
     inbox: Inbox
     indexer: Indexer
     pause: Pause
+    changeover: Changeover | None  # to another model, while one is prepared

@@ -80,7 +80,7 @@ def _raise_descriptor_limit() -> None:
 def _run_and_reload(config: Config, paths: Paths, sock: socket.socket, signals: Signals) -> None:
     """Run with one configuration after the other; one that cannot be used changes nothing."""
     before: Config | None = None  # to go back to, while another one is tried
-    complaint, is_paused, needs_model = "", False, False
+    complaint, is_paused, needs_model, go_over_to = "", False, False, ""
     reopening = Reopening()
     while not signals.must_end:
         with ExitStack() as running:
@@ -93,6 +93,7 @@ def _run_and_reload(config: Config, paths: Paths, sock: socket.socket, signals: 
                         complaint,
                         is_paused=is_paused,
                         needs_model=needs_model and before is not None,
+                        go_over_to=go_over_to,
                     )
                 )
             except StoreUnavailableError as error:
@@ -107,6 +108,7 @@ def _run_and_reload(config: Config, paths: Paths, sock: socket.socket, signals: 
             _log.info("clipd answers on %s", paths.socket)
             config, fresh = _stay_until_told(daemon, config, paths, signals, reopening)
             is_paused = daemon.write_path.pause.is_paused
+            go_over_to = daemon.goes_over_to()
             needs_model = daemon.arrival is None  # searches work: no reload may end that
         if fresh is not None:
             config, before, complaint = fresh, config, ""
@@ -164,7 +166,8 @@ def _stay(daemon: Running, paths: Paths, signals: Signals, reopening: Reopening)
     """Feed systemd's watchdog with real checks, and keep its status line true.
 
     Returns when a signal has come, when the catalog has to be opened anew, since it is damaged or
-    can be written by now, or when weights that were not here may have come.
+    can be written by now, when weights that were not here may have come, or when it is time to go
+    over to another model.
     """
     interval = min(watchdog_interval() or _LOOK_EVERY_SECONDS, _LOOK_EVERY_SECONDS)
     health = Health(paths.socket, daemon.write_path.indexer, daemon.write_path.watcher)
@@ -174,6 +177,8 @@ def _stay(daemon: Running, paths: Paths, signals: Signals, reopening: Reopening)
         if daemon.reader.must_reopen() and reopening.is_due(time.monotonic()):
             return
         if daemon.arrival is not None and daemon.arrival.has_happened():
+            return
+        if daemon.goes_over_to():
             return
         if health.is_good():
             notify_watchdog()

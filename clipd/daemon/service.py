@@ -122,6 +122,21 @@ class Daemon(Service):
         """Drop vectors of former models; see :class:`clipd.ingest.forgetter.Forgetter`."""
         return self._forgetter.forget(model)
 
+    def switch_model(self) -> None:
+        """Go over to the configured model now.
+
+        Raises:
+            RequestError: it is in use.
+        """
+        changeover = self._write_path.changeover
+        if changeover is None:
+            raise RequestError(
+                "no_next_model",
+                "the configured model is in use; choose another one with: clipd model use NAME",
+                409,
+            )
+        changeover.switch_now()
+
     def take_in(self, model: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
         """Keep vectors made elsewhere; see :class:`clipd.ingest.importer.Importer`."""
         return self._importer.take_in(model, fingerprint, photos)

@@ -63,6 +63,7 @@ class StatusBoard:
         if self._write_path.pause.is_paused:
             return "paused"
         has_work = bool(progress.waiting or progress.working or self._lacks_vectors(progress))
+        has_work = has_work or self._is_changing_over()
         if has_work and self._write_path.pause.is_resting:
             return "resting"
         if is_scanning:
@@ -70,6 +71,10 @@ class StatusBoard:
         if has_work and self._children.encoder.status().state == "absent":
             return "waiting"
         return "indexing" if has_work else "idle"
+
+    def _is_changing_over(self) -> bool:
+        changeover = self._write_path.changeover
+        return changeover is not None and changeover.state().is_working
 
     def _lacks_vectors(self, progress: IngestProgress) -> bool:
         return progress.is_encoding_anew and self._figures.counts().without_vector > 0
@@ -99,6 +104,7 @@ class StatusBoard:
                 "fingerprint": self._stored.spec.fingerprint,
                 "photos": counts.photos - counts.without_vector,
                 "of": counts.photos,
+                "next": self._next_model_figures(),
             },
             "index": self._index_figures(),
             "roots": self._root_figures(),
@@ -121,6 +127,23 @@ class StatusBoard:
             "reason": now.reason,
             "error": now.error,
             "seals": now.seals.to_json() if now.seals else None,
+        }
+
+    def _next_model_figures(self) -> JsonValue:
+        changeover = self._write_path.changeover
+        if changeover is None:
+            return None  # the model in use is the configured one
+        spec, now = changeover.following.spec, changeover.state()
+        counts = self._figures.counts_of(changeover.following.id)
+        left = counts.without_vector / now.rate if now.rate else None
+        return {
+            "name": spec.name,
+            "dim": spec.dim,
+            "fingerprint": spec.fingerprint,
+            "photos": counts.photos - counts.without_vector,
+            "of": counts.photos,
+            "seconds_left": None if left is None else round(left),
+            "reason": now.reason,
         }
 
     def _index_figures(self) -> JsonValue:

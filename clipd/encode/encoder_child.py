@@ -17,7 +17,7 @@ from clipd.process.child import Child
 
 LOOK_SECONDS = 0.25  # between two looks for a sign of life while an answer is owed
 _MAX_ANSWER_BYTES = 1 << 30
-_NICE = 5  # behind clipd, which answers; before the decoders, which only feed it
+NICE = 5  # behind clipd, which answers; before the decoders, which only feed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ class _Question:
 class EncoderChild:
     """A running ``encode_worker``. Each lane is for one thread at a time."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """Start the process.
+    def __init__(self, environment: Mapping[str, str], nice: int = NICE) -> None:
+        """Start the process, which gives way to clipd by ``nice`` levels.
 
         Raises:
             OSError: no memory or no process left.
         """
         self._child = Child(
-            "clipd.encode.encode_worker", lanes=2, environment=environment, nice=_NICE
+            "clipd.encode.encode_worker", lanes=2, environment=environment, nice=nice
         )
         self._pulse = Pulse(self._child.pid)
         self._questions: dict[int, _Question] = {}  # under way, by lane

@@ -15,7 +15,7 @@ import numpy as np
 
 from clipd.config.options import EncoderConfig
 from clipd.encode.cores import threads_for
-from clipd.encode.encoder_child import EncoderChild, Patience
+from clipd.encode.encoder_child import NICE, EncoderChild, Patience
 from clipd.encode.inspector import OFFLINE
 from clipd.encode.keeper import EncoderState, Keeper
 from clipd.encode.model_json import as_json
@@ -76,6 +76,7 @@ class Encoder:
         *,
         may_try: Callable[[], bool] = lambda: True,
         goes_ahead: bool = False,
+        nice: int = NICE,
     ) -> None:
         """Make an encoder; nothing is started yet.
 
@@ -86,13 +87,15 @@ class Encoder:
             absence: why there are no weights, as a sentence: every call fails with it.
             may_try: whether work that nobody waits for may be done now; for any thread.
             goes_ahead: encode with torch while the model is converted, not after that.
+            nice: levels by which the child gives way to clipd.
         """
         self._spec = spec
         self._absence = absence
         self._lanes = (threading.Lock(), threading.Lock())  # held during a call, one each
         order = _first_order(spec, config, cache)
         self._runtime = Runtime(spec, config, cache, may_try=may_try, goes_ahead=goes_ahead)
-        self._keeper = Keeper(order, self._runtime, _environment(spec, config), config.idle_unload)
+        environment = _environment(spec, config)
+        self._keeper = Keeper(order, self._runtime, environment, config.idle_unload, nice)
 
     @property
     def dim(self) -> int:

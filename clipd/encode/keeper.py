@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
-from clipd.encode.encoder_child import LOOK_SECONDS, EncoderChild, Ending, Patience
+from clipd.encode.encoder_child import LOOK_SECONDS, NICE, EncoderChild, Ending, Patience
 from clipd.encode.runtime import Runtime
 from clipd.errors import ChildError, EncodeError, EncoderClosedError
 from clipd.json_types import JsonObject, JsonValue
@@ -39,6 +39,7 @@ class Keeper:
         runtime: Runtime,
         environment: Mapping[str, str],
         idle_seconds: float,
+        nice: int = NICE,
     ) -> None:
         """Keep nothing yet.
 
@@ -47,11 +48,13 @@ class Keeper:
             runtime: tells a new child what to compute it with.
             environment: of the child, over ours.
             idle_seconds: how long a child stays without a call.
+            nice: levels by which the child gives way to clipd.
         """
         self._first_order = dict(first_order)
         self._runtime = runtime  # of the thread that starts children
         self._environment = dict(environment)
         self._idle_seconds = idle_seconds
+        self._nice = nice
         # `_changed` guards everything below, and tells of it.
         self._changed = threading.Condition()
         self._child: EncoderChild | None = None
@@ -262,7 +265,7 @@ class Keeper:
         started = time.monotonic()
         self._first_order |= self._runtime_order()
         try:
-            child = EncoderChild(self._environment)
+            child = EncoderChild(self._environment, self._nice)
         except OSError as error:  # no memory or no process left
             raise EncodeError(f"the encoder cannot be started: {error.strerror}") from error
         with self._changed:

@@ -44,14 +44,17 @@ class Upkeep:
         follower: IndexFollower,
         back_up: Callable[[Pace], object],
         last_backup: float,
+        spared_model: int = 0,
     ) -> None:
         """Make the upkeep.
 
         Args:
             back_up: writes a copy of the catalog at a pace, on a thread of its own.
             last_backup: when that was done last, seconds since the epoch; 0 for never.
+            spared_model: one that is not in use and kept all the same, 0 for none.
         """
         self._config = config
+        self._spared_model = spared_model
         self._catalog = catalog
         self._follower = follower
         self._backup = BackupRun(back_up)
@@ -104,7 +107,7 @@ class Upkeep:
         before = int(time.time() - self._config.keep)
         with self._catalog.writing():
             removed = self._catalog.purge(before, _PURGE_SLICE)
-            is_more = self._catalog.purge_models(before, _PURGE_SLICE)
+            is_more = self._catalog.purge_models(before, _PURGE_SLICE, self._spared_model)
             is_more |= self._catalog.add_checksums(_PURGE_SLICE) > 0
         if is_more:
             self._purge_due = 0.0

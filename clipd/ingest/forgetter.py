@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import TimeoutError as CallTimeoutError
 from typing import Final, TypeVar
 
@@ -21,11 +21,11 @@ T = TypeVar("T")
 class Forgetter:
     """Forgets models through the one write path. For any thread."""
 
-    def __init__(self, catalog: Catalog, inbox: Inbox, in_use: str) -> None:
+    def __init__(self, catalog: Catalog, inbox: Inbox, in_use: Container[str]) -> None:
         """Make a forgetter.
 
         Args:
-            in_use: the fingerprint of the model in use.
+            in_use: fingerprints of the model in use, and of one that is to be used next.
         """
         self._catalog = catalog
         self._inbox = inbox

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import TimeoutError as CallTimeoutError
 
 from clipd.errors import RequestError, VectorFileError
+from clipd.ingest.changeover import NextModel
 from clipd.ingest.inbox import Inbox
 from clipd.ingest.placing import Placer
-from clipd.photo import ModelSpec
 from clipd.store.catalog import Catalog
 from clipd.store.vector_file import PortablePhoto
 from clipd.store.vector_intake import Imported, insist_on_model, sound_photos, take_in
@@ -20,19 +20,17 @@ class Importer:
     """Takes vectors in through the one write path. For any thread."""
 
     def __init__(
-        self, catalog: Catalog, inbox: Inbox, model: int, in_use: ModelSpec, placer: Placer
+        self, catalog: Catalog, inbox: Inbox, models: Sequence[NextModel], placer: Placer
     ) -> None:
         """Make an importer.
 
         Args:
-            model: the catalog's id of the model in use.
-            in_use: the model itself.
+            models: the one in use first, then one that is to be used next.
             placer: takes the files that come with photos for these.
         """
         self._catalog = catalog
         self._inbox = inbox
-        self._model = model
-        self._in_use = in_use
+        self._models = models
         self._placer = placer
 
     def take_in(self, name: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
@@ -48,13 +46,10 @@ class Importer:
             RequestError: another model is in use, or the indexer is too busy.
             StoreUnavailableError: there is no room; nothing is taken in.
         """
+        model = self._model(name, fingerprint)
+        sound, refused = sound_photos(photos, model.spec.dim)
         try:
-            insist_on_model(name, fingerprint, self._in_use)
-        except VectorFileError as error:
-            raise RequestError("wrong_model", str(error), 409) from error
-        sound, refused = sound_photos(photos, self._in_use.dim)
-        try:
-            found = self._inbox.call(lambda: self._write(sound)).result(_TURN_SECONDS)
+            found = self._inbox.call(lambda: self._write(model, sound)).result(_TURN_SECONDS)
         except CallTimeoutError as error:
             raise RequestError(
                 "busy",
@@ -63,9 +58,19 @@ class Importer:
             ) from error
         return found + refused
 
-    def _write(self, photos: Sequence[PortablePhoto]) -> Imported:
+    def _model(self, name: str, fingerprint: str) -> NextModel:
+        for model in self._models[1:]:
+            if model.spec.fingerprint == fingerprint:
+                return model
+        try:
+            insist_on_model(name, fingerprint, self._models[0].spec)
+        except VectorFileError as error:
+            raise RequestError("wrong_model", str(error), 409) from error
+        return self._models[0]
+
+    def _write(self, model: NextModel, photos: Sequence[PortablePhoto]) -> Imported:
         with self._catalog.writing():
-            found = take_in(self._catalog, self._model, photos)
+            found = take_in(self._catalog, model.id, photos)
             placed = sum(self._placer.place(each.content_hash, each.files) for each in photos)
         # The index follows at the end of a turn: without this, the next one may be seconds away.
         self._inbox.post(None)

@@ -165,6 +165,11 @@ class Indexer:
             headers=self._headers.progress(),
         )
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no change waits and nothing is at work. Any thread."""
+        return not (len(self._changes) or self._in_work or self._touched)
+
     def retry(self, path: bytes) -> None:
         """Have what was refused at a path and below it tried again, soon. Any thread."""
         self._inbox.tell(lambda: self._retry(path))

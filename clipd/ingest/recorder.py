@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from clipd.decode.sidecar import sidecar_names
@@ -14,6 +13,7 @@ from clipd.errors import EncodeError, EncoderClosedError
 from clipd.ingest.backfill import WorldOf
 from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
 from clipd.ingest.meta_keeper import MetaKeeper
+from clipd.ingest.recent_rate import RecentRate
 from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, FailureKind, Fingerprint, Refused
 from clipd.store.catalog import Catalog
@@ -21,7 +21,6 @@ from clipd.store.catalog import Catalog
 _log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 0.5  # a file that changed while it was read is looked at again
 _ENCODER_WAITS = (5.0, 300.0)  # after a failing encoder: the first wait, the longest
-_RATE_SECONDS = 30.0
 # What may be the machine's fault and not the file's: a busy hour, a shortage of memory. Such a
 # file is tried three times over days, then only when it or the limits change.
 _PASSING_KINDS = frozenset({"crash", "timeout", "memory", "unreadable"})
@@ -65,7 +64,7 @@ class Recorder:
         self._retry_at = (
             math.inf if absence else 0.0
         )  # time.monotonic(); no picture is worth decoding before
-        self._lately: deque[tuple[float, int]] = deque()  # (time.monotonic(), photos encoded)
+        self._rate = RecentRate()
 
     def known(self, file: ToRead, decoded: Decoded) -> None:
         """Record a path whose bytes are those of a photo that is known, or soon will be."""
@@ -140,22 +139,13 @@ class Recorder:
 
     def rate(self) -> float:
         """Return the photos encoded per second over the last half minute."""
-        lately = list(self._lately)
-        now = time.monotonic()
-        recent = [(at, count) for at, count in lately if now - at < _RATE_SECONDS]
-        if not recent:
-            return 0.0
-        return sum(count for _, count in recent) / max(1.0, now - recent[0][0])
+        return self._rate.a_second()
 
     def count(self, photos: int) -> None:
         """Count photos whose vectors are committed and in the index."""
-        if not photos:
-            return
-        now = time.monotonic()
-        self.encoded += photos
-        self._lately.append((now, photos))
-        while now - self._lately[0][0] > _RATE_SECONDS:
-            self._lately.popleft()
+        if photos:
+            self.encoded += photos
+            self._rate.add(photos)
 
     def _put_path(self, file: ToRead, read: Fingerprint, photo: int) -> None:
         """Let a path go live, if the file that was read is still what lies there.

@@ -75,6 +75,7 @@ class _Api:
             Route("/v1/pause", self.pause, methods=["POST"]),
             Route("/v1/resume", self.resume, methods=["POST"]),
             Route("/v1/forget", self.forget, methods=["POST"]),
+            Route("/v1/model/switch", self.switch_model, methods=["POST"]),
             Route("/v1/vectors", self.vectors, methods=["POST"]),
             Route("/v1/verify", self.verify, methods=["POST"]),
         ]
@@ -169,6 +170,10 @@ class _Api:
         return await self._lanes.slow.run(
             lambda: answers.answered(answers.forgotten_json(self._service.forget(model)))
         )
+
+    async def switch_model(self, request: Request) -> Response:
+        await self._asked(request, ())
+        return await self._done(self._service.switch_model)
 
     async def vectors(self, request: Request) -> Response:
         fields.parse_query_string(_address(request), ())

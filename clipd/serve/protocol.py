@@ -82,6 +82,9 @@ class Service(Protocol):
     def forget(self, model: str | None) -> Sequence[Forgotten]:
         """Drop the vectors of a model that is not in use; None: of all of those."""
 
+    def switch_model(self) -> None:
+        """Go over to the configured model, though photos lack its vectors."""
+
     def take_in(self, model: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
         """Keep vectors that the model in use has made elsewhere."""
 

@@ -57,6 +57,7 @@ class Catalog:
         self.expect = photos.expect
         self.put_vector = photos.put_vector
         self.add_vector = photos.add_vector
+        self.have_followed = photos.have_followed
         self.drop_vectors = photos.drop_vectors
         self.add_checksums = photos.add_checksums
         self.count_without_vector = photos.count_without_vector
@@ -78,6 +79,7 @@ class Catalog:
 
         self.model = models.model
         self.use_model = models.use_model
+        self.prepare_model = models.prepare_model
         self.model_in_use = models.model_in_use
         self.models = models.models
         self.forget_vectors = models.forget_vectors

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from clipd.errors import EncodeError
 from clipd.photo import ModelSpec, Preprocess
 from clipd.store.query_texts import hash_of
-from clipd.store.rows import ModelRow
+from clipd.store.rows import ModelRow, UsedModel
 from clipd.store.writer import Writer
 
 TEXT_VECTORS_KEPT = 10_000
+_REFRESH_SECONDS = 60  # between two writes that say the same of a model
 _ANY_SIDE = 224  # of pictures for a model that is not there to look at them
 
 
@@ -36,35 +37,66 @@ class ModelWriter:
             *(spec.fingerprint, spec.name, spec.dim),
         )
 
-    def use_model(self, spec: ModelSpec, now: int) -> int:
-        """Return the id of the model that is in use from now on, which all others are not."""
+    def use_model(self, spec: ModelSpec, now: int, meant: str = "") -> int:
+        """Return the id of the model that is in use from now on, which all others are not.
+
+        Args:
+            spec: the model.
+            now: seconds since the epoch.
+            meant: its ``[model]`` table as JSON, to find its weights again later; "": unknown.
+        """
         model = self.model(spec)
         # Written only where it changes something, as in ``root``.
         if self._writer.first("SELECT 1 FROM models WHERE (left_at IS NULL) <> (id = ?)", model):
             sql = "UPDATE models SET left_at = CASE id WHEN ? THEN NULL ELSE ifnull(left_at, ?) END"
             self._writer.write(sql, model, now)
+        if meant and self._writer.first(
+            "SELECT 1 FROM models WHERE id = ? AND meant <> ?", model, meant
+        ):
+            self._writer.write("UPDATE models SET meant = ? WHERE id = ?", meant, model)
         return model
 
-    def model_in_use(self) -> tuple[int, ModelSpec] | None:
-        """Return the model that was used last and its id, as far as it is known without weights.
+    def prepare_model(self, spec: ModelSpec, now: int) -> int:
+        """Return the id of a model that is to be used after the one in use, which stays that.
 
-        That is its name, the length of its vectors and its fingerprint. None: there was none yet.
+        Its vectors are kept as those of a model that has just gone out of use; to be called again
+        within ``store.keep``.
         """
+        used = self.model_in_use()
+        model = self.model(spec)
+        if used is None or used.id == model:
+            return model
+        sql = "SELECT 1 FROM models WHERE id = ? AND ifnull(left_at, 0) < ?"
+        if self._writer.first(sql, model, now - _REFRESH_SECONDS):
+            self._writer.write("UPDATE models SET left_at = ? WHERE id = ?", now, model)
+        return model
+
+    def model_in_use(self) -> UsedModel | None:
+        """Return the model that was used last; None: there was none yet."""
         row = self._writer.first(
-            "SELECT id, name, dim, fingerprint FROM models WHERE left_at IS NULL ORDER BY id DESC"
+            "SELECT id, name, dim, fingerprint, meant FROM models WHERE left_at IS NULL"
+            " ORDER BY id DESC"
         )
         if row is None:
             return None
-        model, name, dim, fingerprint = row
-        return int(model), ModelSpec(name, "", "", "", dim, Preprocess(side=_ANY_SIDE), fingerprint)
+        model, name, dim, fingerprint, meant = row
+        spec = ModelSpec(name, "", "", "", dim, Preprocess(side=_ANY_SIDE), fingerprint)
+        return UsedModel(int(model), spec, meant)
 
-    def purge_models(self, before: int, limit: int = 2000) -> bool:
+    def purge_models(self, before: int, limit: int = 2000, spared: int = 0) -> bool:
         """Drop a slice of the vectors of models that are not in use since ``before``.
+
+        Args:
+            before: seconds since the epoch.
+            limit: the most vectors to drop.
+            spared: the id of a model that is to be used next, 0 for none.
 
         Returns:
             Whether there was anything; call again until there is not.
         """
-        row = self._writer.first("SELECT id FROM models WHERE left_at < ?", before)
+        row = self._writer.first(
+            "SELECT id FROM models WHERE left_at < ? AND id <> ?", before, spared
+        )
         if row is None:
             return False
         (model,) = row

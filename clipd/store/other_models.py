@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
 from dataclasses import dataclass
 
 from clipd.errors import RequestError
@@ -21,20 +21,20 @@ class Forgotten:
     photos: int  # live ones that had its vector
 
 
-def models_to_forget(catalog: Catalog, name: str | None, in_use: str) -> list[ModelRow]:
+def models_to_forget(catalog: Catalog, name: str | None, in_use: Container[str]) -> list[ModelRow]:
     """Choose the models whose vectors are to go.
 
     Args:
         catalog: the catalog.
         name: of the model; None: all that are not in use. A name has several models where its
             weights were changed.
-        in_use: the fingerprint of the model in use.
+        in_use: the fingerprints of the model in use, and of one that is to be used next.
 
     Raises:
         RequestError: there is no model of that name, or it is in use.
     """
     known = catalog.models()
-    others = [model for model in known if model.fingerprint != in_use]
+    others = [model for model in known if model.fingerprint not in in_use]
     chosen = others if name is None else [model for model in others if model.name == name]
     if name is not None and not chosen:
         raise _refusal(name, known, others)

@@ -72,6 +72,11 @@ class PhotoWriter:
             > 0
         )
 
+    def have_followed(self, photos: Sequence[int]) -> None:
+        """Have indexes that follow the journal look at photos once more."""
+        for photo in photos:
+            self._writer.write("INSERT INTO journal (photo_id) VALUES (?)", photo)
+
     def drop_vectors(self, model: int, photos: Sequence[int]) -> None:
         """Drop vectors that are damaged; their photos are encoded again."""
         for photo in photos:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from clipd.photo import FailureKind, Fingerprint
+from clipd.photo import FailureKind, Fingerprint, ModelSpec
 
 # The columns of a fingerprint, in the order of its fields.
 FINGERPRINT = "size_bytes, mtime_ns, ctime_ns, inode, device, born_ns"
@@ -45,6 +45,18 @@ class FailureRow:
     world: str = ""  # what the refusal depended on besides the file: limits, codecs, extras
     tries: int = 1  # how often the file was tried in this world
     retry_at: int | None = None  # seconds since the epoch; None: only when file or world change
+
+
+@dataclass(frozen=True, slots=True)
+class UsedModel:
+    """The model in use, as far as it is known without its weights.
+
+    That is its name, the length of its vectors and its fingerprint.
+    """
+
+    id: int
+    spec: ModelSpec
+    meant: str  # its ``[model]`` table as JSON; "" where that is not known
 
 
 @dataclass(frozen=True, slots=True)

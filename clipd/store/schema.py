@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 
-SCHEMA = 3  # PRAGMA user_version of a catalog that this code writes
+SCHEMA = 4  # PRAGMA user_version of a catalog that this code writes
 
 # Numbers of a file that may not fit in SQLite's signed 64 bits (inodes of some file systems,
 # times after 2262) are stored as text in a BLOB, which an INTEGER column leaves alone.
@@ -295,6 +295,25 @@ _THIRD = (
     END""",
 )
 
+_FOURTH = (
+    # What the configuration says of a model, as JSON: to find its weights again once another one
+    # is configured. '' where a former clipd used it.
+    "ALTER TABLE models ADD COLUMN meant TEXT NOT NULL DEFAULT ''",
+    # Vectors of a model that is not in use are in no index that follows the journal: those of one
+    # that is to be used next would have the present index look at every photo again.
+    "DROP TRIGGER vector_added",
+    "DROP TRIGGER vector_changed",
+    f"""CREATE TRIGGER vector_added AFTER INSERT ON vectors BEGIN
+        INSERT INTO journal(photo_id)
+            SELECT NEW.photo_id FROM models WHERE id = NEW.model_id AND left_at IS NULL;
+        {_tally("vectors", "NEW.model_id", f"({_IS_LIVE} NEW.photo_id)")}
+    END""",
+    """CREATE TRIGGER vector_changed AFTER UPDATE OF vector ON vectors BEGIN
+        INSERT INTO journal(photo_id)
+            SELECT NEW.photo_id FROM models WHERE id = NEW.model_id AND left_at IS NULL;
+    END""",
+)
+
 # What the triggers must have arrived at: (what, id, value). Used to verify and to repair.
 RECOUNT = """
     SELECT 'photos', 0, count(*) FROM photos WHERE live > 0
@@ -350,5 +369,11 @@ def _migrations() -> Migrations:
         for statement in _THIRD:
             db.execute(statement)
         db.execute("PRAGMA user_version = 3")
+
+    @migrations()
+    def fourth(db: Database) -> None:
+        for statement in _FOURTH:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 4")
 
     return migrations

@@ -271,7 +271,7 @@ def test_every_command_has_help_with_an_example_or_a_sentence(ctl: Ctl) -> None:
     text = ctl("--help").out.decode()
     assert "clipctl sunset over water" in text
     commands = re.findall(r"^  ([a-z]+)  +\S", text.partition("Commands:")[2], re.MULTILINE)
-    assert len(commands) == 17
+    assert len(commands) == 18
     assert ctl("search", "-h").out.decode().count("clipctl search") >= 2
 
 

@@ -65,6 +65,7 @@ WORDS = {
     "similar": ["/a.jpg"],
     "info": ["/a.jpg"],
     "view": ["/a.jpg"],
+    "model": ["switch"],
 }
 BY_ITSELF = ("open", "show", "copy", "completion", "man")
 ASKING = [

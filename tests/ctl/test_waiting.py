@@ -56,6 +56,16 @@ def test_a_hold_says_what_ends_it() -> None:
     assert "the model is missing" in str(metered(state(5, word="waiting")))
 
 
+def test_a_next_model_is_told_of_where_nothing_else_waits() -> None:
+    following: JsonObject = {"name": "large", "photos": 1200, "of": 5000, "seconds_left": 65}
+    told = state(0) | {"model": {"name": "small", "next": following}}
+    assert str(metered(told)) == "large: 1,200 of 5,000 photos, 1:05 left"
+    assert not is_done(told)
+    following["seconds_left"] = None
+    assert str(metered(told)) == "large: 1,200 of 5,000 photos"
+    assert str(metered(told | {"backlog": 5})) == "indexing: 0 of 5"
+
+
 def test_only_rest_with_nothing_waiting_is_done() -> None:
     assert is_done(state(0, word="idle"))
     assert is_done(state(0, word="paused"))

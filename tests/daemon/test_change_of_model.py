@@ -41,7 +41,8 @@ def test_a_running_daemon_changes_to_the_model_and_back(daemon: Daemon) -> None:
 
     assert done.returncode == 0, done.stderr
     said = done.stdout.decode()
-    assert f"clipd (pid {pid}) uses it now" in said
+    assert f"clipd (pid {pid}) makes its vectors now" in said
+    assert "clipctl model switch --now" in said
     assert "kept for 30d (store.keep)" in said
     assert "clipctl status --wait" in said
     assert daemon.file.read_text() == "".join(
@@ -50,7 +51,7 @@ def test_a_running_daemon_changes_to_the_model_and_back(daemon: Daemon) -> None:
         if not line.startswith("checkpoint")
     )
     assert daemon.wait_idle()["model"] | {"fingerprint": ""} == {
-        **{"name": IN_THE_BOX, "dim": 384, "fingerprint": "", "photos": 2, "of": 2}
+        **{"name": IN_THE_BOX, "dim": 384, "fingerprint": "", "photos": 2, "of": 2, "next": None}
     }
     again = change(IN_THE_BOX).stdout.decode()
     assert "uses it already" in again
@@ -82,6 +83,7 @@ def test_a_complaint_about_a_model_that_is_not_there_goes_with_the_change_back(
 ) -> None:
     daemon.start().wait_idle()
     daemon.clipd("model", "use", IN_THE_BOX, f"--config={daemon.file}")
+    daemon.wait_idle()
     good = daemon.file.read_text()
     daemon.file.write_text(good.replace(f'"{IN_THE_BOX}"', '"ViT-B-32-256"'))
     daemon.reload()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ OLD = ModelSpec("old", "arch", "", "", 16, Preprocess(32), "fingerprint of old")
 def give_vectors_of_another_model(state: Path) -> None:
     """Put the catalog as it is after its user has changed the model."""
     with closing(Catalog.open(state / CATALOG)) as catalog, catalog.writing():
-        model = catalog.model(OLD)
+        model = catalog.prepare_model(OLD, int(time.time()))
         for photo in range(1, len(album.SEED) + 1):
             catalog.put_vector(model, photo, a_vector(photo))
 

@@ -162,6 +162,9 @@ class GivenService(Service):
             raise RequestError("model_in_use", "pocket is the model in use", 409)
         return [Forgotten(model or "old", 7)]
 
+    def switch_model(self) -> None:
+        self.asked.append("switch")
+
     def take_in(self, model: str, fingerprint: str, photos: Sequence[PortablePhoto]) -> Imported:
         if model != "pocket":
             raise RequestError("wrong_model", f"{model} is not the model in use", 409)

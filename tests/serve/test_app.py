@@ -288,6 +288,7 @@ PHOTO = {"hash": "", "vector": "", "width": 1, "height": 1, "format": "JPEG", "t
         ("POST", "/v1/rescan", {"path": 5}, 400, "bad_type", "string"),
         ("POST", "/v1/rescan", {"folder": "/a"}, 400, "unknown_key", "path"),
         ("POST", "/v1/pause", {"now": True}, 400, "unknown_key", "'now'"),
+        ("POST", "/v1/model/switch", {"model": "a"}, 400, "unknown_key", "'model'"),
         ("POST", "/v1/forget", {}, 400, "bad_request", "'model' or 'others'"),
         ("POST", "/v1/forget", {"model": "a", "others": True}, 400, "bad_request", "not both"),
         ("POST", "/v1/forget", {"others": False}, 400, "bad_value", "must be true"),

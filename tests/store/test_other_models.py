@@ -8,7 +8,7 @@ from clipd.errors import RequestError
 from clipd.store.other_models import Forgotten, forgetting, models_to_forget
 from tests.store.stock import Stock, a_model, a_vector
 
-IN_USE = "one"
+IN_USE = "one"  # the name, and the fingerprint
 
 
 def put_vectors(stock: Stock, fingerprint: str, photos: list[int]) -> int:
@@ -21,7 +21,7 @@ def put_vectors(stock: Stock, fingerprint: str, photos: list[int]) -> int:
 
 
 def forget(stock: Stock, name: str | None) -> list[Forgotten]:
-    models = models_to_forget(stock.catalog, name, IN_USE)
+    models = models_to_forget(stock.catalog, name, (IN_USE,))
     return [step for step in forgetting(stock.catalog, models) if step is not None]
 
 
@@ -165,3 +165,50 @@ def test_vectors_of_queries_go_after_a_time(stock: Stock) -> None:
 
     assert stock.reader.text_vector(stock.model, "old") is None
     assert stock.reader.text_vector(stock.model, "new") is not None
+
+
+def test_vectors_of_the_next_model_are_in_no_index_and_in_its_own_at_once(stock: Stock) -> None:
+    photos = stock.fill(50)
+    with stock.catalog.writing():
+        stock.catalog.use_model(stock.spec, now=100, meant="mine")
+    follower = stock.follower()
+    follower.start()
+    with stock.catalog.writing():
+        following = stock.catalog.prepare_model(a_model("next"), now=200)
+        for photo in photos:
+            stock.catalog.put_vector(following, photo, a_vector(photo))
+            stock.catalog.put_vector(following, photo, a_vector(photo + 1))  # made once more
+    assert follower.catch_up() == 0
+
+    used = stock.catalog.model_in_use()
+    assert used is not None
+    assert (used.id, used.meant) == (stock.model, "mine")
+    with stock.catalog.writing():
+        stock.catalog.have_followed(photos[:3])
+        assert stock.catalog.use_model(a_model("next"), now=300) == following
+    assert follower.catch_up() == 3
+    other = stock.follower(spec=a_model("next"))
+    other.start()
+    assert other.differences() == ([], [])
+    assert len(other.index) == 50
+
+
+def test_the_next_model_is_kept_however_long_it_takes(stock: Stock) -> None:
+    photos = stock.fill(2)
+    with stock.catalog.writing():
+        stock.catalog.use_model(stock.spec, now=100)
+        following = stock.catalog.prepare_model(a_model("next"), now=100)
+        stock.catalog.put_vector(following, photos[0], a_vector(1))
+        assert not stock.catalog.purge_models(200, spared=following)
+        stock.catalog.prepare_model(a_model("next"), now=300)
+        assert not stock.catalog.purge_models(300)  # given up: kept for as long as any former one
+        assert stock.catalog.purge_models(301)
+
+
+def test_the_first_model_of_all_is_in_use_at_once(stock: Stock) -> None:
+    with stock.catalog.writing():
+        stock.catalog.forget_model(stock.model)
+        model = stock.catalog.prepare_model(a_model("next"), now=100)
+    used = stock.catalog.model_in_use()
+    assert used is not None
+    assert used.id == model
