@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 # Reading 5 GB of weights from a sleeping disk takes less than the second number.
 _START_PATIENCE = Patience(60.0, 900.0)
 _SILENCE_WORTH_TELLING_SECONDS = 2.0
+# The conversion of a model takes ten seconds of both cores, in which the first photos wait for it.
+_HEAD_START_SECONDS = 15.0
+_LULL_SECONDS = 1.0  # without a call: whoever was busy has done what there was
 
 # silent: it does not answer; absent: there is no model for it
 EncoderState = Literal["asleep", "starting", "ready", "silent", "absent"]
@@ -233,6 +236,7 @@ class Keeper:
 
     def _prepare_beside(self, child: EncoderChild) -> None:
         """Have the model converted while a child computes it with torch; then end that child."""
+        self._give_head_start(child)
         try:
             self._runtime.prepare(lambda: self._is_fit(child), self._say)
         except EncoderClosedError:
@@ -240,6 +244,15 @@ class Keeper:
         if self._retire(child):
             child.end(at_once=False)
             log.info("encoder ended: another takes over")
+
+    def _give_head_start(self, child: EncoderChild) -> None:
+        """Leave the cores to a child for a while, unless nobody asks it anything."""
+        ends = time.monotonic() + _HEAD_START_SECONDS
+        with self._changed:
+            while self._is_fit(child) and (now := time.monotonic()) < ends:
+                if not self._calls and now - self._used_at > _LULL_SECONDS:
+                    return
+                self._changed.wait(LOOK_SECONDS)
 
     def _retire(self, child: EncoderChild) -> bool:
         """Take a child out of service once nobody asks it anything; return whether that worked.

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import open_clip
 import torch
 from torch.overrides import TorchFunctionMode
 
 from clipd.encode.model_json import read_json
+from clipd.encode.openclip_library import bring_in_timm, open_clip
 from clipd.encode.shortage import is_out_of_memory
 from clipd.errors import ModelError
 from clipd.json_types import JsonValue
@@ -124,6 +124,9 @@ def load(spec: ModelSpec, device: str, precision: str = "fp32") -> TorchModel:
 
 def _without_weights(architecture: str) -> torch.nn.Module:
     """Build a model whose weights hold whatever was in memory."""
+    config = open_clip.get_model_config(architecture) or {}
+    if "timm_model_name" in config.get("vision_cfg", {}):
+        bring_in_timm()
     logging.disable(logging.WARNING)  # open_clip warns that it loads no weights; we do, next
     try:
         with warnings.catch_warnings(), _Uninitialised():

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -105,8 +106,9 @@ def test_a_model_is_prepared_once_and_the_status_says_so(spec: ModelSpec, tmp_pa
 
 
 def test_torch_encodes_until_a_model_is_prepared_and_then_makes_way(
-    spec: ModelSpec, tmp_path: Path, pictures: Pixels
+    spec: ModelSpec, tmp_path: Path, pictures: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clipd.encode.keeper._HEAD_START_SECONDS", 0.5)
     preparing = "preparing mine for this processor"
     with Encoder(spec, CONFIG, tmp_path, goes_ahead=True) as encoder:
         early = encoder.encode_images(pictures)
@@ -126,6 +128,18 @@ def test_torch_encodes_until_a_model_is_prepared_and_then_makes_way(
     assert (last.state, last.doing, last.reason, last.error) == ("ready", "", "", "")
     for vectors in late:
         np.testing.assert_allclose(vectors, early, atol=2e-4)
+
+
+def test_the_first_photos_have_the_cores_to_themselves_until_they_pause(
+    spec: ModelSpec, tmp_path: Path, pictures: Pixels
+) -> None:
+    with Encoder(spec, CONFIG, tmp_path, goes_ahead=True) as encoder:
+        encoder.encode_images(pictures)
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:
+            encoder.encode_images(pictures)
+            assert not is_converting()
+        wait_for(is_converting)
 
 
 def test_torch_stays_where_preparing_fails_beside_it(
