@@ -136,15 +136,21 @@ def _notes(cache: Path) -> Iterator[str]:
 
 
 def _scratch(cache: Path) -> str:
-    """Make an empty folder for temporary files: torch wants one when it is imported."""
-    scratch = cache / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)  # nothing passes from one child to the next
+    """Make an empty folder for temporary files of this process: torch wants one when imported.
+
+    Sealed, a process cannot remove its own: each removes those of others that have ended.
+    """
+    ours = cache / "scratch" / str(os.getpid())
     try:
-        scratch.mkdir(mode=0o700)
-    except OSError:  # a cache on a full disk, or another child that starts just now
-        scratch = Path(tempfile.mkdtemp(prefix="clipd-"))
-    tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
-    return str(scratch)
+        ours.parent.mkdir(mode=0o700, exist_ok=True)
+        for left in ours.parent.iterdir():
+            if left == ours or not Path("/proc", left.name).exists():
+                shutil.rmtree(left, ignore_errors=True)
+        ours.mkdir(mode=0o700)
+    except OSError:  # a cache on a full disk
+        ours = Path(tempfile.mkdtemp(prefix="clipd-"))
+    tempfile.tempdir = os.environ["TMPDIR"] = str(ours)
+    return str(ours)
 
 
 def _rules(with_cuda: bool) -> Iterator[Rule]:

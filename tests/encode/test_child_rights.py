@@ -64,6 +64,39 @@ def test_the_seals_are_there_before_any_library_that_starts_threads() -> None:
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 
+def test_a_child_that_starts_leaves_the_others_their_temporary_files(tmp_path: Path) -> None:
+    code = (
+        "import sys, tempfile; from pathlib import Path;"
+        "from clipd.encode.child_rights import seal_model_reader;"
+        "seal_model_reader('', Path(sys.argv[1]));"
+        "print('sealed', flush=True); sys.stdin.readline();"
+        "print(tempfile.NamedTemporaryFile(delete=False).name, flush=True)"
+    )
+    written = []
+    with ExitStack() as running:
+        children = []
+        for _ in range(3):
+            child = running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-P", "-c", code, str(tmp_path)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            assert child.stdout is not None
+            assert child.stdout.readline() == "sealed\n"
+            children.append(child)
+            if len(children) == 1:
+                continue
+            before = children.pop(0)  # writes after the next one has started
+            written.append(before.communicate("\n")[0].strip())
+            assert before.returncode == 0
+        children[0].communicate("\n")
+    assert [Path(each).parent.parent for each in written] == [tmp_path / "scratch"] * 2
+    assert not Path(written[0]).exists()  # the third child has removed what the first had left
+
+
 @pytest.mark.slow
 def test_every_thread_of_a_working_encoder_is_sealed(
     spec: ModelSpec, cache: Path, pictures: Pixels
