@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from clipd.photo import Fingerprint, ModelSpec
+from clipd.photo import META_READER, Fingerprint, ModelSpec
 from clipd.store.catalog import Catalog
 
 ARCHITECTURE = "ViT-B-32"
@@ -101,6 +102,22 @@ def fill_catalog(
                 catalog.put_path(root_id, os.fsencode(path), fingerprint, photo)
                 catalog.put_vector(model, photo, vector)
     catalog.close()
+
+
+def describe_photos(file: Path) -> None:
+    """Have all photos of a catalog say of themselves what filters ask for, spread at random."""
+    with closing(Catalog.open(file)) as catalog, catalog.writing():
+        catalog.writer.write(
+            "INSERT INTO meta (photo_id, taken, taken_from, camera, lat, lon, country, region,"
+            " city, rating, has_exif, read_by) SELECT id,"
+            " strftime('%Y-%m-%dT%H:%M:%S', 1200000000 + id * 7919 % 500000 * 1000, 'unixepoch'),"
+            " 'exif', 'Maker ' || (id % 9), 40 + id % 1000 / 100.0, id % 997 / 10.0, 'IT',"
+            " 'Toscana', iif(id % 100 = 0, 'Firenze', 'Town ' || (id % 211)), id % 6, 1, ?"
+            " FROM photos",
+            META_READER,
+        )
+        sql = "INSERT INTO tags SELECT id, 'tag ' || (id % 100) FROM photos WHERE id % 4 = 0"
+        catalog.writer.write(sql)
 
 
 # Pictures differ in far fewer ways than their vectors have numbers. With these, the nearest

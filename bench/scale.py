@@ -18,11 +18,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.inputs import ARCHITECTURE, clustered, fill_catalog, like_texts, random_weights
+from bench.inputs import (
+    ARCHITECTURE,
+    clustered,
+    describe_photos,
+    fill_catalog,
+    like_texts,
+    random_weights,
+)
 from bench.plot import bars
 from clipd.config.options import IndexConfig, ModelConfig
 from clipd.encode.models import resolve
@@ -39,6 +47,11 @@ LATENCY, MEMORY = DOCS / "scale-latency.svg", DOCS / "scale-memory.svg"
 _THEMES = 10_000
 _TEXTS = 50
 _K = 20
+_FILTERS = (
+    *("name:00001", "on:2010", "on:2010-05-04", "after:2012", "camera:3", "place:Firenze"),
+    *('tag:"tag 7"', "rating:5", "type:jpeg", "has:gps", "near:43.7,11.2,20km", "-on:2010"),
+    *("camera:3 on:2010", "is:offline"),
+)
 
 
 def main(sizes: Sequence[int]) -> None:
@@ -74,6 +87,7 @@ class _Scale:
         state.mkdir(parents=True)
         self._catalog = state / "catalog.sqlite"
         fill_catalog(self._catalog, self._spec, folder / "gone", photos, _THEMES)
+        describe_photos(self._catalog)
         self._remember_texts()
         runtime = Path(tempfile.mkdtemp(prefix="clipd-", dir="/tmp"))
         self._daemon = Daemon(home, runtime, [])
@@ -95,6 +109,7 @@ class _Scale:
         )
         self._say("the index", json.dumps(index))
         self._searches(bare)
+        self._filters()
         own, all_of_it = anonymous_mib(daemon.pid), _resident_mib(daemon.pid)
         self.memory = {"its own": own, "with mapped files": all_of_it}
         self._say("anonymous memory at rest", f"{own:.0f} MiB")
@@ -133,6 +148,14 @@ class _Scale:
         empty = _p50([lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)] * 15)
         whole = _p50([lambda: daemon.ctl("search", "text 3")] * 15)
         self._say("clipctl search over python -c pass", f"{whole - empty:.0f} ms")
+
+    def _filters(self) -> None:
+        """Search among those that a filter lets pass."""
+        folder = self._folder / "gone" / "0001"
+        for words in (f"in:{folder}", "in:0001", *_FILTERS):
+            texts = [f"text {number} {words}" for number in range(7)]
+            took = [_took(self._daemon, text) for text in texts]
+            self._say(f"search with {words.replace(str(folder), '/one/folder')}", _shown(took))
 
     def _checked(self) -> None:
         """Have the daemon check catalog and index, and ask meanwhile."""
@@ -249,8 +272,12 @@ class _Scale:
 
 
 def _took(daemon: Daemon, text: str) -> float:
-    _, answer = daemon.request("GET", f"/v1/search?q={text.replace(' ', '+')}&limit={_K}")
+    _, answer = daemon.request("GET", f"/v1/search?q={quote(text)}&limit={_K}")
     return float(answer["took_ms"])
+
+
+def _shown(took: Sequence[float]) -> str:
+    return f"{statistics.median(took):.0f} ms"
 
 
 def _p50(actions: Sequence[Callable[[], object]]) -> float:

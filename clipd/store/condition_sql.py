@@ -6,6 +6,7 @@ The tables go by the names ``paths``, ``photos`` and ``meta``, joined by the pho
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,6 +112,43 @@ def _joined(word: str, parts: Sequence[Sql]) -> Sql:
     return Sql(word.join(part.text for part in parts), tuple(values))
 
 
+def is_of_photo(criterion: Criterion) -> bool:
+    """Whether a photo meets it wherever it lies; its date, too, where it says one."""
+    match criterion:
+        case Within():
+            return criterion.measure != "size_bytes"
+        case OfKind():
+            return criterion.kind != "screenshot"
+        case InFolder() | FolderNamed() | FileNamed() | Offline():
+            return False
+    return True
+
+
+def where_of_photos(conditions: Sequence[Condition]) -> Sql:
+    """Return what follows WHERE in a question for photos joined with meta, not for their paths.
+
+    Args:
+        conditions: all of whose criteria are those of a photo; dates are compared with those that
+            photos tell themselves.
+    """
+    passing = where(conditions, Whereabouts())
+    text = passing.text.replace(TAKEN, "meta.taken").replace("paths.photo_id", "photos.id")
+    return Sql(text.replace("gone_at IS NULL", "photos.live > 0", 1), passing.values)
+
+
+def values_of(table: str, column: str) -> str:
+    """Return a question for the different values of a column that has an index, as ``value``.
+
+    It takes a step for each value, and not for each row, as SELECT DISTINCT would.
+    """
+    return (
+        f"WITH RECURSIVE next(value) AS (SELECT min({column}) FROM {table}"
+        f" WHERE {column} IS NOT NULL"  # without this it reads the table: the index is partial
+        f" UNION ALL SELECT (SELECT min({column}) FROM {table} WHERE {column} > next.value)"
+        " FROM next WHERE next.value IS NOT NULL) SELECT value FROM next WHERE value IS NOT NULL"
+    )
+
+
 @singledispatch
 def _sql(criterion: Criterion, there: Whereabouts) -> Sql:
     raise TypeError(f"{criterion} is no criterion")
@@ -130,16 +168,23 @@ def _in_folder(criterion: InFolder, there: Whereabouts) -> Sql:
 @_sql.register
 def _folder_named(criterion: FolderNamed, there: Whereabouts) -> Sql:
     name = folded(criterion.name.strip("/"))
-    return Sql(f"instr({_fold('folder', name)} || '/', ?) > 0", (f"/{name}/",))
+    # Of a million paths, 2,000 folders are compared: 30 ms, not 196.
+    return Sql(
+        "folder IN (WITH folders AS MATERIALIZED (SELECT DISTINCT folder FROM paths)"
+        f" SELECT folder FROM folders WHERE instr({_fold('folder', name)} || '/', ?) > 0)",
+        (f"/{name}/",),
+    )
 
 
 @_sql.register
 def _file_named(criterion: FileNamed, there: Whereabouts) -> Sql:
     text = folded(criterion.text)
-    name = _fold("name", text)
     if criterion.is_glob:
-        return Sql(f"{name} GLOB ?", (text,))
-    return Sql(f"instr({name}, ?) > 0", (text,))
+        return Sql(f"{_fold('name', text)} GLOB ?", (text,))
+    if text.isascii():  # LIKE is as blind to case as `lower`, in two thirds of the time
+        literal = re.sub(r"([%_\\])", r"\\\1", text)
+        return Sql(r"CAST(name AS TEXT) LIKE ? ESCAPE '\'", (f"%{literal}%",))
+    return Sql(f"instr({_fold('name', text)}, ?) > 0", (text,))
 
 
 @_sql.register
@@ -214,9 +259,9 @@ def _screenshot() -> Sql:
 def _has(criterion: Has, there: Whereabouts) -> Sql:
     return Sql(
         {
-            "gps": "meta.lat IS NOT NULL",
+            "gps": "+meta.lat IS NOT NULL",  # not by its index, whose order is that of no table
             "exif": "meta.has_exif",
-            "tags": "EXISTS (SELECT 1 FROM tags WHERE tags.photo_id = paths.photo_id)",
+            "tags": "paths.photo_id IN (SELECT photo_id FROM tags)",
             "copies": "photos.live > 1",
             "date": "meta.taken_from IN ('exif', 'xmp', 'name', 'folder')"
             " OR (meta.taken_from IS NULL AND photos.taken_at <> '')",
@@ -252,16 +297,15 @@ def _offline(criterion: Offline, there: Whereabouts) -> Sql:
 @_sql.register
 def _made_with(criterion: MadeWith, there: Whereabouts) -> Sql:
     text = folded(criterion.text)
-    column = _fold("meta.lens" if criterion.is_lens else "meta.camera", text)
-    return Sql(f"instr({column}, ?) > 0", (text,))
+    column = "lens" if criterion.is_lens else "camera"
+    return Sql(_is_one_of("meta", column, f"instr({_fold('value', text)}, ?) > 0"), (text,))
 
 
 @_sql.register
 def _tagged(criterion: Tagged, there: Whereabouts) -> Sql:
     tag = folded(criterion.tag)
-    return Sql(
-        f"paths.photo_id IN (SELECT photo_id FROM tags WHERE {_fold('tag', tag)} = ?)", (tag,)
-    )
+    is_it = _is_one_of("tags", "tag", f"{_fold('value', tag)} = ?")
+    return Sql(f"paths.photo_id IN (SELECT photo_id FROM tags WHERE {is_it})", (tag,))
 
 
 @_sql.register
@@ -269,8 +313,10 @@ def _in_place(criterion: InPlace, there: Whereabouts) -> Sql:
     parts = []
     for column in ("country", "region", "city"):
         name = folded(getattr(criterion, column))
-        if name:
-            parts.append(Sql(f"{_fold(f'meta.{column}', name)} = ?", (name,)))
+        if name and column == "region":  # which has no index of its own
+            parts.append(Sql(f"{_fold('meta.region', name)} = ?", (name,)))
+        elif name:
+            parts.append(Sql(_is_one_of("meta", column, f"{_fold('value', name)} = ?"), (name,)))
     return _joined(" AND ", parts)
 
 
@@ -289,6 +335,14 @@ def _near(criterion: Near, there: Whereabouts) -> Sql:
         (criterion.latitude, criterion.latitude, criterion.longitude, degrees),
     )
     return _joined(" AND ", [box, haversine])
+
+
+def _is_one_of(table: str, column: str, test: str) -> str:
+    """Return the SQL of a column that holds one of the values that pass a test.
+
+    There are few values, so that no row has to be folded, and the index of the column may lead.
+    """
+    return f"{table}.{column} IN (SELECT value FROM ({values_of(table, column)}) WHERE {test})"
 
 
 def _fold(column: str, needle: str) -> str:
