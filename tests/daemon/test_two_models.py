@@ -178,6 +178,49 @@ def test_a_photo_that_cannot_be_read_any_more_holds_nothing_up(
     assert status["model"]["photos"] == len(album.SEED) - 1
 
 
+def test_an_encoder_that_fails_says_why_and_harms_no_search(
+    daemon: Daemon, root: Path, tmp_path: Path, following: str
+) -> None:
+    before = daemon.search("sunset")
+    daemon.ctl("pause")
+    use(daemon, following, root)
+    os.rename(tmp_path / "own", tmp_path / "away")
+    daemon.ctl("resume")
+
+    daemon.wait_until(lambda: daemon.status()["model"]["next"]["reason"], what="it says why")
+
+    assert daemon.search("sunset") == before
+    assert "own" in daemon.ctl("status").stdout.decode()
+    os.rename(tmp_path / "away", tmp_path / "own")
+    daemon.wait_until(lambda: daemon.status()["model"]["name"] == "own", what="own is used")
+    assert daemon.wait_idle()["model"]["photos"] == len(album.SEED)
+
+
+def test_vectors_of_the_next_model_can_be_imported(
+    daemons: Daemons, daemon: Daemon, root: Path, tmp_path: Path, following: str
+) -> None:
+    big = daemons.new([root])
+    write(big, following, root)
+    big.start().wait_idle()
+    big.stop()
+    file = tmp_path / "photos.npz"
+    assert big.clipd("vectors", "export", str(file), f"--config={big.file}").returncode == 0
+    daemon.ctl("pause")
+    use(daemon, following, root)
+
+    done = daemon.clipd("vectors", "import", str(file), f"--config={daemon.file}")
+
+    assert done.returncode == 0, done.stderr
+    assert daemon.status()["model"]["next"]["photos"] == len(album.SEED)
+    daemon.ctl("resume")
+    daemon.wait_until(lambda: daemon.status()["model"]["name"] == "own", what="own is used")
+    assert daemon.wait_idle()["model"]["photos"] == len(album.SEED)
+    assert (
+        "encoder ready"
+        not in daemon.log().rpartition("clipd answers")[0].rpartition("clipd answers")[2]
+    )
+
+
 def test_without_the_weights_of_the_former_model_the_next_is_used_at_once(
     daemons: Daemons, tmp_path: Path, root: Path, following: str
 ) -> None:
