@@ -6,30 +6,24 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
+from clipd.ctl.answer_form import AnswerForm, print_answer
 from clipd.ctl.answer_wait import MODEL_SECONDS, PING_SECONDS
 from clipd.ctl.client import Client
 from clipd.ctl.completing import PhotoWord, complete_query, where_we_are
-from clipd.ctl.failures import DONE, NOTHING
-from clipd.ctl.hit_list import print_hits
 from clipd.ctl.last_list import ListedPhoto, chosen_photos, last_list
 from clipd.ctl.output import (
     draw_line,
-    emit,
-    emit_json,
     erase_line,
     is_lively,
-    objects,
-    path_bytes,
     path_value,
-    say,
 )
 from clipd.ctl.query_words import query_of, split_options, weighted_phrase
 from clipd.errors import ClipdError, QueryError, RequestError
-from clipd.json_types import JsonObject, JsonValue
+from clipd.json_types import JsonObject
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -188,8 +182,8 @@ def search(
     asked |= {"after": after} if after else {}
     with searching() as client:
         answer = _page(client, asked | _limit_values(limit, min_score), page)
-    form = _Form(as_json, null, preview)
-    return _print(answer, form, explain=explain, page=page)
+    form = AnswerForm(as_json, null, preview)
+    return print_answer(answer, form, explain=explain, page=page)
 
 
 @_limits
@@ -224,7 +218,7 @@ def similar(
             if error.status not in UPLOADABLE:
                 raise
             answer = _uploaded([photo.path for photo in chosen], limits)
-    return _print(answer, _Form(as_json, null, preview))
+    return print_answer(answer, AnswerForm(as_json, null, preview))
 
 
 def _photo_term(photo: ListedPhoto) -> JsonObject:
@@ -296,54 +290,3 @@ def _with_hint(error: QueryError) -> QueryError:
 def _limit_values(limit: int | None, min_score: float | None) -> JsonObject:
     values: JsonObject = {"limit": limit, "min_score": min_score}
     return {key: value for key, value in values.items() if value is not None}
-
-
-class _Form(NamedTuple):
-    """How hits are to be printed."""
-
-    as_json: bool
-    null: bool
-    preview: str
-
-
-def _print(answer: JsonObject, form: _Form, *, explain: bool = False, page: int = 1) -> int:
-    hits = _with_members(objects(answer["hits"]))
-    _remark(answer, explain)
-    if form.as_json:
-        emit_json(answer)
-    elif form.null:
-        emit(b"".join(path_bytes(hit) + b"\0" for hit in hits))
-    elif hits:
-        _print_hits(hits, form.preview)
-        if answer.get("next") and is_lively(sys.stdout) and is_lively(sys.stderr):
-            say(f"there are more: --page {page + 1}")
-    if not hits and (not answer.get("note") or answer.get("nothing") != answer["note"]):
-        nothing = answer.get("nothing") or f"nothing found for {answer['query']}"
-        hint = "" if answer.get("nothing") else "; what is indexed: clipctl status"
-        hint = " (the nearest: --anyway)" if answer.get("left_out") else hint
-        say(f"{nothing}{hint}")
-    return DONE if hits else NOTHING
-
-
-def _print_hits(hits: Sequence[JsonObject], preview: str) -> None:
-    if preview == "off" or sys.stdout is None or not sys.stdout.isatty():
-        print_hits(hits)
-        return
-    from clipd.ctl.previews import print_previews  # here, because few lists are for terminals
-
-    print_previews(hits, preview)
-
-
-def _with_members(hits: Sequence[JsonObject]) -> list[JsonObject]:
-    """Return hits, each with those that it stands for behind it, where these were asked for."""
-    return [each for hit in hits for each in (hit, *objects(hit.get("members", [])))]
-
-
-def _remark(answer: JsonObject, explain: bool) -> None:
-    if note := answer.get("note"):
-        say(str(note))
-    if explain and (reading := answer.get("reading")):
-        say(str(reading))
-    tips: JsonValue = answer.get("tips")
-    for tip in tips if isinstance(tips, list) else []:
-        say(f"tip: {str(tip).removeprefix('tip: ')}")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,10 +12,11 @@ from functools import partial
 from clipd.config.folders import Paths, base_folder
 from clipd.config.options import Config
 from clipd.daemon.changing import has_vector, made_changeover
-from clipd.daemon.model_choice import ModelArrival, choose_model
+from clipd.daemon.model_choice import ModelArrival
 from clipd.daemon.parts import Children, WritePath
 from clipd.daemon.service import Daemon
 from clipd.daemon.status import StatusBoard
+from clipd.daemon.stores import Stores, open_stores
 from clipd.decode.desktop_thumbnails import DesktopThumbnails
 from clipd.decode.pool import DecoderPool
 from clipd.decode.thumbnail_cache import ThumbnailCache
@@ -26,7 +25,7 @@ from clipd.encode.handle import Encoder
 from clipd.encode.models import is_large
 from clipd.ingest.backfill import Backfill, Retries, WorldOf
 from clipd.ingest.batches import Batches
-from clipd.ingest.changeover import Changeover, NextModel
+from clipd.ingest.changeover import Changeover
 from clipd.ingest.changes import Changes, Found
 from clipd.ingest.chores import RootKeeper, TextMemory, Upkeep
 from clipd.ingest.claims import Claims
@@ -39,7 +38,6 @@ from clipd.ingest.indexer_line import IndexerLine
 from clipd.ingest.pause import Pause
 from clipd.ingest.placing import Placer
 from clipd.ingest.recorder import Recorder
-from clipd.ingest.retirement import Retirement
 from clipd.ingest.settling import Settler
 from clipd.ingest.verifier import Verifier
 from clipd.photo import FailureKind
@@ -50,15 +48,12 @@ from clipd.search.thumbnails import Thumbnails
 from clipd.serve.lanes import request_lanes
 from clipd.serve.limits import Limits
 from clipd.serve.server import serving_on
-from clipd.store.backup import backup, fresh_backup_at, open_catalog
-from clipd.store.catalog import Catalog
-from clipd.store.follow import IndexFollower
+from clipd.store.backup import backup, fresh_backup_at
 from clipd.store.reader import CatalogReader
 from clipd.store.view import StoreView
 from clipd.watch.backlog import Backlog, Folder
 from clipd.watch.library import PhotoLibrary
 from clipd.watch.look import Looker
-from clipd.watch.root import Root
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
 from clipd.watch.scan import folder_steps
@@ -67,7 +62,6 @@ from clipd.watch.watcher import watching
 _log = logging.getLogger(__name__)
 _THUMBNAIL_BYTES = 1 << 30  # on disk
 _THUMBNAIL_NICE = 14
-_RETIREMENT_SECONDS = 0.2  # of a start: what many photos left behind is retired beside the rest
 _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
 
 
@@ -101,25 +95,6 @@ def needs_restart(before: Config, after: Config) -> bool:
     return light != after
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    """What is on disk, opened, for the one who writes."""
-
-    catalog: Catalog
-    stored: StoreView
-    roots: tuple[Root, ...]
-    retirement: Retirement
-    notes: tuple[str, ...]
-    absence: str  # why the model makes no vectors, "" where it does
-    following: NextModel | None  # the model that is to be used next
-
-    @property
-    def models(self) -> tuple[NextModel, ...]:
-        """The model in use, and the one that is to be used next."""
-        used = NextModel(self.stored.model, self.stored.spec)
-        return (used, self.following) if self.following else (used,)
-
-
 @contextmanager
 def assembled(
     config: Config,
@@ -142,7 +117,7 @@ def assembled(
     """
     with ExitStack() as running:
         arrival = ModelArrival(config.model, paths)
-        stores = _open_stores(running, config, paths, needs_model, go_over_to)
+        stores = open_stores(running, config, paths, needs_model, go_over_to)
         # Ends after all that a request may wait for, and before what it reads.
         lanes = running.enter_context(request_lanes())
         catalog, stored = stores.catalog, stores.stored
@@ -235,37 +210,6 @@ def assembled(
         )
 
 
-def _open_stores(
-    running: ExitStack, config: Config, paths: Paths, needs_model: bool, go_over_to: str
-) -> _Stores:
-    catalog, note = open_catalog(paths.state, time.time())
-    running.enter_context(closing(catalog))
-    if note:
-        _log.warning("%s", note)
-    reader = running.enter_context(closing(CatalogReader(catalog.file, catalog.access)))
-    with catalog.writing():
-        model = choose_model(
-            catalog, config.model, paths, is_needed=needs_model, go_over_to=go_over_to
-        )
-        roots = _enter_roots(catalog, config)
-    retirement = Retirement(catalog, [root.id for root in roots])
-    retirement.go_on(_RETIREMENT_SECONDS)
-    follower = IndexFollower(
-        reader,
-        model.id,
-        model.spec,
-        config.index,
-        paths.state,
-        drop=partial(_drop, catalog, model.id),
-        keep_seconds=config.store.keep,
-    )
-    running.callback(follower.close)
-    _log.info("%s", follower.start())
-    stored = StoreView(model.spec, model.id, reader, follower)
-    notes = (note,) if note else ()
-    return _Stores(catalog, stored, roots, retirement, notes, model.absence, model.following)
-
-
 def _worlds(config: Config, model: str) -> WorldOf:
     """Return what tells for each kind of refusal what it depends on besides the file."""
     codecs = codec_versions()
@@ -280,22 +224,8 @@ def _worlds(config: Config, model: str) -> WorldOf:
     return world_of
 
 
-def _drop(catalog: Catalog, model: int, photos: Sequence[int]) -> None:
-    with catalog.writing():
-        catalog.drop_vectors(model, photos)
-
-
-def _enter_roots(catalog: Catalog, config: Config) -> tuple[Root, ...]:
-    """Give every configured root its id."""
-    roots = []
-    for each in config.roots:
-        path = os.fsencode(each.path)
-        roots.append(Root(catalog.root(path), path, each))
-    return tuple(roots)
-
-
 def _start_workers(
-    running: ExitStack, config: Config, paths: Paths, stores: _Stores, inbox: Inbox, pause: Pause
+    running: ExitStack, config: Config, paths: Paths, stores: Stores, inbox: Inbox, pause: Pause
 ) -> tuple[Encoder, Workers]:
     stored = stores.stored
     encoder = Encoder(
@@ -348,7 +278,7 @@ def _give_up_start(encoder: Encoder) -> None:
         encoder.close(0)
 
 
-def _upkeep(config: Config, paths: Paths, stores: _Stores) -> Upkeep:
+def _upkeep(config: Config, paths: Paths, stores: Stores) -> Upkeep:
     return Upkeep(
         config.store,
         stores.catalog,
