@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ from clipd.errors import SnapshotError, StoreUnavailableError
 from clipd.photo import ModelSpec
 from clipd.store.index import VectorIndex
 from clipd.store.index_builder import build, codes_of, has_lists
+from clipd.store.lost_vectors import LostVectors
 from clipd.store.merge import Merge
 from clipd.store.pace import Pace
 from clipd.store.reader import CatalogReader
 from clipd.store.snapshot import Identity, Snapshot, SnapshotFolder
-from clipd.store.vectors import VectorPage
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +38,6 @@ _BORDER = 1.1
 _QUICKLY_SAVED = 50_000  # photos: .1 s, as measured with 512 dimensions
 _QUICKLY_REPLAYED = 500  # changes
 _KEEP_SECONDS = 30 * 86400.0
-_SHOWN = 5  # photos that a sentence names
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,7 @@ class IndexFollower:
         self._saved: int | None = None  # generation of the newest snapshot that is trusted
         self._in_use: Snapshot | None = None  # whose file the index has mapped
         self._changes = 0  # since that snapshot
-        self._drop = drop
-        self._damaged: frozenset[int] = frozenset()  # photos whose vectors are to be dropped
-        self._lost: frozenset[int] = frozenset()  # those whose vectors were; to be encoded again
+        self._lost = LostVectors(drop, partial(_has_all_vectors, reader, model_id))
 
     @property
     def applied(self) -> int:
@@ -133,7 +131,7 @@ class IndexFollower:
             return len(self.index)
         self._applied, touched = self._replay(self.index, self._applied)
         self._changes += touched
-        self._drop_damaged()
+        self._lost.drop()
         return touched
 
     def _replay(self, index: VectorIndex, since: int) -> tuple[int, int]:
@@ -145,7 +143,7 @@ class IndexFollower:
                 return since, touched
             page = self._reader.page_of(self._model, photos)
             index.replace(np.array(photos, dtype=np.int64), page.ids, page.vectors)
-            self._take_note(page)
+            self._lost.take_note(page)
             since = seq
             touched += len(photos)
 
@@ -233,21 +231,7 @@ class IndexFollower:
 
     def trouble(self) -> str:
         """Say whose vectors were damaged, until they are encoded again. Any thread."""
-        photos = sorted(self._damaged | self._lost)
-        if not photos or self._has_all_vectors():
-            return ""
-        shown = ", ".join(map(str, photos[:_SHOWN])) + (", ..." if len(photos) > _SHOWN else "")
-        return (
-            f"the vectors of {len(photos)} photos (ids {shown}) were damaged on the disk; they are "
-            "made anew. Look at the system's log for errors of the disk"
-        )
-
-    def _has_all_vectors(self) -> bool:
-        # Photos that were deleted meanwhile are not waited for.
-        try:
-            return not self._reader.counts(self._model).without_vector
-        except StoreUnavailableError:
-            return False
+        return self._lost.trouble()
 
     def differences(self, pace: Pace | None = None) -> tuple[list[int], list[int]]:
         """Return the ids that are missing in the index, and those that are surplus.
@@ -320,8 +304,8 @@ class IndexFollower:
             page = every[start : start + _PAGE]
             found = self._reader.page_of(self._model, page)
             self.index.replace(np.array(page, dtype=np.int64), found.ids, found.vectors)
-            self._take_note(found)
-        self._drop_damaged()
+            self._lost.take_note(found)
+        self._lost.drop()
         self._saved = None  # a snapshot that was saved before may hold what was wrong
         if any(self.confirmed(photos)):
             self.rebuild()
@@ -335,30 +319,13 @@ class IndexFollower:
         last = 0
         while (page := self._reader.indexable(self._model, last, _REBUILD_PAGE)).last:
             fresh.replace(nothing, page.ids, page.vectors)
-            self._take_note(page)
+            self._lost.take_note(page)
             last = page.last
         self.index.adopt(fresh)
-        self._drop_damaged()
+        self._lost.drop()
         self._applied = head
         self._saved = self._in_use = None
         self._changes = len(self.index)
-
-    def _take_note(self, page: VectorPage) -> None:
-        self._damaged |= set(page.damaged)
-        if self._lost:
-            self._lost -= set(page.ids.tolist())
-
-    def _drop_damaged(self) -> None:
-        """Have damaged vectors dropped; where the disk refuses that, the next time does it."""
-        if self._drop is None or not self._damaged:
-            return
-        try:
-            self._drop(sorted(self._damaged))
-        except StoreUnavailableError as error:
-            _log.warning("damaged vectors are not dropped yet: %s", error)
-            return
-        self._damaged, self._lost = frozenset(), self._lost | self._damaged
-        _log.warning("%s", self.trouble())
 
     def _resume(self, snap: Snapshot) -> int:
         floor, head = self._reader.journal_span()
@@ -374,5 +341,13 @@ class IndexFollower:
         self.index.adopt(fresh)
         self._in_use = snap
         self._applied, self._saved, self._changes = applied, snap.generation, replayed
-        self._drop_damaged()
+        self._lost.drop()
         return replayed
+
+
+def _has_all_vectors(reader: CatalogReader, model: int) -> bool:
+    # Photos that were deleted meanwhile are not waited for.
+    try:
+        return not reader.counts(model).without_vector
+    except StoreUnavailableError:
+        return False
