@@ -33,10 +33,15 @@ _TRAITS = (
     f" FROM {tables('photos. meta.')} WHERE gone_at IS NULL{{among}} GROUP BY paths.photo_id"
 )
 # A region has no index of its own, but is in that of its country.
-_REGIONS = (
-    "SELECT DISTINCT region FROM meta WHERE country IS NOT NULL AND region IS NOT NULL"
-    " ORDER BY region"
-)
+_REGIONS = f"""
+    WITH RECURSIVE next(country, region) AS (
+        SELECT value, (SELECT min(region) FROM meta WHERE country = value)
+        FROM ({values_of("meta", "country")})
+        UNION ALL SELECT country,
+            (SELECT min(region) FROM meta WHERE country = next.country AND region > next.region)
+        FROM next WHERE next.region IS NOT NULL
+    ) SELECT DISTINCT region FROM next WHERE region IS NOT NULL ORDER BY region
+"""
 _FIRST_FOLDER = (
     "SELECT folder FROM paths WHERE folder >= ? AND folder < ? AND gone_at IS NULL"
     " ORDER BY folder LIMIT 1"

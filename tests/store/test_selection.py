@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.photo import Fingerprint
+from clipd.photo import Fingerprint, Meta
 from clipd.store.conditions import (
     AddedSince,
     Condition,
@@ -33,7 +33,7 @@ from clipd.store.conditions import (
     Within,
 )
 from clipd.store.rows import aside_folder
-from clipd.store.selection import Facts, Order, PhotoSelection
+from clipd.store.selection import Column, Facts, Order, PhotoSelection
 from tests.store.stock import Stock, a_hash
 
 ZONE = "Europe/Rome"
@@ -262,3 +262,37 @@ def test_facts_say_when_a_photo_was_taken_and_how_that_is_known(stock: Stock) ->
     facts = selection.facts([first, second])
     assert facts[first] == Facts("2019-07-12T23:59:59", "exif", "Firenze", "IT", ("Roma", "étè"))
     assert (facts[second].taken, facts[second].taken_from) == ("2020-01-01T00:00:00", "file")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("camera", ["Canon EOS 80D", "FUJIFILM X-T3"]),
+        ("lens", ["EF 50mm"]),
+        ("tag", ["Roma", "roma", "étè"]),
+        ("city", ["Firenze", "Roma"]),
+        ("region", ["Lazio", "Toscana"]),
+        ("country", ["IT"]),
+    ],
+)
+def test_the_words_that_photos_have_are_found_without_reading_all_of_them(
+    stock: Stock, column: Column, values: list[str]
+) -> None:
+    with stock.catalog.writing():
+        stock.catalog.put_meta(stock.put_id(4), Meta(), "IT", "Lazio", "Roma")
+        for number in range(1000):
+            photo = stock.catalog.add_photo(a_hash(100 + number), 4, 3, "JPEG", "", 1)
+            meta = Meta(camera="FUJIFILM X-T3", lens="EF 50mm", tags=("roma",))
+            stock.catalog.put_meta(photo, meta, "IT", "Toscana", "Firenze")
+    hundreds: list[int] = []
+
+    def count() -> None:
+        hundreds.append(1)
+
+    with stock.reader.connections.lent() as connection:
+        connection.set_progress_handler(count, 100)
+
+    assert PhotoSelection(stock.reader.connections).values(column, 9) == values
+
+    connection.set_progress_handler(None, 100)
+    assert len(hundreds) * 100 < 1000  # steps of SQLite's machine; each row takes some
