@@ -11,7 +11,23 @@ from clipd.ctl.waiting import clock, next_model, number
 from clipd.json_types import JsonObject
 
 
-@click.group(cls=CommandGroup)
+class ModelGroup(CommandGroup):
+    """A group whose name is a word that people search for, too."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; say how to search for words that are none."""
+        if not ctx.resilient_parsing and args[0] not in self.list_commands(ctx):
+            words = " ".join(args)
+            ctx.fail(
+                f"there is no command model {args[0]}, only: clipctl model switch. "
+                f"To search for it: clipctl search model {words}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=ModelGroup)
 def model() -> None:
     """Go over to another model; choose it with: clipd model use NAME.
 

@@ -275,6 +275,12 @@ def test_every_command_has_help_with_an_example_or_a_sentence(ctl: Ctl) -> None:
     assert ctl("search", "-h").out.decode().count("clipctl search") >= 2
 
 
+def test_words_that_begin_like_a_group_are_told_how_to_be_searched_for(ctl: Ctl) -> None:
+    said = ctl("model", "trains", "at", "night")
+    assert said.code == 2
+    assert "clipctl search model trains at night" in said.err
+
+
 def test_clipctl_imports_nothing_heavy(ctl: Ctl) -> None:
     start = (
         "import sys; before = set(sys.modules); import clipd.ctl.command;"
