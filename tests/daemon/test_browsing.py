@@ -31,6 +31,7 @@ from tests.daemon.commands import program
 from tests.daemon.harness import Daemon
 from tests.daemon.wire import wait_until
 from tests.decode.test_xmp import packet
+from tests.encode.conftest import save_model, small_weights
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -405,6 +406,21 @@ def test_work_under_way_is_told_in_a_sentence(page: Page, library: Path, shared:
     finally:
         shared.ctl("resume")
     until(page, "() => document.querySelector('#news').hidden")
+
+
+def test_a_next_model_is_among_what_goes_on(page: Page, shared: Daemon, tmp_path: Path) -> None:
+    before = shared.file.read_text()
+    own = f'name = "own"\ncheckpoint = "{save_model(tmp_path / "own", small_weights())}"'
+    shared.ctl("pause")
+    try:
+        shared.file.write_text(before.replace('name = "pocket"', own))
+        shared.reload()
+        page.click("#view-status")
+        until(page, "() => document.querySelector('#status').textContent.includes('own: 0 of ')")
+    finally:
+        shared.file.write_text(before)
+        shared.reload()
+        shared.ctl("resume")
 
 
 def test_over_ssh_it_says_what_to_type_at_the_other_end(browser: Browser, shared: Daemon) -> None:

@@ -34,11 +34,17 @@ export function showStatus(status) {
     ["waiting", status.backlog ? `${counted(status.backlog)} changes${left}` : "nothing"],
     ["errors", `${counted(status.errors)} files could not be read`],
     ["model", [encoder?.model, encoder?.state, encoder?.doing, encoder?.device, encoder?.precision].filter(Boolean).join(", ")],
+    ...(status.model?.next ? [["next model", nextModel(status.model.next)]] : []),
     ...(metadata ? [["details", `dates, cameras and tags ${read}`]] : []),
     ...(status.roots ?? []).map((root) => ["folder", `${root.path}: ${root.state}${root.reason ? ` (${root.reason})` : ""}`]),
     ...(status.problems ?? []).map((problem) => ["problem", problem]),
   ];
   find("status").replaceChildren(element("h1", { textContent: "Status" }), table(["what", "how it is"], rows));
+}
+
+function nextModel({ name, photos, of, seconds_left: left, reason }) {
+  const end = left ? `, about ${duration(left)} left` : "";
+  return `${name}: ${counted(photos)} of ${counted(of)} photos have its vectors${end}${reason ? ` (${reason})` : ""}`;
 }
 
 export async function showErrors() {
