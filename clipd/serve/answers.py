@@ -19,6 +19,7 @@ from clipd.errors import (
     RequestError,
     StoppingError,
     StorageFullError,
+    StoreUnavailableError,
     code_of,
 )
 from clipd.json_types import JsonValue
@@ -37,6 +38,7 @@ _BUSY = (
     EncodeError,
     ChildError,
     StoppingError,
+    StoreUnavailableError,
     CheckStoppedError,
 )  # may well succeed later
 

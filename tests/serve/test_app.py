@@ -13,7 +13,12 @@ from urllib.parse import quote
 
 import pytest
 
-from clipd.errors import ModelMissingError, StorageFullError
+from clipd.errors import (
+    CatalogCorruptError,
+    CatalogLockedError,
+    ModelMissingError,
+    StorageFullError,
+)
 from clipd.search.query import Query, Term
 from clipd.serve.protocol import Service
 from clipd.store.conditions import Condition, InFolder, OfFormat
@@ -377,6 +382,8 @@ def test_an_empty_picture_is_refused(socket: Path) -> None:
     [
         (ModelMissingError("no weights; clipd model fetch"), 503, "model_missing"),
         (StorageFullError("the disk is full"), 507, "storage_full"),
+        (CatalogCorruptError("the catalog is damaged"), 503, "catalog_corrupt"),
+        (CatalogLockedError("another program holds it"), 503, "catalog_locked"),
     ],
 )
 def test_an_error_raised_on_purpose_reaches_the_client_as_its_sentence(
