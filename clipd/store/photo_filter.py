@@ -64,7 +64,8 @@ class PhotoFilter:
 
     def _is_short(self, condition: Condition) -> bool:
         """Whether a condition asks for a time in which few photos were taken."""
-        if condition.is_negated or not isinstance(condition.criteria[0], TakenBetween):
+        are_times = all(isinstance(each, TakenBetween) for each in condition.criteria)
+        if condition.is_negated or not are_times:
             return False
         passing = where_of_photos([condition])
         _, _, times = passing.text.partition(" AND ")  # behind that the photo is live

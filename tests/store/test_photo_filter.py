@@ -147,6 +147,17 @@ def test_an_answer_is_that_of_all_paths_one_by_one(few: int) -> None:
         agrees()
 
 
+def test_a_time_or_something_else_is_no_short_time(tmp_path: Path) -> None:
+    with Stock(tmp_path) as stock:
+        with stock.catalog.writing():
+            first = stock.put(b"/photos/1.jpg", 1)
+            stock.catalog.put_meta(first, Meta(taken=TAKEN[2]))
+        year = TakenBetween(datetime(2019, 1, 1), datetime(2020, 1, 1))
+        asked = [Condition((year, OfFormat("JPEG")))]
+        found = PhotoFilter(stock.reader.connections).ids(asked, Whereabouts())
+        assert found.tolist() == path_by_path(stock, asked)
+
+
 READS_ALL = re.compile(r"SCAN (paths|photos|meta|tags)\b(?!.*COVERING)")
 LED: dict[str, Criterion] = {
     "camera": MadeWith("canon"),
