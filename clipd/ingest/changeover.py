@@ -245,7 +245,7 @@ class Changeover:
             for portion in self._portions.encode(pixels):
                 rows = batch[portion.rows]
                 self._rate.add(self._call(partial(self._write, rows, portion)))
-        except BaseException:
+        except (EncodeError, StoreUnavailableError):
             self._must_restart = True  # the rest of the batch is to be read again
             raise
         self._problem, self._failure_wait = "", _WAITS[0]
