@@ -3,22 +3,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast faults check lint bench bench-scale fmt run man pocket pocket-report browse-demo screenshots clean
+.PHONY: demo test test-fast faults engines check lint bench bench-scale fmt run man pocket pocket-report browse-demo screenshots clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
 	$(BIN)/clipd demo
 
 test: .venv/ready          ## all tests
-	$(BIN)/python -m pytest -m "not alone and not faults" -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m "alone and not faults"
+	$(BIN)/python -m pytest -m "not alone and not faults and not engines" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "alone and not faults and not engines"
 
 test-fast: .venv/ready     ## the tests that start neither the model nor the daemon
-	$(BIN)/python -m pytest -m "not slow and not alone" -n 2
+	$(BIN)/python -m pytest -m "not slow and not alone and not engines" -n 2
 
 faults: .venv/ready        ## every attack of tests/faults, all rounds: at most half an hour
 	CLIPD_FAULT_ROUNDS=100 $(BIN)/python -m pytest tests/faults -m "not alone" -n 2 --dist load
 	CLIPD_FAULT_ROUNDS=100 $(BIN)/python -m pytest tests/faults -m alone
+
+engines: .venv/ready       ## clipd with the real engines: a Milvus server, a Ray cluster of two nodes
+	$(BIN)/python -m pytest tests -m engines
 
 check: lint test           ## format, lint, types, tests
 

@@ -108,11 +108,11 @@ def test_no_file_can_stand_in_for_a_make_target() -> None:
 
 
 @pytest.mark.parametrize("alone", [False, True])
-@pytest.mark.parametrize("faults", [False, True])
+@pytest.mark.parametrize("mark", ["", "faults", "engines"])
 @pytest.mark.parametrize("slow", [False, True])
-def test_make_runs_every_test_whatever_its_marks(alone: bool, faults: bool, slow: bool) -> None:
-    recipe = MAKEFILE.partition("\nfaults:" if faults else "\ntest:")[2].partition("\n\n")[0]
+def test_make_runs_every_test_whatever_its_marks(alone: bool, mark: str, slow: bool) -> None:
+    recipe = MAKEFILE.partition(f"\n{mark or 'test'}:")[2].partition("\n\n")[0]
     chosen = re.findall(r"-m pytest .*?-m (?:\"([^\"]+)\"|(\w+))", recipe)
-    marks = {"alone": alone, "faults": faults, "slow": slow}
+    marks = {"alone": alone, "slow": slow, "faults": mark == "faults", "engines": mark == "engines"}
 
     assert sum(bool(eval(quoted or bare, {}, marks)) for quoted, bare in chosen) == 1
