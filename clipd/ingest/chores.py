@@ -20,7 +20,7 @@ from clipd.errors import StoreUnavailableError
 from clipd.ingest.backup_run import BackupRun
 from clipd.ingest.inbox import Inbox
 from clipd.store.catalog import Catalog
-from clipd.store.follow import IndexFollower
+from clipd.store.index_protocol import Follower
 from clipd.store.pace import Pace
 from clipd.store.rows import VolumeRow
 from clipd.watch.root import Root, RootChange, VolumeChange
@@ -41,7 +41,7 @@ class Upkeep:
         self,
         config: StoreConfig,
         catalog: Catalog,
-        follower: IndexFollower,
+        follower: Follower,
         back_up: Callable[[Pace], object],
         last_backup: float,
         spared_model: int = 0,

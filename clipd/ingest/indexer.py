@@ -39,7 +39,7 @@ from clipd.ingest.retirement import Retirement
 from clipd.ingest.settling import Settler, ToRead
 from clipd.photo import Refused
 from clipd.store.catalog import Catalog
-from clipd.store.follow import IndexFollower
+from clipd.store.index_protocol import Follower
 
 _log = logging.getLogger(__name__)
 _LOOKS_A_TURN = 256  # paths triaged in one transaction
@@ -71,7 +71,7 @@ class Store:
     """What the indexer alone writes."""
 
     catalog: Catalog
-    follower: IndexFollower  # keeps the index in step
+    follower: Follower  # keeps the index in step
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +211,7 @@ class Indexer:
             return self._inbox.messages(0 if can_look else _BUSY_WAIT_SECONDS)
         has_old = not self._backfill.is_done and not self._recorder.encoder_wait()
         has_old = has_old or self._headers.can_send or self._retirement.is_due
+        has_old = has_old or self._follower.must_go_on()
         is_over = not has_old and not self._changes.has_more()
         self._changes.wait(_IDLE_WAIT_SECONDS if is_over else 0)
         return self._inbox.messages(0)

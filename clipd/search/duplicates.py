@@ -22,7 +22,7 @@ from clipd.search.grouping import (
     name_key,
 )
 from clipd.search.query import Sameness
-from clipd.store.index import VectorIndex
+from clipd.store.index_protocol import PhotoIndex
 from clipd.store.selection import BurstTraits, PhotoSelection
 
 MOST_COMPARED = 300_000  # photos for `look`, whose work grows with the square: 9 times that of 100k
@@ -48,7 +48,7 @@ class SameGroup:
 class Duplicates:
     """Finds groups in the whole library. Any thread, for as long as it takes."""
 
-    def __init__(self, index: VectorIndex, selection: PhotoSelection) -> None:
+    def __init__(self, index: PhotoIndex, selection: PhotoSelection) -> None:
         self._index = index
         self._selection = selection
 

@@ -12,7 +12,7 @@ from clipd.search.calibration import Calibration, Cosines
 from clipd.search.number_ranges import NumberRange
 from clipd.search.query import Query
 from clipd.search.query_vectors import Aims, Vector
-from clipd.store.index import VectorIndex
+from clipd.store.index_protocol import PhotoIndex
 
 _SURELY = 0.5  # the confidence from which a photo is what `not:` names
 _SURELY_COSINE = 0.25  # until the model's scores are understood
@@ -42,7 +42,7 @@ class Judge:
 
     query: Query
     aims: Aims
-    index: VectorIndex
+    index: PhotoIndex
     calibration: Calibration | None
     least: float = -1.0
 

@@ -17,7 +17,7 @@ from clipd.search.paging import PageEnd, page_word, read_page_word
 from clipd.search.query import Query
 from clipd.search.query_vectors import Vector
 from clipd.store.conditions import Condition, Whereabouts
-from clipd.store.index import VectorIndex
+from clipd.store.index_protocol import PhotoIndex
 from clipd.store.selection import Order, PhotoSelection
 
 _MOST_SORTED = 10_000  # best matches that are put in another order, or looked through
@@ -71,7 +71,7 @@ Fetch: TypeAlias = Callable[[int], tuple[list[Ranked], bool]]
 class Ranking:
     """Puts photos in order. Any thread."""
 
-    def __init__(self, index: VectorIndex, selection: PhotoSelection) -> None:
+    def __init__(self, index: PhotoIndex, selection: PhotoSelection) -> None:
         self._index = index
         self._selection = selection
 

@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +13,11 @@ import numpy as np
 
 from clipd.config.options import IndexConfig
 from clipd.errors import SnapshotError, StoreUnavailableError
-from clipd.photo import ModelSpec
+from clipd.photo import Ids, ModelSpec
 from clipd.store.index import VectorIndex
 from clipd.store.index_builder import build, codes_of, has_lists
+from clipd.store.index_comparison import compare
+from clipd.store.index_protocol import IndexState
 from clipd.store.lost_vectors import LostVectors
 from clipd.store.merge import Merge
 from clipd.store.pace import Pace
@@ -28,7 +29,6 @@ _log = logging.getLogger(__name__)
 # Entries of the journal at a time. Taking out 10,000 ids of a million costs hardly more than
 # taking out 100, so that a root of many photos that is retired wants large pages.
 _PAGE = 5000
-_COMPARE_PAGE = 5000
 _REBUILD_PAGE = 5000  # vectors at a time: 10 MB of 512 dimensions
 # A snapshot is written anew after this many changes or this share of the photos, whichever is
 # more: at a million photos it is a gigabyte, while replaying 50,000 changes takes a second.
@@ -38,19 +38,6 @@ _BORDER = 1.1
 _QUICKLY_SAVED = 50_000  # photos: .1 s, as measured with 512 dimensions
 _QUICKLY_REPLAYED = 500  # changes
 _KEEP_SECONDS = 30 * 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class IndexState:
-    """What can be told of the index."""
-
-    kind: str  # "flat", "fp16", "ivf"
-    photos: int
-    lists: int  # of an IVF, and how many of them a search reads; 0: all photos are compared
-    nprobe: int
-    recall: float  # of the ten best, as it was measured
-    changes: int  # since the base was built
-    is_merging: bool  # a new base is being built
 
 
 class IndexFollower:
@@ -202,9 +189,12 @@ class IndexFollower:
         """Tell how the index stands. Any thread."""
         base, is_merging = self.index.base, self._merge.is_running
         lists, nprobe, recall = (base.lists, base.nprobe, base.recall) if base else (0, 0, 1.0)
-        kind = "ivf" if lists else self.index.codes
         photos, changes = len(self.index), self._changes
-        return IndexState(kind, photos, lists, nprobe, recall, changes, is_merging)
+        return IndexState(self.index.kind, photos, lists, nprobe, recall, changes, is_merging)
+
+    def must_go_on(self) -> bool:
+        """Return False: ``catch_up`` takes in all there is."""
+        return False
 
     def _take_base(self, snap: Snapshot) -> None:
         try:
@@ -242,23 +232,14 @@ class IndexFollower:
         Raises:
             CheckStoppedError: the pace was told to end.
         """
-        pace = pace or Pace()
-        pace.begin("index", len(self.index))
         present, copies = np.unique(self.index.ids(), return_counts=True)
-        missing: list[int] = []
-        surplus: list[int] = present[copies > 1].tolist()
-        last = 0
-        while True:
-            wanted = self._reader.indexable_ids(self._model, last, _COMPARE_PAGE)
-            if not len(wanted):
-                surplus += present[present > last].tolist()
-                return missing, sorted(surplus)
-            upto = int(wanted[-1])
-            here = present[(present > last) & (present <= upto)]
-            missing += np.setdiff1d(wanted, here, assume_unique=True).tolist()
-            surplus += np.setdiff1d(here, wanted, assume_unique=True).tolist()
-            last = upto
-            pace.advance(len(wanted))
+
+        def held(after: int, upto: int | None) -> Ids:
+            end = len(present) if upto is None else int(np.searchsorted(present, upto, "right"))
+            return present[np.searchsorted(present, after, "right") : end]
+
+        missing, surplus = compare(self._reader, self._model, held, len(present), pace or Pace())
+        return missing, sorted({*surplus, *present[copies > 1].tolist()})
 
     def base_problem(self, pace: Pace) -> str:
         """Read the file of the base again; say what is wrong with it, or "". Any thread.

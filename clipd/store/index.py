@@ -42,6 +42,12 @@ class VectorIndex:
         with self._lock:
             return self._base
 
+    @property
+    def kind(self) -> str:
+        """How it compares: "ivf" by lists, else with all, by how vectors are kept."""
+        base = self.base
+        return "ivf" if base is not None and base.lists else self.codes
+
     def __len__(self) -> int:
         with self._lock:
             return len(self._delta) + len(self._base or ()) - self._dead

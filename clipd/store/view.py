@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clipd.photo import ModelSpec
-from clipd.store.follow import IndexFollower
+from clipd.store.index_protocol import Follower
 from clipd.store.reader import CatalogReader
 
 
@@ -16,4 +16,4 @@ class StoreView:
     spec: ModelSpec
     model: int  # the catalog's id of that model
     reader: CatalogReader
-    follower: IndexFollower
+    follower: Follower

@@ -78,7 +78,7 @@ def test_a_photo_that_the_index_should_not_hold_is_found_and_taken_out(
 def test_differences_are_found_on_every_page(
     stock: Stock, follower: IndexFollower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipd.store.follow._COMPARE_PAGE", 3)
+    monkeypatch.setattr("clipd.store.index_comparison._PAGE", 3)
     photos = [stock.put_id(content) for content in range(10)]
     for photo in (photos[0], photos[5], photos[9]):
         _lose(follower, photo)
