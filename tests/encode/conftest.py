@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +141,7 @@ if any("encode_worker" in word for word in sys.orig_argv):
 def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faults:
     folder = tmp_path / "faults"
     folder.mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     return Faults(folder)
 
 
