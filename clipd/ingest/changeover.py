@@ -65,7 +65,7 @@ class NextWorkers:
 class ChangeoverState:
     """How far it is."""
 
-    is_working: bool  # False: it waits for what only the user can change
+    is_working: bool  # False: it waits for a drive, or until it tries again
     rate: float  # photos a second, of late
     reason: str  # why it does not go on, as a sentence; "" where it does
 
@@ -138,7 +138,7 @@ class Changeover:
     def state(self) -> ChangeoverState:
         """Tell how far it is. Any thread."""
         reason = self._problem or self._away
-        is_working = self._must_restart or not self._away
+        is_working = not self._problem and (self._must_restart or not self._away)
         return ChangeoverState(is_working, self._rate.a_second(), reason)
 
     def switch_now(self) -> None:

@@ -198,6 +198,7 @@ class TextMemory:
         self._catalog = catalog
         self._model = model
         self._inbox = inbox
+        self._is_failing = False  # said once until it works again: there may be 64 in a second
 
     def remember(self, text: str, vector: NDArray[np.float32]) -> None:
         """Keep the vector of a text; soon, not at once."""
@@ -207,5 +208,8 @@ class TextMemory:
         try:
             with self._catalog.writing():
                 self._catalog.put_text_vector(self._model, text, vector, int(time.time()))
+            self._is_failing = False
         except StoreUnavailableError as error:
-            _log.warning("the vector of a query is not kept: %s", error)
+            if not self._is_failing:
+                _log.warning("the vectors of queries are not kept: %s", error)
+            self._is_failing = True

@@ -189,6 +189,7 @@ def test_an_encoder_that_fails_says_why_and_harms_no_search(
 
     daemon.wait_until(lambda: daemon.status()["model"]["next"]["reason"], what="it says why")
 
+    assert daemon.status()["state"] == "idle"  # nothing is done until it is tried again
     assert daemon.search("sunset") == before
     assert "own" in daemon.ctl("status").stdout.decode()
     os.rename(tmp_path / "away", tmp_path / "own")
