@@ -10,6 +10,7 @@
     |   |   +-- CatalogCorruptError  damaged; is set aside and rebuilt
     |   |   +-- StorageFullError     no room, or the disk gave an error
     |   |   +-- CatalogLockedError   another program holds the catalog
+    |   |   +-- IndexAwayError       the engine that keeps the index cannot be asked
     |   +-- SnapshotError        a saved index that is not to be trusted
     +-- VectorFileError      a file of vectors that cannot be written, read or taken in
     +-- WatchError           a folder cannot be watched or read
@@ -85,6 +86,13 @@ class StorageFullError(StoreUnavailableError):
 
 class CatalogLockedError(StoreUnavailableError):
     """Another program holds the catalog."""
+
+
+class IndexAwayError(StoreUnavailableError):
+    """The engine that keeps the index does not answer, or not as it should.
+
+    The catalog is not concerned: photos are taken in, and the index catches up.
+    """
 
 
 class SnapshotError(StoreError):

@@ -28,6 +28,9 @@ MAP = {
     "rawpy": ("decode/",),
     "pyseccomp": ("process/call_filter",),
     "faiss": ("store/index",),
+    "pymilvus": ("store/milvus_",),
+    "milvus_lite": ("store/milvus_lite_worker",),
+    "grpc": ("store/milvus_",),
     "sqlite_utils": ("store/",),
     "watchdog": ("watch/events",),
     "pathspec": ("watch/rules", "config/"),
@@ -159,6 +162,11 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_the_daemon_loads_neither_torch_nor_pillow() -> None:
     assert not loaded_by("import clipd.daemon.run").intersection(CHILDREN_ONLY)
+
+
+def test_the_daemon_loads_no_engine_that_it_was_not_told_to_use() -> None:
+    engines = {"pymilvus", "milvus_lite", "grpc", "pandas", "pyarrow"}
+    assert not loaded_by("import clipd.daemon.run").intersection(engines)
 
 
 def test_the_client_loads_click_and_the_standard_library_only() -> None:

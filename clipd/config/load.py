@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -197,6 +198,8 @@ def _check_together(source: _Source, config: Config) -> None:
             f" = {text_literal(write_duration(watch.settle))} is longer than "
             f"watch.settle_max = {text_literal(write_duration(watch.settle_max))}",
         )
+    if config.index.kind == "milvus" and (complaint := _uri_complaint(config.index.uri)):
+        raise source.wrong(_Spot("index"), "uri", f" = {shown(config.index.uri)} {complaint}")
     seen = [_look_at(root.path) for root in config.roots]
     for nth, root in enumerate(config.roots):
         # A folder that is not there may be on a drive that comes back; a file never will be one.
@@ -208,6 +211,20 @@ def _check_together(source: _Source, config: Config) -> None:
             )
         for earlier in range(nth):
             _refuse_overlap(source, config.roots, seen, (earlier, nth))
+
+
+def _uri_complaint(uri: str) -> str:
+    """Say why Milvus cannot be there; "" where it can."""
+    form = 'write "unix:/path/of/its.sock", or a folder for Milvus Lite (docs/milvus.md)'
+    if not uri:
+        return f'says nothing, but index.kind = "milvus" needs it: {form}'
+    if re.match(r"[a-z]+://", uri) and not uri.startswith("unix:"):
+        return f"is an address of the network, where clipd does not go: {form}"
+    if uri.startswith("unix:"):
+        is_good = os.path.isabs(uri.removeprefix("unix:"))
+    else:
+        is_good = os.path.isabs(os.path.expanduser(uri))
+    return "" if is_good else f"is no absolute path: {form}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,14 +136,20 @@ class EncoderConfig:
 class IndexConfig:
     """The vector index."""
 
-    kind: Literal["auto", "fp16", "flat", "ivf"] = _key(
-        "auto", "fp16, flat: exact; ivf: by lists; auto: fp16 up to exact_up_to."
+    kind: Literal["auto", "fp16", "flat", "ivf", "milvus"] = _key(
+        "auto", "auto: exact up to exact_up_to, then ivf; milvus: at uri."
     )
     exact_up_to: int = _key(
         500_000, "With how many photos auto compares a query, with every one.", least=1
     )
     nprobe: int = _key(
         0, "How many lists a search reads; 0: as many as find .98 of the ten best.", least=0
+    )
+    uri: str = _key(
+        "", "Where Milvus is: unix:/its.sock, or a folder for Milvus Lite (docs/milvus.md)."
+    )
+    token_file: Path | None = _key(
+        None, "A file with Milvus's user:password.", example="~/.config/clipd/milvus.token"
     )
 
 

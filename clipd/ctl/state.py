@@ -132,6 +132,8 @@ def _index_lines(index: JsonObject) -> Iterator[str]:
         )
     if index.get("merging"):
         yield "index    a new one is being built beside the other work"
+    if (behind := number(index, "behind")) and not index.get("away"):  # else it is a problem
+        yield f"index    {behind:,} changes behind, which it is taking in"
 
 
 def _metadata_line(metadata: JsonObject) -> str:

@@ -165,7 +165,7 @@ def assembled(
         changeover = None
         if stores.following is not None:
             changeover = made_changeover(
-                running, config, paths, stores.following, catalog, reader, states, inbox, pause
+                running, config, paths, stores.following, catalog, stored, states, inbox, pause
             )
         keeper = RootKeeper(catalog, inbox, partial(_look_again, intake, changeover))
         watcher = running.enter_context(

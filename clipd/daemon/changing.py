@@ -16,10 +16,8 @@ from clipd.ingest.changeover import Changeover, NextModel, NextWorkers, Report
 from clipd.ingest.inbox import Inbox
 from clipd.ingest.pause import Pause
 from clipd.store.catalog import Catalog
-from clipd.store.index_builder import codes_of
-from clipd.store.merge import Merge
 from clipd.store.reader import CatalogReader
-from clipd.store.snapshot import Identity
+from clipd.store.view import StoreView
 from clipd.watch.roots import Roots
 
 _NICE = 15  # levels behind clipd, so that searches hardly notice
@@ -32,7 +30,7 @@ def made_changeover(
     paths: Paths,
     following: NextModel,
     catalog: Catalog,
-    reader: CatalogReader,
+    stored: StoreView,
     roots: Roots,
     inbox: Inbox,
     pause: Pause,
@@ -55,18 +53,17 @@ def made_changeover(
     pool = DecoderPool(
         config.decoder,
         spec.preprocess,
-        partial(has_vector, reader, following.id),
+        partial(has_vector, stored.reader, following.id),
         lambda job, outcome: reports.put((job, outcome)),
         nice=_NICE,
     )
-    identity = Identity(reader.lineage(), spec.fingerprint, codes_of(config.index), spec.dim)
     changeover = Changeover(
         catalog,
         inbox,
         following,
         roots,
         NextWorkers(running.enter_context(pool), reports, encoder, config.encoder.batch),
-        Merge(reader, following.id, identity, config.index, paths.state),
+        stored.follower.builder_of(following.id, spec),
     )
     running.callback(changeover.stop)
     # Before that: the thread may be waiting for a batch, or for the start of the encoder.

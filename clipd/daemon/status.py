@@ -156,6 +156,8 @@ class StatusBoard:
             "recall": round(now.recall, 3),
             "changes": now.changes,
             "merging": now.is_merging,
+            "behind": now.behind,
+            "away": now.away,
         }
 
     def _root_figures(self) -> JsonValue:

@@ -12,12 +12,15 @@ from functools import partial
 
 from clipd.config.folders import Paths
 from clipd.config.options import Config
-from clipd.daemon.model_choice import choose_model
+from clipd.daemon.model_choice import ChosenModel, choose_model
 from clipd.ingest.changeover import NextModel
 from clipd.ingest.retirement import Retirement
 from clipd.store.backup import open_catalog
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
+from clipd.store.index_protocol import Follower
+from clipd.store.milvus_follow import MilvusFollower
+from clipd.store.milvus_link import MilvusLink
 from clipd.store.reader import CatalogReader
 from clipd.store.view import StoreView
 from clipd.watch.root import Root
@@ -70,20 +73,30 @@ def open_stores(
         roots = _enter_roots(catalog, config)
     retirement = Retirement(catalog, [root.id for root in roots])
     retirement.go_on(_RETIREMENT_SECONDS)
-    follower = IndexFollower(
-        reader,
-        model.id,
-        model.spec,
-        config.index,
-        paths.state,
-        drop=partial(_drop, catalog, model.id),
-        keep_seconds=config.store.keep,
-    )
+    follower = _follower(config, paths, catalog, reader, model)
     running.callback(follower.close)
     _log.info("%s", follower.start())
     stored = StoreView(model.spec, model.id, reader, follower)
     notes = (note,) if note else ()
     return Stores(catalog, stored, roots, retirement, notes, model.absence, model.following)
+
+
+def _follower(
+    config: Config, paths: Paths, catalog: Catalog, reader: CatalogReader, model: ChosenModel
+) -> Follower:
+    drop = partial(_drop, catalog, model.id)
+    if config.index.kind == "milvus":
+        link = MilvusLink(config.index.uri, config.index.token_file)
+        return MilvusFollower(reader, model.id, model.spec, link, drop)
+    return IndexFollower(
+        reader,
+        model.id,
+        model.spec,
+        config.index,
+        paths.state,
+        drop=drop,
+        keep_seconds=config.store.keep,
+    )
 
 
 def _drop(catalog: Catalog, model: int, photos: Sequence[int]) -> None:

@@ -30,7 +30,7 @@ from clipd.ingest.recent_rate import RecentRate
 from clipd.ingest.settling import ToRead
 from clipd.photo import Decoded, ModelSpec, Refused
 from clipd.store.catalog import Catalog
-from clipd.store.merge import Merge
+from clipd.store.index_protocol import BaseBuilder
 from clipd.watch.roots import Roots
 
 _log = logging.getLogger(__name__)
@@ -93,13 +93,13 @@ class Changeover:
         following: NextModel,
         roots: Roots,
         workers: NextWorkers,
-        merge: Merge,
+        builder: BaseBuilder,
     ) -> None:
         """Join the parts; nothing begins yet.
 
         Args:
             following: the model that is to be used next.
-            merge: builds the base of its index.
+            builder: of its index.
         """
         self._catalog = catalog
         self._inbox = inbox
@@ -107,7 +107,7 @@ class Changeover:
         self._roots = roots
         self._workers = workers
         self._has_time: Callable[[], bool] = lambda: False
-        self._merge = merge
+        self._builder = builder
         self._portions = Portions(workers.encoder, workers.batch)
         self._backfill = Backfill(catalog, following.id, roots)  # of the indexer's thread
         self._flying: dict[int, ToRead] = {}  # in decoders, by ticket
@@ -173,7 +173,7 @@ class Changeover:
                 break
             except (EncodeError, ChildError, StoreUnavailableError) as error:
                 self._fail(error)
-        self._merge.stop()
+        self._builder.stop()
 
     def _step(self) -> None:
         if not self._has_time():
@@ -285,9 +285,9 @@ class Changeover:
         """Have the index of the next model built, so that the switch takes a moment only."""
         self._has_base = True
         try:
-            self._merge.begin()
-            while self._merge.is_running and not self._stop.wait(_POLL_SECONDS):
-                self._merge.poll()
+            self._builder.begin()
+            while self._builder.is_running and not self._stop.wait(_POLL_SECONDS):
+                self._builder.poll()
         except StoreUnavailableError as error:
             _log.warning("%s; it is built when %s is used", error, self._following.spec.name)
 

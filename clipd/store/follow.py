@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from clipd.config.options import IndexConfig
-from clipd.errors import SnapshotError, StoreUnavailableError
+from clipd.errors import SnapshotError
 from clipd.photo import Ids, ModelSpec
 from clipd.store.index import VectorIndex
 from clipd.store.index_builder import build, codes_of, has_lists
 from clipd.store.index_comparison import compare
 from clipd.store.index_protocol import IndexState
-from clipd.store.lost_vectors import LostVectors
+from clipd.store.lost_vectors import LostVectors, has_all_vectors
 from clipd.store.merge import Merge
 from clipd.store.pace import Pace
 from clipd.store.reader import CatalogReader
@@ -73,14 +73,15 @@ class IndexFollower:
         self._reader = reader
         self._model = model_id
         self._config = config
-        identity = Identity(reader.lineage(), spec.fingerprint, codes, spec.dim)
+        self._folder = folder
+        identity = self._identity_of(spec)
         self._snapshots = SnapshotFolder(folder, identity, keep_seconds)
         self._merge = Merge(reader, model_id, identity, config, folder)
         self._applied = 0  # the journal up to here is in the index
         self._saved: int | None = None  # generation of the newest snapshot that is trusted
         self._in_use: Snapshot | None = None  # whose file the index has mapped
         self._changes = 0  # since that snapshot
-        self._lost = LostVectors(drop, partial(_has_all_vectors, reader, model_id))
+        self._lost = LostVectors(drop, partial(has_all_vectors, reader, model_id))
 
     @property
     def applied(self) -> int:
@@ -153,6 +154,11 @@ class IndexFollower:
             built = build(self._reader, self._model, self.index.dim, self._config, before)
             self._take_base(self._snapshots.save(built, deadline))
         return self._snapshots.oldest_generation()
+
+    def builder_of(self, model_id: int, spec: ModelSpec) -> Merge:
+        """Return what builds the base of the index of another model, in a child."""
+        identity = self._identity_of(spec)
+        return Merge(self._reader, model_id, identity, self._config, self._folder)
 
     def begin_merge(self) -> None:
         """Have a child build a new base, unless one does already; ``poll_merge`` takes it."""
@@ -308,6 +314,10 @@ class IndexFollower:
         self._saved = self._in_use = None
         self._changes = len(self.index)
 
+    def _identity_of(self, spec: ModelSpec) -> Identity:
+        lineage = self._reader.lineage()
+        return Identity(lineage, spec.fingerprint, self.index.codes, spec.dim)
+
     def _resume(self, snap: Snapshot) -> int:
         floor, head = self._reader.journal_span()
         if not floor <= snap.generation <= head:
@@ -324,11 +334,3 @@ class IndexFollower:
         self._applied, self._saved, self._changes = applied, snap.generation, replayed
         self._lost.drop()
         return replayed
-
-
-def _has_all_vectors(reader: CatalogReader, model: int) -> bool:
-    # Photos that were deleted meanwhile are not waited for.
-    try:
-        return not reader.counts(model).without_vector
-    except StoreUnavailableError:
-        return False

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clipd.photo import Ids, Vectors
+from clipd.photo import Ids, ModelSpec, Vectors
 from clipd.store.pace import Pace
 
 
@@ -85,6 +85,31 @@ class PhotoIndex(Protocol):
         """
 
 
+class BaseBuilder(Protocol):
+    """Builds what makes a start with another index quick, beside the other work."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is being built. Any thread."""
+
+    def begin(self) -> None:
+        """Begin, unless it has begun.
+
+        Raises:
+            StoreUnavailableError: it cannot be built now.
+        """
+
+    def poll(self) -> int | None:
+        """Go on with it; return how far the journal is covered by it when it is done.
+
+        Raises:
+            StoreUnavailableError: it cannot be built now.
+        """
+
+    def stop(self) -> None:
+        """End it at once."""
+
+
 class Follower(Protocol):
     """The only one that writes the index, on the indexer's thread, from the catalog's journal.
 
@@ -107,6 +132,9 @@ class Follower(Protocol):
         Raises:
             StoreUnavailableError: there is no room, or no time.
         """
+
+    def builder_of(self, model_id: int, spec: ModelSpec) -> BaseBuilder:
+        """Return what builds the index of another model of the catalog, to be used next."""
 
     def begin_merge(self) -> None:
         """Have a new base built beside the other work, where there is such a thing."""

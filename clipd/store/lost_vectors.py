@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from clipd.errors import StoreUnavailableError
+from clipd.store.reader import CatalogReader
 from clipd.store.vectors import VectorPage
 
 _log = logging.getLogger(__name__)
@@ -60,3 +61,11 @@ class LostVectors:
             f"the vectors of {len(photos)} photos (ids {shown}) were damaged on the disk; they are "
             "made anew. Look at the system's log for errors of the disk"
         )
+
+
+def has_all_vectors(reader: CatalogReader, model: int) -> bool:
+    """Tell whether every photo has a vector of a model; those that were deleted are not awaited."""
+    try:
+        return not reader.counts(model).without_vector
+    except StoreUnavailableError:
+        return False

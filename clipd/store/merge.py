@@ -43,7 +43,11 @@ class Merge:
             "file": str(reader.file),
             "model": model,
             "identity": cast(JsonObject, dataclasses.asdict(identity)),
-            "config": cast(JsonObject, dataclasses.asdict(config)),
+            "config": {
+                "kind": config.kind,
+                "exact_up_to": config.exact_up_to,
+                "nprobe": config.nprobe,
+            },
             "folder": str(folder),
         }
         self._child: Child | None = None

@@ -252,6 +252,8 @@ IDLE: Mapping[str, JsonValue] = {
         "recall": 1.0,
         "changes": 0,
         "merging": False,
+        "behind": 0,
+        "away": "",
     },
     "roots": [
         {"path": "/photos", "state": "online", "reason": ""},

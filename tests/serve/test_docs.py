@@ -84,6 +84,8 @@ DOCUMENTED_STATUS: dict[str, JsonValue] = {
         "recall": 1.0,
         "changes": 0,
         "merging": False,
+        "behind": 0,
+        "away": "",
     },
     "roots": [{"path": "/photos", "state": "online"}],
 }

@@ -16,6 +16,9 @@ from clipd.photo import Fingerprint, ModelSpec, Preprocess
 from clipd.store.backup import CATALOG
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
+from clipd.store.index_protocol import Follower
+from clipd.store.milvus_follow import MilvusFollower
+from clipd.store.milvus_link import MilvusLink
 from clipd.store.reader import CatalogReader
 
 Kind: TypeAlias = Literal["auto", "fp16", "flat", "ivf"]
@@ -50,7 +53,7 @@ class Stock:
         self.catalog = Catalog.open(self.file)
         self.reader = CatalogReader(self.file)
         self.spec = a_model()
-        self._followers: list[IndexFollower] = []
+        self._followers: list[Follower] = []
         with self.catalog.writing():
             self.root = self.catalog.root(ROOT)
             self.model = self.catalog.model(self.spec)
@@ -93,6 +96,18 @@ class Stock:
         made = IndexFollower(self.reader, model, spec, self.config(kind), self.folder / "index")
         self._followers.append(made)
         return made
+
+    def milvus(self, uri: str, spec: ModelSpec | None = None) -> MilvusFollower:
+        spec = spec or self.spec
+        with self.catalog.writing():
+            model = self.catalog.model(spec)
+        made = MilvusFollower(self.reader, model, spec, MilvusLink(uri))
+        self._followers.append(made)
+        return made
+
+    def following(self, engine: str, spec: ModelSpec | None = None) -> Follower:
+        """Return a follower whose index lies in our own files ("") or a Milvus at an URI."""
+        return self.milvus(engine, spec) if engine else self.follower(spec=spec)
 
 
 def spoil_an_index(file: Path, name: str, sql: str) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from clipd.config.options import IndexConfig
 from clipd.store.backup import open_catalog
 from clipd.store.follow import IndexFollower
+from clipd.store.index_protocol import Follower
 from clipd.store.reader import CatalogReader
 from tests.store.stock import Stock, a_model, a_vector
 
@@ -97,8 +98,20 @@ class Expected:
 def test_after_any_changes_the_index_holds_what_belongs_in_it(
     changes: list[tuple[str, bytes, int]],
 ) -> None:
+    change_and_compare(changes, "")
+
+
+@settings(max_examples=6, deadline=None)
+@given(changes=st.lists(CHANGES, max_size=40))
+def test_after_any_changes_a_milvus_holds_what_belongs_in_it(
+    milvus: str, changes: list[tuple[str, bytes, int]]
+) -> None:
+    change_and_compare(changes, milvus)
+
+
+def change_and_compare(changes: list[tuple[str, bytes, int]], engine: str) -> None:
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder, Stock(Path(folder)) as stock:
-        follower, expected = stock.follower(), Expected(stock)
+        follower, expected = stock.following(engine), Expected(stock)
         follower.start()
         for change in changes:
             expected.apply(change)
@@ -108,7 +121,8 @@ def test_after_any_changes_the_index_holds_what_belongs_in_it(
                 follower.catch_up()
                 save_and_trim(stock, follower)
             elif change[0] == "restart":
-                follower = stock.follower()
+                follower.close()
+                follower = stock.following(engine)
                 follower.start()
         follower.catch_up()
 
@@ -122,7 +136,7 @@ def test_after_any_changes_the_index_holds_what_belongs_in_it(
             assert photo in products[0][np.isclose(products[1], vector @ vector, atol=1e-3)]
 
 
-def save_and_trim(stock: Stock, follower: IndexFollower) -> None:
+def save_and_trim(stock: Stock, follower: Follower) -> None:
     upto = follower.save()
     with stock.catalog.writing():
         stock.catalog.trim_journal(upto)
@@ -142,9 +156,9 @@ def test_a_start_takes_the_snapshot_and_only_what_changed_since(stock: Stock) ->
     assert again.differences() == ([], [])
 
 
-def test_a_rename_or_a_copy_leaves_the_index_untouched(stock: Stock) -> None:
+def test_a_rename_or_a_copy_leaves_the_index_untouched(stock: Stock, engine: str) -> None:
     (photo,) = stock.fill(1)
-    follower = stock.follower()
+    follower = stock.following(engine)
     follower.start()
     with stock.catalog.writing():
         assert stock.put(b"/photos/copy.jpg", 0, vector=False) == photo
@@ -154,11 +168,11 @@ def test_a_rename_or_a_copy_leaves_the_index_untouched(stock: Stock) -> None:
     assert follower.differences() == ([], [])
 
 
-def test_models_never_mix_in_one_index(stock: Stock) -> None:
+def test_models_never_mix_in_one_index(stock: Stock, engine: str) -> None:
     one, two = stock.fill(2)
     other = a_model("two", dim=8)
-    follower = stock.follower(spec=other)
-    assert follower.start() == "index: 0 photos, built from the catalog"
+    follower = stock.following(engine, spec=other)
+    assert follower.start().startswith("index: 0 photos")
     with stock.catalog.writing():
         stock.catalog.put_vector(stock.catalog.model(other), two, a_vector(5, dim=8))
         stock.catalog.put_vector(stock.model, one, a_vector(6))
@@ -168,9 +182,9 @@ def test_models_never_mix_in_one_index(stock: Stock) -> None:
     assert follower.index.ids().tolist() == [two]
 
 
-def test_a_journal_that_was_cut_too_far_means_a_rebuild(stock: Stock) -> None:
+def test_a_journal_that_was_cut_too_far_means_a_rebuild(stock: Stock, engine: str) -> None:
     stock.fill(5)
-    follower = stock.follower()
+    follower = stock.following(engine)
     follower.start()
     with stock.catalog.writing():
         stock.put(b"/photos/new.jpg", 9)

@@ -1,0 +1,201 @@
+"""A Milvus behind a Unix socket: one connection, a deadline for every call, errors in words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clipd.errors import ConfigError, IndexAwayError
+from clipd.store.milvus_lite import LiteServer
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+# pymilvus connects anew within a call that fails: the two together are what a search waits.
+_CONNECT_SECONDS = 0.5
+_FIRST_WAIT_SECONDS = 0.5
+_LONGEST_WAIT_SECONDS = 15.0
+_MOST_SHOWN = 200  # characters of what Milvus says
+
+
+def milvus_library() -> Any:
+    """Import pymilvus, which takes half a second and 105 MiB.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    # It looks for files named .env from its own folder upwards, and takes what is in them into
+    # the environment; and gRPC, asked to, runs code of its own in every fork.
+    os.environ.setdefault("PYTHON_DOTENV_DISABLED", "1")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        import pymilvus
+    except ImportError as error:
+        raise ConfigError(
+            f'index.kind = "milvus" needs a library that is not there ({error}); '
+            "run: pip install 'clipd[milvus]'"
+        ) from error
+    # What it would log of an engine that is away is raised as well.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    return pymilvus
+
+
+class MilvusLink:
+    """The way to one Milvus. Any thread may call; the indexer's connects."""
+
+    def __init__(self, uri: str, token_file: Path | None = None) -> None:
+        """Make a link; nothing is connected yet.
+
+        Args:
+            uri: ``unix:/path`` of a socket, or the folder of a Milvus Lite, which is then run.
+            token_file: with what to show that we may.
+
+        Raises:
+            ConfigError: pymilvus is not installed.
+        """
+        self._library = milvus_library()
+        self._token_file = token_file
+        self._lite: LiteServer | None = None
+        if uri.startswith("unix:"):
+            self._address = "unix:" + uri.removeprefix("unix:").replace("//", "/")
+            self.name = f"Milvus at {self._address}"
+        else:
+            self._lite = LiteServer(Path(os.path.expanduser(uri)))
+            self._address = f"unix:{self._lite.socket}"
+            self.name = f"Milvus Lite in {self._lite.folder}"
+        self._lock = threading.Lock()
+        self._client: Any = None  # guarded by _lock; None while it is away
+        self._reason = f"{self.name} was not asked yet"  # guarded by _lock
+        self._wait = _FIRST_WAIT_SECONDS
+        self._due = 0.0
+
+    @property
+    def library(self) -> Any:
+        """The module pymilvus."""
+        return self._library
+
+    @property
+    def is_lite(self) -> bool:
+        """Whether a process of ours is the engine."""
+        return self._lite is not None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the last call was answered. Any thread."""
+        with self._lock:
+            return self._client is not None
+
+    @property
+    def reason(self) -> str:
+        """Why it is away, as a sentence; "" while it is not. Any thread."""
+        with self._lock:
+            return "" if self._client is not None else self._reason
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is connected, or it is time to try again."""
+        return self.is_up or time.monotonic() >= self._due
+
+    def connect(self, start_seconds: float = 0.0) -> None:
+        """Connect, unless that is done. The indexer's thread.
+
+        Args:
+            start_seconds: how long a Milvus Lite may take to start before it counts as away.
+
+        Raises:
+            IndexAwayError: it is away; ``is_due`` tells when to try again.
+        """
+        if self.is_up:
+            return
+        try:
+            if self._lite is not None:
+                self._lite.start(start_seconds)
+            client = self._library.MilvusClient(
+                uri=self._address, token=self._token(), timeout=_CONNECT_SECONDS, dedicated=True
+            )
+        except (self._library.MilvusException, *_grpc_errors()) as error:
+            raise self._away(self._sentence(error)) from None
+        except IndexAwayError as error:
+            raise self._away(str(error)) from None
+        with self._lock:
+            self._client = client
+
+    def praise(self) -> None:
+        """Note that it works: the next failure is tried again soon. The indexer's thread."""
+        self._wait = _FIRST_WAIT_SECONDS
+
+    def call(self, work: Callable[[Any], T]) -> T:
+        """Have the client of pymilvus do something. Any thread.
+
+        Raises:
+            IndexAwayError: it is away, or became so.
+        """
+        with self._lock:
+            client, reason = self._client, self._reason
+        if client is None:
+            raise IndexAwayError(reason)
+        try:
+            return work(client)
+        except (self._library.MilvusException, *_grpc_errors(), ValueError) as error:
+            # A ValueError is how gRPC says that the channel was closed by another thread.
+            raise self._away(self._sentence(error)) from None
+
+    def refuse(self, sentence: str) -> IndexAwayError:
+        """Return the error of an engine that answers, but not as it should; it counts as away."""
+        return self._away(f"{self.name} cannot be used: {sentence}")
+
+    def close(self) -> None:
+        """Disconnect, and end a Milvus Lite."""
+        self._drop("clipd is stopping")
+        if self._lite is not None:
+            self._lite.stop()
+
+    def _away(self, reason: str) -> IndexAwayError:
+        self._drop(reason)
+        self._due = time.monotonic() + self._wait
+        self._wait = min(2 * self._wait, _LONGEST_WAIT_SECONDS)
+        return IndexAwayError(reason)
+
+    def _drop(self, reason: str) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+            self._reason = reason
+        if client is not None:
+            client.close()
+
+    def _token(self) -> str:
+        if self._token_file is None:
+            return ""
+        try:
+            return self._token_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise IndexAwayError(
+                f"index.token_file {self._token_file} cannot be read: {error}"
+            ) from error
+
+    def _sentence(self, error: Exception) -> str:
+        said = " ".join(str(getattr(error, "message", "") or error).split())
+        lower = said.lower()
+        if "auth" in lower and ("fail" in lower or "check" in lower or "unauth" in lower):
+            if self._token_file is None:
+                return f"{self.name} wants a token: name a file with it as index.token_file"
+            return f"{self.name} refuses the token in {self._token_file}: write user:password there"
+        if any(word in lower for word in ("no space", "disk quota", "quota exceeded", "exhausted")):
+            return f"{self.name} has no room to write; make some there ({said[:_MOST_SHOWN]})"
+        if any(word in lower for word in ("unavailable", "fail connecting", "connect failed")):
+            return f"{self.name} does not answer; is it running?"
+        if "deadline" in lower or "timeout" in lower:
+            return f"{self.name} does not answer in time"
+        return f"{self.name} failed: {said[:_MOST_SHOWN]}"
+
+
+def _grpc_errors() -> tuple[type[Exception], ...]:
+    import grpc
+
+    return (grpc.RpcError, grpc.FutureTimeoutError)

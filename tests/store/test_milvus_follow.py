@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from clipd.errors import IndexAwayError
+from clipd.store.milvus_follow import MilvusFollower
+from clipd.store.milvus_link import MilvusLink
+from tests.milvus_server import Relay
+from tests.store.stock import Stock, a_model, a_vector
+
+
+@pytest.fixture
+def relay(milvus: str, tmp_path: Path) -> Iterator[Relay]:
+    """A way to the engine that a test may cut."""
+    made = Relay(tmp_path / "relay.sock", milvus.removeprefix("unix:"))
+    yield made
+    made.close()
+
+
+def uri_of(relay: Relay) -> str:
+    return f"unix:{relay.file}"
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
+
+
+def agrees(follower: MilvusFollower) -> bool:
+    follower.catch_up()
+    try:
+        return follower.differences() == ([], [])
+    except IndexAwayError:
+        return False
+
+
+def test_while_it_is_away_the_catalog_goes_on_and_it_catches_up_by_itself(
+    stock: Stock, relay: Relay
+) -> None:
+    stock.fill(20)
+    follower = stock.milvus(uri_of(relay))
+    follower.start()
+    assert follower.trouble() == ""
+    relay.close()
+
+    began = time.monotonic()
+    with pytest.raises(IndexAwayError, match=r"does not answer; is it running\?"):
+        follower.index.search(a_vector(1), 5)
+    assert time.monotonic() - began < 2
+    with stock.catalog.writing():
+        stock.catalog.forget_path(b"/photos/000003.jpg", 50)
+        stock.put(b"/photos/new.jpg", 99)
+    assert follower.catch_up() == 0
+    assert follower.trouble().startswith("the index is 3 changes behind: Milvus at unix:")
+    assert follower.state().behind == 3
+
+    relay.open()
+    wait_until(lambda: agrees(follower))
+    assert follower.trouble() == ""
+    assert follower.state().behind == 0
+    assert stock.put_id(99) in follower.index.ids()
+
+
+def test_one_that_does_not_answer_at_all_costs_a_search_less_than_two_seconds(
+    stock: Stock, relay: Relay
+) -> None:
+    stock.fill(5)
+    follower = stock.milvus(uri_of(relay))
+    follower.start()
+    relay.hold()
+
+    for _ in range(3):
+        began = time.monotonic()
+        with pytest.raises(IndexAwayError):
+            follower.index.search(a_vector(1), 5)
+        assert time.monotonic() - began < 2
+    relay.go_on()
+    wait_until(lambda: agrees(follower))
+
+
+def test_a_start_does_not_wait_for_it(stock: Stock, relay: Relay) -> None:
+    stock.fill(5)
+    relay.close()
+    follower = stock.milvus(uri_of(relay))
+    began = time.monotonic()
+
+    assert "does not answer" in follower.start()
+
+    assert time.monotonic() - began < 2
+    with pytest.raises(IndexAwayError):
+        follower.index.search(a_vector(1), 5)
+    relay.open()
+    wait_until(lambda: agrees(follower))
+
+
+def test_without_it_those_few_that_a_filter_lets_pass_are_found(stock: Stock, relay: Relay) -> None:
+    photos = np.array(stock.fill(30))
+    follower = stock.milvus(uri_of(relay))
+    relay.close()
+    follower.start()
+
+    ids, scores = follower.index.search(a_vector(7), 3, photos[:10])
+
+    assert ids[0] == stock.put_id(7)
+    assert scores[0] == pytest.approx(1, abs=1e-3)
+    assert len(follower.index.vectors(photos)[0]) == 30
+
+
+def test_what_was_written_and_not_marked_is_written_again(stock: Stock, milvus: str) -> None:
+    stock.fill(10)
+    first = stock.milvus(milvus)
+    first.start()
+    with stock.catalog.writing():
+        new = stock.put(b"/photos/new.jpg", 99)
+        stock.catalog.forget_path(b"/photos/000003.jpg", 50)
+    gone = np.array([stock.put_id(3)])
+    # As a turn that is killed behind its data: nothing is marked.
+    first.index.replace(gone, np.array([new]), a_vector(99).reshape(1, -1))
+    first.close()
+
+    again = stock.milvus(milvus)
+
+    assert again.start().endswith("2 changes taken in")
+    assert again.differences() == ([], [])
+
+
+_WRITE_UNTIL_KILLED = """
+import sys
+from pathlib import Path
+from tests.store.stock import Stock
+stock = Stock(Path(sys.argv[1]))
+follower = stock.milvus(sys.argv[2])
+follower.start()
+print("up", flush=True)
+first = stock.reader.counts(stock.model).photos
+for step in range(first, 10**6):
+    with stock.catalog.writing():
+        stock.put(b"/photos/%d" % step, step)
+        if step % 3 == 0:
+            stock.catalog.forget_path(b"/photos/%d" % (step // 2), 50)
+    print(step, flush=True)
+    follower.catch_up()
+"""
+
+
+def test_killed_at_any_moment_it_agrees_after_the_next_start(tmp_path: Path, milvus: str) -> None:
+    random = Random(5)
+    for _ in range(4):
+        command = [sys.executable, "-c", _WRITE_UNTIL_KILLED, str(tmp_path), milvus]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            for _ in range(random.randrange(3, 40)):
+                child.stdout.readline()
+            with pytest.raises(subprocess.TimeoutExpired):
+                child.wait(random.random() * 0.02)  # anywhere between the catalog and the bookmark
+            child.kill()
+        with Stock(tmp_path) as stock:
+            follower = stock.milvus(milvus)
+            follower.start()
+            assert stock.reader.counts(stock.model).photos > 0
+            assert follower.differences() == ([], [])
+
+
+def test_a_restored_catalog_gets_a_collection_of_its_own(stock: Stock, milvus: str) -> None:
+    stock.fill(5)
+    before = stock.milvus(milvus)
+    before.start()
+    with stock.catalog.writing():
+        stock.catalog.renew_lineage()
+        stock.catalog.forget_path(b"/photos/000003.jpg", 50)
+
+    after = stock.milvus(milvus)
+    after.start()
+
+    assert after.differences() == ([], [])
+    assert len(after.index.ids()) == 4
+    assert len(before.index.ids()) == 5
+
+
+def test_rows_that_were_lost_or_added_there_are_found_at_the_next_start(
+    stock: Stock, milvus: str
+) -> None:
+    stock.fill(10)
+    first = stock.milvus(milvus)
+    first.start()
+    stranger = np.array([4711])
+    first.index.replace(np.array([2, 3]), stranger, a_vector(1).reshape(1, -1))
+    assert first.differences() == ([2, 3], [4711])
+    assert first.confirmed([2, 3, 5, 4711]) == ([2, 3], [4711])
+    first.close()
+
+    again = stock.milvus(milvus)
+    again.start()
+
+    assert again.differences() == ([], [])
+
+
+def test_a_mended_one_agrees(stock: Stock, milvus: str) -> None:
+    stock.fill(10)
+    follower = stock.milvus(milvus)
+    follower.start()
+    follower.index.replace(np.array([2, 3]), np.array([4711]), a_vector(1).reshape(1, -1))
+
+    follower.mend([2, 3, 4711])
+
+    assert follower.differences() == ([], [])
+
+
+def test_it_is_filled_anew_on_demand_and_goes_on_where_it_was_broken_off(
+    stock: Stock, milvus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock.fill(25)
+    first = stock.milvus(milvus)
+    first.start()
+    monkeypatch.setattr("clipd.store.milvus_follow._PAGE", 10)
+    monkeypatch.setattr("clipd.store.milvus_follow._SLICE_SECONDS", 0)
+    first.rebuild()
+    assert first.catch_up() == 10
+    assert first.must_go_on()
+    assert first.state().behind == 15
+    first.close()
+
+    again = stock.milvus(milvus)
+
+    assert again.start().startswith("index: 25 photos")
+    assert again.differences() == ([], [])
+
+
+def test_collections_of_models_that_are_forgotten_are_dropped(stock: Stock, milvus: str) -> None:
+    stock.fill(3)
+    old = stock.milvus(milvus)
+    old.start()
+    old.close()
+    with stock.catalog.writing():
+        stock.catalog.forget_vectors(stock.model, 0, 100)
+        stock.catalog.forget_model(stock.model)
+        new = a_model("two", dim=8)
+
+    follower = stock.milvus(milvus, spec=new)
+    follower.start()
+
+    link = MilvusLink(milvus)
+    link.connect()
+    names = link.call(lambda client: client.list_collections())
+    link.close()
+    assert len([name for name in names if stock.reader.lineage()[:16] in name]) == 1
