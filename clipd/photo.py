@@ -201,6 +201,8 @@ class Hit:
         taken_from: what says so: exif, xmp, name, folder or file.
         stands_for: photos that this one was chosen from, itself among them.
         members: the others of these, where they were asked for.
+        key: what it is ordered by, so that lists of several libraries can be merged.
+        content_hash: of the file; empty where it is not known.
     """
 
     photo: int
@@ -215,3 +217,5 @@ class Hit:
     tags: tuple[str, ...] = ()
     stands_for: int = 1
     members: tuple[Hit, ...] = ()
+    key: float | str | None = None
+    content_hash: bytes = b""

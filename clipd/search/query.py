@@ -99,6 +99,8 @@ class Answer:
         left_out: there is no hit because photos hardly look like the words; ``anyway`` shows them.
         following: asks for the next page; "" on the last.
         matching: photos that meet the conditions.
+        fingerprint: of the model: cosines of one fingerprint can be compared.
+        order: what the hits are ordered by, as ``sort:`` has it.
     """
 
     query: str
@@ -112,6 +114,8 @@ class Answer:
     left_out: bool = False
     following: str = ""
     matching: int = 0
+    fingerprint: str = ""
+    order: str = "score"
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,13 @@ def _kept(judge: Judge | None, ids: Ids) -> Ids:
     return ids if judge is None else ids[~judge.is_unwanted(ids)]
 
 
+def order_of(query: Query, *, has_words: bool) -> str:
+    """Return what the hits of a query are ordered by, as ``sort:`` has it."""
+    if query.sort == "random" or (has_words and query.sort in (None, "score")):
+        return query.sort or "score"
+    return _order_of(query)
+
+
 def _order_of(query: Query) -> Order:
     # Without words there is no score to sort by: the newest first.
     orders: dict[str | None, Order] = {"-date": "-date", "name": "name", "size": "size"}

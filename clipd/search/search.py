@@ -19,7 +19,7 @@ from clipd.search.known_words import Understanding, understand
 from clipd.search.query import Answer, DuplicateAnswer, DuplicateGroup, Query, Sameness
 from clipd.search.query_keys import Surroundings
 from clipd.search.query_vectors import Aims, QueryVectors
-from clipd.search.ranking import Page, Ranked, Ranking
+from clipd.search.ranking import Page, Ranked, Ranking, order_of
 from clipd.search.tips import tips_for
 from clipd.store.conditions import Whereabouts, needs_headers
 from clipd.store.rows import Counts, Located
@@ -113,7 +113,8 @@ class Search:
 
     def _group(self, group: SameGroup, there: Whereabouts) -> DuplicateGroup:
         rows = tuple(Ranked(photo, 0) for photo in group.photos)
-        return DuplicateGroup(group.best, self._hits(Query(()), Page(rows), there))
+        hits = self._hits(Query(()), Page(rows), there)
+        return DuplicateGroup(group.best, tuple(replace(hit, key=None) for hit in hits))
 
     def _answer(self, query: Query, aims: Aims, began: float, understood: Understanding) -> Answer:
         there = self._roots.whereabouts(self._selection.aside_volumes())
@@ -143,6 +144,8 @@ class Search:
             left_out=left_out,
             following=page.following,
             matching=matching,
+            fingerprint=self._stored.spec.fingerprint,
+            order=order_of(query, has_words=aims.whole is not None),
         )
 
     def _judge(self, query: Query, aims: Aims) -> Judge:
@@ -240,6 +243,8 @@ class Search:
             place=_place_of(known),
             tags=known.tags,
             stands_for=row.stands_for,
+            key=row.key,
+            content_hash=known.content_hash,
         )
 
     def _is_offline(self, place: Located) -> bool:

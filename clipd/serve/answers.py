@@ -107,6 +107,8 @@ def answer_json(answer: Answer) -> JsonValue:
         "left_out": answer.left_out,
         "next": answer.following or None,
         "matching": answer.matching,
+        "fingerprint": answer.fingerprint,
+        "order": answer.order,
         "took_ms": round(answer.took_ms, 3),
         "note": answer.note,
     }
@@ -209,6 +211,8 @@ def _hit_json(hit: Hit) -> JsonValue:
         "place": hit.place,
         "tags": list(hit.tags),
         "stands_for": hit.stands_for,
+        "key": hit.key,
+        "content_hash": hit.content_hash.hex(),
     }
     if hit.members:
         told["members"] = [_hit_json(member) for member in hit.members]

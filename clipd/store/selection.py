@@ -66,6 +66,7 @@ class Facts:
     city: str = ""  # or the region
     country: str = ""  # its code
     tags: tuple[str, ...] = ()
+    content_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,8 @@ class PhotoSelection:
         """Return what is known of photos that have a live path."""
         rows = self._connections.fetch(
             f"SELECT paths.photo_id, coalesce(nullif(meta.taken, ''), nullif(photos.taken_at, '')),"
-            f" min({FILE_TIME}), meta.taken_from, meta.city, meta.region, meta.country"
+            f" min({FILE_TIME}), meta.taken_from, meta.city, meta.region, meta.country,"
+            " photos.content_hash"
             f" FROM {tables('photos. meta.')} WHERE gone_at IS NULL"
             " AND paths.photo_id IN (SELECT value FROM json_each(?)) GROUP BY paths.photo_id",
             _list(photos),
@@ -283,9 +285,11 @@ def _facts(
     city: str | None,
     region: str | None,
     country: str | None,
+    content_hash: bytes,
 ) -> Facts:
     source = (taken_from or "exif") if taken else "file"
-    return Facts(taken or file_time, source, city or region or "", country or "", tags)
+    city = city or region or ""
+    return Facts(taken or file_time, source, city, country or "", tags, content_hash)
 
 
 def _list(photos: Sequence[int]) -> str:

@@ -44,6 +44,8 @@ HITS = (
         taken_from="exif",
         place="Florence, Italy",
         tags=("holiday",),
+        key=0.25,
+        content_hash=bytes(16),
     ),
     Hit(9, UGLY, 0.25, False),
     Hit(4, b"/usb/beach.jpg", 0.2, True),
@@ -119,7 +121,7 @@ class GivenService(Service):
 
     def duplicates(self, sameness: Sameness, limit: int) -> DuplicateAnswer:
         self.asked.append((sameness, limit))
-        hits = tuple(replace(hit, score=None, raw=None) for hit in self.hits[:1])
+        hits = tuple(replace(hit, score=None, raw=None, key=None) for hit in self.hits[:1])
         return DuplicateAnswer(sameness, 1, (DuplicateGroup(7, hits),), 2.5)
 
     def status(self) -> Mapping[str, JsonValue]:

@@ -84,6 +84,8 @@ def test_a_search_answers_with_the_keys_that_scripts_rely_on(socket: Path) -> No
                 "place": "Florence, Italy",
                 "tags": ["holiday"],
                 "stands_for": 1,
+                "key": 0.25,
+                "content_hash": "00" * 16,
             }
         ],
         "reading": 'words "sunset"',
@@ -92,6 +94,8 @@ def test_a_search_answers_with_the_keys_that_scripts_rely_on(socket: Path) -> No
         "left_out": False,
         "next": None,
         "matching": 3,
+        "fingerprint": "",
+        "order": "score",
     }
 
 

@@ -260,7 +260,9 @@ def test_facts_say_when_a_photo_was_taken_and_how_that_is_known(stock: Stock) ->
     selection = PhotoSelection(stock.reader.connections)
     first, second = stock.put_id(0), stock.put_id(1)
     facts = selection.facts([first, second])
-    assert facts[first] == Facts("2019-07-12T23:59:59", "exif", "Firenze", "IT", ("Roma", "étè"))
+    assert facts[first] == Facts(
+        "2019-07-12T23:59:59", "exif", "Firenze", "IT", ("Roma", "étè"), a_hash(0)
+    )
     assert (facts[second].taken, facts[second].taken_from) == ("2020-01-01T00:00:00", "file")
 
 
