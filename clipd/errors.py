@@ -233,7 +233,16 @@ class QueryError(RequestError):
 
 
 class NotRunningError(ClipdError):
-    """A client finds no daemon at the socket."""
+    """A client finds no daemon at the socket.
+
+    Args:
+        reason: what happened, for those who ask several daemons.
+        advice: what to do.
+    """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(f"{reason}; {advice}" if advice else reason)
+        self.reason = reason
 
 
 class SceneError(ClipdError):

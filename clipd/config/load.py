@@ -183,6 +183,8 @@ def _refuse_unknown(source: _Source, table: _Table, known: Collection[str], spot
 
 
 def _advice(name: str, known: Collection[str]) -> str:
+    if name == "peers":
+        return "; peers are clipctl's affair: write them into clipctl.toml beside it"
     for near in nearest(name, known):
         return f"; did you mean {near}?"
     elsewhere = [table for table, kind in tables().items() if name in keys_of(kind)]

@@ -9,6 +9,7 @@ from clipd.ctl.command_group import json_option
 from clipd.ctl.completing import PhotoWord
 from clipd.ctl.last_list import chosen_photos
 from clipd.ctl.output import emit, emit_json, path_value, say
+from clipd.ctl.whereabouts import client_of
 
 
 @click.command()
@@ -22,9 +23,10 @@ def rescan(path: bytes | None, as_json: bool) -> None:
       clipctl rescan ~/Pictures/2024    one folder, or one photo
       clipctl rescan @3                 the third of the last list
     """
-    client = Client()
-    for photo in chosen_photos([path]) if path else [None]:
-        client.post("/v1/rescan", path_value(photo.path) if photo else {})
+    if not path:
+        Client().post("/v1/rescan")
+    for photo in chosen_photos([path]) if path else []:
+        client_of(photo).post("/v1/rescan", path_value(photo.path))
     _done(as_json, "scanning; follow it with: clipctl status --wait")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from clipd.ctl.destination import is_own
 from clipd.ctl.failures import DONE, NOTHING
-from clipd.ctl.hit_list import print_hits
+from clipd.ctl.hit_list import print_hits, socket_of
 from clipd.ctl.output import emit, emit_json, is_lively, objects, path_bytes, say
 from clipd.json_types import JsonObject, JsonValue
 
@@ -39,7 +41,7 @@ def print_answer(
     if form.as_json:
         emit_json(answer)
     elif form.null:
-        emit(b"".join(path_bytes(hit) + b"\0" for hit in hits))
+        emit(b"".join(_placed_path(hit) + b"\0" for hit in hits))
     elif hits:
         _print_hits(hits, form.preview)
         if answer.get("next") and is_lively(sys.stdout) and is_lively(sys.stderr):
@@ -50,6 +52,14 @@ def print_answer(
         hint = " (the nearest: --anyway)" if answer.get("left_out") else hint
         say(f"{nothing}{hint}")
     return DONE if hits else NOTHING
+
+
+def _placed_path(hit: JsonObject) -> bytes:
+    """Return the path of a hit; one of another library has its name before it, as for scp."""
+    path = path_bytes(hit)
+    if "library" not in hit or is_own(socket_of(hit)):
+        return path
+    return os.fsencode(f"{hit['library']}:") + path
 
 
 def _print_hits(hits: Sequence[JsonObject], preview: str) -> None:
@@ -67,6 +77,9 @@ def _with_members(hits: Sequence[JsonObject]) -> list[JsonObject]:
 
 
 def _remark(answer: JsonObject, explain: bool) -> None:
+    for library in objects(answer.get("libraries")):
+        if not library.get("answered"):
+            say(f"{library.get('name')}: {library.get('why')}; left out")
     if note := answer.get("note"):
         say(str(note))
     if explain and (reading := answer.get("reading")):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clipd.ctl.service_advice import how_to_look, how_to_restart
+from clipd.ctl.service_advice import FAR_ADVICE, how_to_look, how_to_restart
 from clipd.errors import NotRunningError
 
 # A daemon that works answers a ping in milliseconds, whatever else it does.
@@ -28,6 +28,7 @@ class AnswerWait:
         seconds: float,
         is_alive: Callable[[], bool],
         on_silence: Callable[[], None] | None = None,
+        far: Path | None = None,
     ) -> None:
         """Begin to wait.
 
@@ -35,11 +36,13 @@ class AnswerWait:
             seconds: when to give up even though clipd lives.
             is_alive: whether clipd answers a ping; asked after each ``PING_SECONDS`` of silence.
             on_silence: called once, after a moment without an answer.
+            far: the socket, where it is not that of the user's own daemon.
         """
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._is_alive = is_alive
         self._on_silence = on_silence
+        self._far = far
 
     def applies_to(self, sock: socket.socket) -> None:
         """Bound each call of a socket."""
@@ -57,17 +60,24 @@ class AnswerWait:
             self._on_silence()
             self._on_silence = None
         elif time.monotonic() >= self._deadline or not self._is_alive():
-            raise NotRunningError(_silence(sock, self._seconds))
+            raise _silence(sock) if self._far is None else _far_silence(self._far)
         self.applies_to(sock)
 
 
-def _silence(sock: socket.socket, seconds: float) -> str:
+def _silence(sock: socket.socket) -> NotRunningError:
     """Say that clipd does not answer, and what to do about it."""
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     pid = int(_UCRED.unpack(credentials)[0])
     if _state(pid) == "T":
-        return f"clipd does not answer: pid {pid} is stopped; let it go on with: kill -CONT {pid}"
-    return f"clipd (pid {pid}) does not answer; {how_to_look()}; {how_to_restart()}"
+        reason = f"clipd does not answer: pid {pid} is stopped"
+        return NotRunningError(reason, f"let it go on with: kill -CONT {pid}")
+    reason = f"clipd (pid {pid}) does not answer"
+    return NotRunningError(reason, f"{how_to_look()}; {how_to_restart()}")
+
+
+def _far_silence(far: Path) -> NotRunningError:
+    # Whose process listens there says nothing: it may be that of ssh.
+    return NotRunningError(f"what listens on {far} does not answer", FAR_ADVICE)
 
 
 def _state(pid: int) -> str:

@@ -1,9 +1,4 @@
-"""Ask the daemon: one request over its Unix socket.
-
-HTTP/1.0, in which the end of the connection is the end of the answer, so that a dozen lines
-of socket do: importing ``http.client`` (email, ssl) took 20 of the 59 ms that clipctl needed
-to start (measured 2026-11).
-"""
+"""Ask the daemon: one request over its Unix socket."""
 
 from __future__ import annotations
 
@@ -16,12 +11,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long, socket_path
+from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long
 from clipd.ctl.answer_wait import ANSWER_SECONDS, PING_SECONDS, AnswerWait
-from clipd.ctl.service_advice import how_to_look, how_to_restart, how_to_start
-from clipd.errors import NotRunningError, QueryError, RequestError
+from clipd.ctl.destination import asked_socket, is_own
+from clipd.ctl.http_answer import (
+    headers_of,
+    line_value,
+    lines_of,
+    object_of,
+    refusal_of,
+    status_of,
+    value_of,
+)
+from clipd.ctl.http_request import HttpRequest, address_of
+from clipd.ctl.service_advice import FAR_ADVICE, how_to_look, how_to_restart, how_to_start
+from clipd.errors import NotRunningError, RequestError
 from clipd.json_types import JsonObject
 
 _PIECE_BYTES = 1 << 16
@@ -31,30 +37,6 @@ RESTART_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.1
 _END_OF_HEAD = b"\r\n"  # the empty line behind the headers
 _TIMEVAL = struct.Struct("ll")  # seconds, microseconds
-
-
-class _Request(NamedTuple):  # not a dataclass, whose module is 5 ms that clipctl starts later
-    method: str
-    address: str
-    body: bytes | BinaryIO = b""
-    kind: str = "application/json"
-
-    def head(self) -> bytes:
-        body = self.body
-        size = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
-        return (
-            f"{self.method} {self.address} HTTP/1.0\r\nHost: clipd\r\n"
-            f"Content-Type: {self.kind}\r\nContent-Length: {size}\r\n\r\n"
-        ).encode("ascii")
-
-    def pieces(self) -> Iterator[bytes]:
-        yield self.head()
-        if isinstance(self.body, bytes):
-            yield self.body
-            return
-        self.body.seek(0)  # it may have been sent before
-        while piece := self.body.read(_PIECE_BYTES):
-            yield piece
 
 
 class Client:
@@ -75,17 +57,18 @@ class Client:
         """Make a client; nothing is sent yet.
 
         Args:
-            path: the socket; None: that of the user's daemon.
+            path: the socket; None: that of the daemon which clipctl is to ask.
             seconds: how long to wait for an answer of a daemon that lives.
             on_silence: called when an answer does not come at once.
         """
-        self._path = path or socket_path()
+        self._path = path or asked_socket()
+        self._is_own = is_own(self._path)
         self._seconds = seconds
         self._on_silence = on_silence
 
     def get(self, route: str, query: JsonObject | None = None) -> JsonObject:
         """Ask for something."""
-        return self._ask_patiently(_Request("GET", _address(route, query)))
+        return self._ask_patiently(HttpRequest("GET", address_of(route, query)))
 
     def fetch(self, route: str, query: JsonObject) -> bytes:
         """Ask for something that is not JSON, such as a picture."""
@@ -93,14 +76,14 @@ class Client:
 
     def fetch_with_headers(self, route: str, query: JsonObject) -> tuple[dict[str, str], bytes]:
         """Ask for something that is described by its headers; their names are in lower case."""
-        with self._asking(_Request("GET", _address(route, query))) as pieces:
+        with self._asking(HttpRequest("GET", address_of(route, query))) as pieces:
             answer = b"".join(pieces)
         if not answer:
             raise self._went_away()
         head, _, body = answer.partition(b"\r\n\r\n")
-        if _status(head) >= 400:
-            raise _refusal(_object(body), _status(head))
-        return _headers(head), body
+        if status_of(head) >= 400:
+            raise refusal_of(object_of(body), status_of(head))
+        return headers_of(head), body
 
     def post(
         self, route: str, value: JsonObject | None = None, *, is_repeatable: bool = True
@@ -110,13 +93,13 @@ class Client:
         Args:
             is_repeatable: whether to ask twice is the same as to ask once.
         """
-        request = _Request("POST", route, json.dumps(value or {}).encode("ascii"))
+        request = HttpRequest("POST", route, json.dumps(value or {}).encode("ascii"))
         return self._ask_patiently(request) if is_repeatable else self._ask(request)
 
     def upload(self, route: str, file: BinaryIO, query: JsonObject) -> JsonObject:
         """Ask with a picture's bytes, to the size that the file has now."""
         return self._ask_patiently(
-            _Request("POST", _address(route, query), file, "application/octet-stream")
+            HttpRequest("POST", address_of(route, query), file, "application/octet-stream")
         )
 
     def follow(self, route: str, value: JsonObject) -> Iterator[JsonObject]:
@@ -124,15 +107,15 @@ class Client:
 
         A refusal among them is raised. Whoever stops to listen has the daemon end the work.
         """
-        request = _Request("POST", route, json.dumps(value).encode("ascii"))
+        request = HttpRequest("POST", route, json.dumps(value).encode("ascii"))
         with self._asking(request) as pieces:
-            lines = _lines(pieces)
+            lines = lines_of(pieces)
             head = b"".join(iter(lambda: next(lines, _END_OF_HEAD), _END_OF_HEAD))
             if not head:
                 raise self._went_away()
-            if _status(head) >= 400:
-                yield _value(head + _END_OF_HEAD + b"".join(lines))
-            yield from map(_line_value, lines)
+            if status_of(head) >= 400:
+                yield value_of(head + _END_OF_HEAD + b"".join(lines))
+            yield from map(line_value, lines)
 
     def ping(self) -> JsonObject:
         """Ask whether the daemon lives; it answers at once, whatever else it does."""
@@ -149,7 +132,7 @@ class Client:
             return True  # it says that it has too much to do
         return True
 
-    def _ask_patiently(self, request: _Request) -> JsonObject:
+    def _ask_patiently(self, request: HttpRequest) -> JsonObject:
         deadline = time.monotonic() + min(RESTART_SECONDS, self._seconds)
         while True:
             try:
@@ -159,17 +142,18 @@ class Client:
                     raise
             threading.Event().wait(_ASK_AGAIN_SECONDS)
 
-    def _ask(self, request: _Request) -> JsonObject:
+    def _ask(self, request: HttpRequest) -> JsonObject:
         with self._asking(request) as pieces:
             answer = b"".join(pieces)
         if not answer:
             raise self._went_away()
-        return _value(answer)
+        return value_of(answer)
 
     @contextmanager
-    def _asking(self, request: _Request) -> Iterator[Iterator[bytes]]:
+    def _asking(self, request: HttpRequest) -> Iterator[Iterator[bytes]]:
         """Send a request; yield the pieces of its answer, to be read in the block."""
-        wait = AnswerWait(self._seconds, self._is_alive, self._on_silence)
+        far = None if self._is_own else self._path
+        wait = AnswerWait(self._seconds, self._is_alive, self._on_silence, far)
         with self._connect() as sock:
             wait.applies_to(sock)
             # A request that is refused before it was sent whole breaks off; the answer says why.
@@ -179,15 +163,19 @@ class Client:
             yield _received(sock, wait)
 
     def _went_away(self) -> NotRunningError:
-        return NotRunningError(
-            f"clipd at {self._path} went away before it answered; {how_to_look()}"
-        )
+        if self._is_own:
+            reason = f"clipd at {self._path} went away before it answered"
+            return NotRunningError(reason, how_to_look())
+        # What ssh listens on is open, whether or not anything listens at the other end.
+        return NotRunningError(f"what listens on {self._path} closed without an answer", FAR_ADVICE)
 
     def _connect(self) -> socket.socket:
         if is_too_long(self._path):
             raise NotRunningError(
-                f"the socket path {self._path} has more than {MAX_SOCKET_PATH_BYTES} bytes; "
+                f"the socket path {self._path} has more than {MAX_SOCKET_PATH_BYTES} bytes",
                 "set CLIPD_SOCKET to the path of clipd's socket"
+                if self._is_own
+                else "make it at a shorter one",
             )
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -196,33 +184,28 @@ class Client:
                 socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(min(PING_SECONDS, self._seconds))
             )
             sock.connect(os.fspath(self._path))
-        except BlockingIOError as error:
-            sock.close()
-            raise NotRunningError(
-                f"clipd does not answer at {self._path}: others wait there already; "
-                f"{how_to_restart()}"
-            ) from error
         except OSError as error:
             sock.close()
-            reason = (
-                f"{self._path} belongs to another user"
-                if isinstance(error, PermissionError)
-                else f"clipd does not run (no answer at {self._path})"
-            )
-            raise NotRunningError(f"{reason}; {how_to_start()}") from error
+            raise self._unreachable(error) from error
         return sock
+
+    def _unreachable(self, error: OSError) -> NotRunningError:
+        if isinstance(error, BlockingIOError):
+            reason = f"clipd does not answer at {self._path}: others wait there already"
+            return NotRunningError(reason, how_to_restart() if self._is_own else FAR_ADVICE)
+        if isinstance(error, PermissionError):
+            reason = f"{self._path} belongs to another user"
+        elif self._is_own:
+            reason = f"clipd does not run (no answer at {self._path})"
+        elif isinstance(error, FileNotFoundError):
+            reason = f"there is no socket {self._path}"
+        else:
+            reason = f"nothing listens on {self._path}"
+        return NotRunningError(reason, how_to_start() if self._is_own else FAR_ADVICE)
 
 
 def _timeval(seconds: float) -> bytes:
     return _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1e6))
-
-
-def _address(route: str, query: JsonObject | None) -> str:
-    if not query:
-        return route
-    from urllib.parse import urlencode  # here, because it takes 2 ms and few commands need it
-
-    return f"{route}?{urlencode(query)}"
 
 
 def _send(sock: socket.socket, piece: bytes, wait: AnswerWait) -> None:
@@ -245,75 +228,3 @@ def _received(sock: socket.socket, wait: AnswerWait) -> Iterator[bytes]:
             if not piece:
                 break
             yield piece
-
-
-def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from (line + b"\n" for line in lines)
-    if rest:
-        yield rest
-
-
-def _value(answer: bytes) -> JsonObject:
-    """Take an answer apart: ``HTTP/1.1 200 OK``, headers, JSON."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    status = _status(head)
-    value = _object(body)
-    if status >= 400:
-        raise _refusal(value, status)
-    return value
-
-
-def _line_value(line: bytes) -> JsonObject:
-    """Take a line of an answer that comes in lines; its refusals come without a status."""
-    value = _object(line)
-    if "error" in value:
-        raise _refusal(value, 503)
-    return value
-
-
-def _status(head: bytes) -> int:
-    try:
-        word, status = head.split(maxsplit=2)[:2]
-        number = int(status)
-    except ValueError as error:
-        raise _not_clipd() from error
-    if not word.startswith(b"HTTP/"):
-        raise _not_clipd()
-    return number
-
-
-def _headers(head: bytes) -> dict[str, str]:
-    rows = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
-    return {name.strip().lower(): value.strip() for name, _, value in rows}
-
-
-def _object(body: bytes) -> JsonObject:
-    try:
-        value = json.loads(body)
-    except ValueError as error:
-        raise _not_clipd() from error
-    if not isinstance(value, dict):
-        raise _not_clipd()
-    return value
-
-
-def _refusal(value: JsonObject, status: int) -> Exception:
-    error = value.get("error")
-    if not isinstance(error, dict):
-        return _not_clipd()
-    message = str(error.get("message"))
-    span = error.get("span")
-    if isinstance(span, list) and len(span) == 2:
-        start, end = span
-        if isinstance(start, int) and isinstance(end, int):
-            return QueryError(message, (start, end))
-    return RequestError(str(error.get("code")), message, status)
-
-
-def _not_clipd() -> NotRunningError:
-    return NotRunningError(
-        "what answers at the socket is not clipd, or broke off; check CLIPD_SOCKET"
-    )

@@ -11,6 +11,8 @@ import click
 
 import clipd
 from clipd.ctl.command_group import CommandGroup
+from clipd.ctl.destination import asking_at
+from clipd.ctl.libraries import socket_named
 from clipd.ctl.query_words import is_slip
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ _NEXT = {
 # Each is imported when it is asked for: `clipctl search` does not pay for the others.
 _COMMANDS = {
     "search": "clipd.ctl.finding:search",
-    "similar": "clipd.ctl.finding:similar",
+    "similar": "clipd.ctl.similar:similar",
     "open": "clipd.ctl.desktop:open_photos",
     "show": "clipd.ctl.desktop:show",
     "view": "clipd.ctl.viewing:view",
@@ -52,10 +54,11 @@ class SearchingGroup(CommandGroup):
     """A group for which words that are no command are a search: ``clipctl sunset over water``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take options of a search, and words with a minus, for a search."""
+        """Take options, and words with a minus, for a search; ``--at`` from wherever it stands."""
+        asked, args = _without_at(args)
         if args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version"):
             args = ["search", *args]
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, [*asked, *args])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -89,11 +92,43 @@ class SearchingGroup(CommandGroup):
         return [*complete_query(ctx, self.params[0], incomplete)]
 
 
+def _without_at(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take ``--at X`` and ``--at=X`` out of words, up to ``--``: all commands have it.
+
+    Returns:
+        what was taken out, and the rest.
+    """
+    end = args.index("--") if "--" in args else len(args)
+    asked: list[str] = []
+    rest: list[str] = []
+    left = list(args[:end])
+    while left:
+        word = left.pop(0)
+        if word == "--at":
+            asked += [word, *left[:1]]
+            left = left[1:]
+        else:
+            (asked if word.startswith("--at=") else rest).append(word)
+    return asked, [*rest, *args[end:]]
+
+
+def _ask_at(ctx: click.Context, _parameter: click.Parameter, word: str | None) -> None:
+    if word and not ctx.resilient_parsing:
+        ctx.with_resource(asking_at(socket_named(word)))
+
+
 @click.group(
     cls=SearchingGroup,
     later=_COMMANDS,
     following=_NEXT,
     context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--at",
+    metavar="SOCKET|NAME",
+    expose_value=False,
+    callback=_ask_at,
+    help="Ask another clipd: behind a socket, or a peer of clipctl.toml.",
 )
 @click.version_option(clipd.__version__, prog_name="clipctl")
 def cli() -> None:
@@ -106,7 +141,8 @@ def cli() -> None:
       clipctl similar ~/Pictures/beach.jpg
       clipctl status --wait
 
-    CLIPD_SOCKET points to the socket of another clipd.
+    CLIPD_SOCKET points to the socket of another clipd, and so does --at with any command, in front
+    or behind: clipctl --at /run/user/1000/nas.sock status
     """
 
 

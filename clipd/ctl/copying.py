@@ -52,7 +52,7 @@ def copy(photos: tuple[bytes, ...], folder: bytes, link: bool, as_json: bool) ->
 
 def _files(photos: Sequence[ListedPhoto]) -> list[ListedPhoto]:
     """Return the photos, each once; a single one that is not there is refused."""
-    if len(photos) == 1 and not os.path.lexists(photos[0].path):
+    if len(photos) == 1 and (photos[0].is_far or not os.path.lexists(photos[0].path)):
         raise RequestError("no_such_file", absence(photos[0]), 404)
     return list(dict.fromkeys(photos))
 

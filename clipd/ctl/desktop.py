@@ -14,7 +14,7 @@ from clipd.ctl.completing import PhotoWord
 from clipd.ctl.file_address import file_address
 from clipd.ctl.last_list import ListedPhoto
 from clipd.ctl.output import emit_json, say
-from clipd.ctl.whereabouts import absence, chosen_files
+from clipd.ctl.whereabouts import absence, chosen_files, is_there
 from clipd.errors import RequestError
 from clipd.pathtext import path_fields, shown
 
@@ -86,7 +86,7 @@ def present(photos: Sequence[ListedPhoto]) -> list[ListedPhoto]:
     """
     there = []
     for photo in photos:
-        if os.path.exists(photo.path):
+        if is_there(photo):
             there.append(photo)
             continue
         reason = absence(photo)

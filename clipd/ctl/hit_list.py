@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from clipd.ctl.destination import asked_socket, is_own
 from clipd.ctl.file_address import file_address
 from clipd.ctl.last_list import ListedPhoto, keep_list
-from clipd.ctl.output import columns, dimmed, emit_lines, path_bytes, say
+from clipd.ctl.output import columns, dimmed, emit_lines, objects, path_bytes, say
 from clipd.ctl.text_width import padded, shortened, terminal_columns, width_of
 from clipd.json_types import JsonObject
 from clipd.pathtext import one_line, shown
@@ -57,29 +59,48 @@ def terminal_lines(hits: Sequence[JsonObject], room: int) -> Iterator[str]:
     for number, (hit, bar, path, tail) in enumerate(zip(hits, bars, paths, tails, strict=True), 1):
         cells = [f"{number:>{number_room}}", *([padded(bar, _BAR_CELLS)] if any(bars) else [])]
         end = " " * (path_room - width_of(path)) + f"  {tail}" if tail else ""
-        start = " ".join([*cells, linked(path, path_bytes(hit))])
+        start = " ".join([*cells, hit_link(path, hit)])
         yield dimmed(start + end) if hit.get("offline") else start + (dimmed(end) if end else "")
 
 
 def _pipe_line(hit: JsonObject) -> str:
     score = hit.get("score")
-    start = f"{score:.3f}" if isinstance(score, int | float) else ""
-    return columns(start, hit["path"]) + ("\toffline" if hit.get("offline") else "")
+    cells = [f"{score:.3f}" if isinstance(score, int | float) else "", hit["path"]]
+    if libraries := libraries_of(hit):
+        cells.append(libraries)
+    return columns(*cells, *(["offline"] if hit.get("offline") else []))
+
+
+def libraries_of(hit: JsonObject) -> str:
+    """Name the libraries that a hit lies in; "" where only one was asked."""
+    names = [hit.get("library"), *(other.get("library") for other in objects(hit.get("also_in")))]
+    return ",".join(str(name) for name in names if name)
 
 
 def _listed(hit: JsonObject) -> ListedPhoto:
     photo = hit.get("photo")
     return ListedPhoto(
-        path_bytes(hit), photo if isinstance(photo, int) else None, hit.get("offline") is True
+        path_bytes(hit),
+        photo if isinstance(photo, int) else None,
+        hit.get("offline") is True,
+        str(socket_of(hit)),
     )
 
 
+def socket_of(hit: JsonObject) -> Path:
+    """Return the socket of the daemon that found a photo: of several, the hit names it."""
+    named = hit.get("socket")
+    return Path(named) if isinstance(named, str) else asked_socket()
+
+
 def _tail(hit: JsonObject) -> tuple[str, str, str]:
-    """Return what stands behind the path: date, place, and the rest."""
+    """Return what stands behind the path: date, place, and the rest, with the library in front."""
     taken, place, count = (hit.get(key) for key in ("taken", "place", "stands_for"))
     if hit.get("taken_from") == "file":
         taken = None  # when the file was written, which says little of when it was taken
-    more = [f"+{count - 1}"] if isinstance(count, int) and count > 1 else []
+    more = [libraries_of(hit)] if hit.get("library") else []
+    if isinstance(count, int) and count > 1:
+        more.append(f"+{count - 1}")
     if hit.get("offline"):
         more.append("offline")
     date = str(taken)[:10] if taken else ""
@@ -113,6 +134,11 @@ def short_path(path: bytes) -> str:
     home = os.fsencode(os.environ.get("HOME", ""))
     is_below_home = len(home) > 1 and path.startswith(home.rstrip(b"/") + b"/")
     return one_line(shown(b"~" + path[len(home.rstrip(b"/")) :] if is_below_home else path))
+
+
+def hit_link(text: str, hit: JsonObject) -> str:
+    """Make a text a link to the file of a hit, unless that is none of this machine."""
+    return linked(text, path_bytes(hit)) if is_own(socket_of(hit)) else text
 
 
 def linked(text: str, path: bytes) -> str:

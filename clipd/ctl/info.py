@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import click
 
-from clipd.ctl.client import Client
 from clipd.ctl.command_group import json_option
 from clipd.ctl.completing import PhotoWord
 from clipd.ctl.last_list import ListedPhoto, chosen_photos
 from clipd.ctl.output import emit_json, emit_lines, objects, path_value
+from clipd.ctl.whereabouts import client_of
 from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import one_line
 
@@ -37,8 +37,7 @@ def info(photos: tuple[bytes, ...], as_json: bool) -> None:
 
     A photo is named by its path, or by its number in the last list.
     """
-    client = Client()
-    found = [known_of(client, one) for one in chosen_photos(photos)]
+    found = [known_of(one) for one in chosen_photos(photos)]
     if as_json:
         emit_json([*found])
         return
@@ -46,8 +45,9 @@ def info(photos: tuple[bytes, ...], as_json: bool) -> None:
         emit_lines(([""] if number else []) + [one_line(line) for line in info_lines(one)])
 
 
-def known_of(client: Client, photo: ListedPhoto) -> JsonObject:
-    """Ask for all that clipd knows of a photo."""
+def known_of(photo: ListedPhoto) -> JsonObject:
+    """Ask the daemon that has listed a photo for all that it knows of it."""
+    client = client_of(photo)
     if photo.photo is None:
         return client.get("/v1/info", path_value(photo.path))
     # Wherever it lies by now: it may have been renamed since it was listed.

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clipd.config.socketpath import runtime_folder
+from clipd.ctl.destination import is_own
 from clipd.ctl.output import objects, path_bytes
 from clipd.errors import RequestError
-from clipd.json_types import JsonValue
+from clipd.json_types import JsonObject, JsonValue
 from clipd.pathtext import path_fields
 
 _NUMBERS = re.compile(rb"@(all|\d+(?:-\d*)?(?:,\d+(?:-\d*)?)*)")
@@ -28,6 +29,12 @@ class ListedPhoto(NamedTuple):
     path: bytes
     photo: int | None = None  # its id in the catalog, where it was a hit
     offline: bool = False  # as it was when it was listed
+    socket: str | None = None  # of the daemon that listed it
+
+    @property
+    def is_far(self) -> bool:
+        """Whether another daemon than the user's own listed it: its path may mean nothing here."""
+        return self.socket is not None and not is_own(Path(self.socket))
 
 
 def keep_list(photos: Sequence[ListedPhoto]) -> None:
@@ -40,7 +47,13 @@ def keep_list(photos: Sequence[ListedPhoto]) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _drop_lists_of_closed_terminals(folder)
     value: list[JsonValue] = [
-        {"photo": one.photo, "offline": one.offline, **path_fields(one.path)} for one in photos
+        {
+            "photo": one.photo,
+            "offline": one.offline,
+            "socket": one.socket,
+            **path_fields(one.path),
+        }
+        for one in photos
     ]
     file = folder / terminal_name()
     aside = folder / f"{file.name}.{os.getpid()}.tmp"
@@ -59,10 +72,7 @@ def last_list() -> list[ListedPhoto]:
         value = json.loads((lists_folder() / terminal_name()).read_bytes())
     except (OSError, ValueError):
         return []
-    return [
-        ListedPhoto(path_bytes(item), _id(item.get("photo")), item.get("offline") is True)
-        for item in objects(value)
-    ]
+    return [_listed(item) for item in objects(value)]
 
 
 def chosen_photos(words: Iterable[bytes]) -> list[ListedPhoto]:
@@ -120,8 +130,14 @@ def _number(digits: bytes) -> int:
     return int(digits) if len(digits) <= _MOST_DIGITS else 0
 
 
-def _id(value: JsonValue) -> int | None:
-    return value if isinstance(value, int) else None
+def _listed(item: JsonObject) -> ListedPhoto:
+    photo, socket = item.get("photo"), item.get("socket")
+    return ListedPhoto(
+        path_bytes(item),
+        photo if isinstance(photo, int) else None,
+        item.get("offline") is True,
+        socket if isinstance(socket, str) else None,
+    )
 
 
 def terminal_name() -> str:

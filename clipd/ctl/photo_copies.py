@@ -46,6 +46,9 @@ def copy_photos(photos: Iterable[ListedPhoto], folder: bytes, *, is_link: bool) 
     _make(folder)
     report = CopyReport([], [], [])
     for photo in photos:
+        if photo.is_far:
+            report.passed_over.append((photo, "its file is not on this machine"))
+            continue
         try:
             made, is_new = _link(photo.path, folder) if is_link else _copy(photo.path, folder)
         except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from clipd.ctl.hit_list import confidence_bar, linked
+from clipd.ctl.hit_list import confidence_bar, hit_link, libraries_of, socket_of
 from clipd.ctl.output import dimmed, emit, objects, path_bytes
 from clipd.ctl.picture_source import PictureSource, WantedPicture
 from clipd.ctl.text_width import padded, shortened, width_of
@@ -66,7 +66,8 @@ def _tile_columns(room: int, least: int) -> int:
 def _wanted(hit: JsonObject) -> WantedPicture:
     photo = hit.get("photo")
     places = [str(place.get("path")) for place in (hit, *objects(hit.get("also")))]
-    return WantedPicture(photo if isinstance(photo, int) else None, tuple(places))
+    number = photo if isinstance(photo, int) else None
+    return WantedPicture(number, tuple(places), socket_of(hit))
 
 
 def _captions(hit: JsonObject, number: str, columns: int) -> tuple[str, str]:
@@ -77,7 +78,7 @@ def _captions(hit: JsonObject, number: str, columns: int) -> tuple[str, str]:
             head += f" {part}"
     path = path_bytes(hit)
     text = shortened(one_line(shown(os.path.basename(path))), columns)
-    name = linked(text, path) + " " * (columns - width_of(text))
+    name = hit_link(text, hit) + " " * (columns - width_of(text))
     head = padded(head, columns)
     return (dimmed(head), dimmed(name)) if hit.get("offline") else (head, name)
 
@@ -87,6 +88,7 @@ def _parts(hit: JsonObject) -> list[str]:
     is_dated = taken and hit.get("taken_from") != "file"
     return [
         confidence_bar(hit.get("score")),
+        libraries_of(hit),
         "offline" if hit.get("offline") else "",
         f"+{count - 1}" if isinstance(count, int) and count > 1 else "",
         one_line(str(taken)[:10]) if is_dated else "",

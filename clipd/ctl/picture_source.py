@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ class WantedPicture(NamedTuple):
 
     photo: int | None  # its id
     places: tuple[str, ...] = ()
+    socket: Path | None = None  # of the daemon that has it; None: the one that is asked
 
 
 class PictureSource:
@@ -110,7 +112,7 @@ class PictureSource:
         if wanted.photo is None:
             return "clipd does not know it"
         try:
-            return fetch_picture(wanted.photo, self._box, self._seconds)
+            return fetch_picture(wanted.photo, self._box, self._seconds, wanted.socket)
         except ClipdError as error:
             if isinstance(error, RequestError) and error.code == SLOW:
                 with self._changed:
@@ -125,8 +127,13 @@ def without_place(reason: str, places: Sequence[str]) -> str:
     return reason
 
 
-def fetch_picture(photo: int, box: tuple[int, int], seconds: float) -> RgbPicture:
+def fetch_picture(
+    photo: int, box: tuple[int, int], seconds: float, socket: Path | None = None
+) -> RgbPicture:
     """Ask clipd for the pixels of a photo that fit into a box.
+
+    Args:
+        socket: of the daemon that has it; None: the one that is asked.
 
     Raises:
         ClipdError: there are none, or not in time.
@@ -134,7 +141,7 @@ def fetch_picture(photo: int, box: tuple[int, int], seconds: float) -> RgbPictur
     began = time.monotonic()
     fit: JsonObject = {"fit": f"{min(MOST_EDGE, box[0])}x{min(MOST_EDGE, box[1])}"}
     try:
-        client = Client(seconds=seconds)
+        client = Client(socket, seconds=seconds)
         headers, rgb = client.fetch_with_headers(f"/v1/photos/{photo}/thumbnail", fit)
     except NotRunningError as error:
         if time.monotonic() - began < seconds:

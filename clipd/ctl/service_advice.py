@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+# Of a daemon that is not the user's own, we know no more than its socket.
+FAR_ADVICE = "start the clipd behind it, or the ssh that leads there"
 _UNIT = "clipd.service"
 _UNITS_OF_SYSTEM = ("/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
 

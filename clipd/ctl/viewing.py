@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from clipd.ctl.client import Client
 from clipd.ctl.command_group import json_option
 from clipd.ctl.completing import PhotoWord
 from clipd.ctl.failures import DONE, NOTHING
@@ -40,31 +41,30 @@ def view(photos: tuple[bytes, ...], as_json: bool) -> int:
     As pixels where the terminal has kitty's graphics protocol, else in half blocks. For the
     program of the desktop: clipctl open; for the file manager: clipctl show.
     """
-    client = Client()
     chosen = chosen_photos(photos)
     if as_json:
-        emit_json([known_of(client, photo) for photo in chosen])
+        emit_json([known_of(photo) for photo in chosen])
         return DONE
     if reason := no_pictures():
         raise RequestError("no_pictures", f"{reason}; look at it with: clipctl open", 501)
     with chosen_drawing("on") as drawing:
         assert drawing is not None  # no_pictures() knows all that speaks against it
         try:
-            drawn = [_view(client, photo, drawing) for photo in chosen]
+            drawn = [_view(photo, drawing) for photo in chosen]
         except BaseException:
             emit(f"{drawing.end}\n")
             raise
     return DONE if any(drawn) else NOTHING
 
 
-def _view(client: Client, photo: ListedPhoto, drawing: Drawing) -> bool:
+def _view(photo: ListedPhoto, drawing: Drawing) -> bool:
     """Draw a photo, or a box with the reason why it cannot be; return whether it could."""
     window = current_window()
     room = (window.columns, max(1, window.rows - _TEXT_ROWS))
     info: JsonObject = {}
     try:
-        info = known_of(client, photo)
-        tile, is_drawn = _large(info, drawing, room), True
+        info = known_of(photo)
+        tile, is_drawn = _large(info, photo, drawing, room), True
     except RequestError as error:
         reason = without_place(str(error), [shown(photo.path), *_places(info)])
         columns, rows = (min(one, most) for one, most in zip(_REASON_CELLS, room, strict=True))
@@ -74,12 +74,13 @@ def _view(client: Client, photo: ListedPhoto, drawing: Drawing) -> bool:
     return is_drawn
 
 
-def _large(info: JsonObject, drawing: Drawing, room: tuple[int, int]) -> Tile:
+def _large(info: JsonObject, listed: ListedPhoto, drawing: Drawing, room: tuple[int, int]) -> Tile:
     failure, photo = info.get("failure"), info.get("photo")
     if not isinstance(photo, int):
         reason = failure.get("reason") if isinstance(failure, dict) else "clipd does not know it"
         raise RequestError("no_thumbnail", str(reason), 422)
-    picture = fetch_picture(photo, drawing.box(*room), _PICTURE_SECONDS)
+    socket = Path(listed.socket) if listed.socket else None
+    picture = fetch_picture(photo, drawing.box(*room), _PICTURE_SECONDS, socket)
     return drawing.tile(picture, *drawing.cells(picture, *room))
 
 
@@ -90,7 +91,8 @@ def _places(info: JsonObject) -> list[str]:
 def _name(info: JsonObject, photo: ListedPhoto, room: int) -> str:
     known = [path_bytes(place) for place in objects(info.get("paths"))]
     path = photo.path if photo.path in known or not known else known[0]
-    return linked(shortened(short_path(path), room), path)
+    text = shortened(short_path(path), room)
+    return text if photo.is_far else linked(text, path)
 
 
 def _facts(info: JsonObject, room: int) -> list[str]:
