@@ -19,9 +19,9 @@ from clipd.photo import ModelSpec, Pixels, Vectors
 
 log = logging.getLogger(__name__)
 
-# A query that arrives while photos are encoded waits for the running slice. This bounds the wait.
+# Where a query cannot be answered beside it, it waits for the running slice. This bounds the wait.
 SLICE_SECONDS = 0.3
-# Whoever asks once asks again: for a while slices are short, which costs a fifth of the rate.
+# Whoever asks once asks again: for a while slices are short then, which costs a fifth of the rate.
 _SHORT_SECONDS = 0.06
 _SHORT_FOR_SECONDS = 20.0
 # Every slice reads all weights from memory once; with fewer pictures that is most of the work.
@@ -34,6 +34,12 @@ _UNUSABLE = (
 )
 
 Items = TypeVar("Items", Pixels, Sequence[str])
+Work = Callable[[], Vectors]
+
+
+def call(work: Work) -> Vectors:
+    """Do the work here and now."""
+    return work()
 
 
 class Model(Protocol):
@@ -54,6 +60,10 @@ class Model(Protocol):
     @property
     def measured(self) -> Mapping[str, JsonValue]:
         """What the choice of its precision rests on, by precision."""
+
+    @property
+    def does_both(self) -> bool:
+        """Whether texts may be encoded on one thread while pictures are on another."""
 
     def images(self, pixels: Pixels) -> Vectors:
         """Encode one slice of pictures in one forward pass."""
@@ -95,8 +105,19 @@ class Engine:
         """What the model computes in: "fp32", "bf16" or "fp16"."""
         return self._model.precision
 
-    def encode_images(self, pixels: Pixels, between: Callable[[], None]) -> Vectors:
-        """Encode pictures slice by slice, calling `between` after each slice.
+    def encode_images(
+        self,
+        pixels: Pixels,
+        between: Callable[[], None],
+        beside: Callable[[Work], Vectors] = call,
+    ) -> Vectors:
+        """Encode pictures slice by slice.
+
+        Args:
+            pixels: uint8, shape (n, side, side, 3).
+            between: called after each slice.
+            beside: called to compute a slice, in which texts may be encoded meanwhile, by the
+                thread that has called `encode_images` alone.
 
         Returns:
             Unit rows; a row of NaN for a picture that the model makes no usable vector of.
@@ -110,7 +131,7 @@ class Engine:
         while done < len(pixels):
             started = time.perf_counter()
             some = pixels[done : done + self._slice()]
-            part = self._fitting(some, lambda some: self._model.images(some))
+            part = self._fitting(some, lambda some: self._pictures(some, beside))
             if np.isnan(part).any(axis=1).all():
                 self._insist_on_a_working_model()
             parts.append(part)
@@ -137,6 +158,10 @@ class Engine:
         if np.isnan(vectors).any():
             raise EncodeError(_UNUSABLE.format("text"))
         return vectors
+
+    def _pictures(self, some: Pixels, beside: Callable[[Work], Vectors]) -> Vectors:
+        model = self._model  # what a text fails on may be replaced meanwhile
+        return (beside if model.does_both else call)(lambda: model.images(some))
 
     def _insist_on_a_working_model(self) -> None:
         """Tell a picture that the model fails on from a model that fails on every picture."""
@@ -177,12 +202,12 @@ class Engine:
     def _slice(self) -> int:
         """Return how many pictures to encode next: a power of two that takes `SLICE_SECONDS`.
 
-        Less of them while somebody searches.
+        Fewer while somebody searches, if texts have to wait for them.
 
         A power of two, because oneDNN prepares anew for each size that it has not seen.
         """
         is_asked = time.monotonic() - self._asked_at < _SHORT_FOR_SECONDS
-        seconds = _SHORT_SECONDS if is_asked else SLICE_SECONDS
+        seconds = _SHORT_SECONDS if is_asked and not self._model.does_both else SLICE_SECONDS
         fitting = seconds / self._seconds_each if self._seconds_each else _LEAST_SLICE
         most = max(1, min(self._limit, max(_LEAST_SLICE, int(fitting))))
         return 1 << (most.bit_length() - 1)
@@ -201,9 +226,12 @@ class Engine:
     def _fitting(self, items: Items, encode: Callable[[Items], Vectors]) -> Vectors:
         """Encode the first of the items, as many as fit in memory."""
         while True:
+            model = self._model
             try:
                 return encode(items)
             except (RuntimeError, MemoryError, ModelError) as error:
+                if self._model is not model:  # a text has met with the same, and replaced it
+                    continue
                 is_memory, reason = is_out_of_memory(error), first_line(error)
                 if not is_memory and not self._has_fallback():
                     raise

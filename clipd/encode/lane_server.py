@@ -1,7 +1,8 @@
 """The two lanes of the encoder, answered by one model. Child only.
 
-One thread does everything, so that torch has one team of OpenMP threads and a query never
-fights a batch for the cores: between two slices of a batch it looks at the queries' lane.
+One thread answers. Where the model can do both at once, another one computes the slices of a batch,
+and queries are answered meanwhile. Torch has one team of OpenMP threads, so that there a query
+waits for the end of a slice.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import select
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from clipd.encode.engine import Engine
+from clipd.encode.engine import Engine, Work
 from clipd.encode.model_json import from_json
 from clipd.encode.wish import Wish
 from clipd.errors import EncodeError, ModelError
@@ -31,6 +33,8 @@ class LaneServer:
         self._engine = engine
         self._images = images
         self._queries = queries
+        self._slices = ThreadPoolExecutor(1, "clipd-slices")
+        self._done, self._slice_is_done = os.pipe()  # a byte for each slice that is computed
 
     def run(self) -> None:
         """Serve; queries go first."""
@@ -57,12 +61,23 @@ class LaneServer:
             return self._engine.encode_texts(json.loads(message.body))
         shape = message.header["shape"]
         pixels = np.frombuffer(message.body, np.uint8).reshape(shape)  # type: ignore[arg-type]
-        between = self._answer_queries if lane is self._images else lambda: None
-        return self._engine.encode_images(pixels, between)
+        if lane is self._queries:
+            return self._engine.encode_images(pixels, lambda: None)
+        return self._engine.encode_images(pixels, self._answer_queries, self._answer_meanwhile)
 
     def _answer_queries(self) -> None:
         while select.select([self._queries], [], [], 0)[0]:
             self._answer(self._queries)
+
+    def _answer_meanwhile(self, work: Work) -> Vectors:
+        """Have a slice computed on the other thread, and answer queries until it is done."""
+        slice_ = self._slices.submit(work)
+        slice_.add_done_callback(lambda _: os.write(self._slice_is_done, b"."))
+        waits_for: list[int | Channel] = [self._done, self._queries]
+        while self._done not in select.select(waits_for, [], [])[0]:
+            self._answer(self._queries)
+        os.read(self._done, 1)
+        return slice_.result()
 
 
 def state_of(engine: Engine) -> JsonObject:

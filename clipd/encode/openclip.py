@@ -29,6 +29,7 @@ class TorchModel:
     """A loaded model: pixels or text in, unit vectors out."""
 
     runtime = "torch"
+    does_both = False  # there is one team of OpenMP threads, which two callers would fight over
     measured: Mapping[str, JsonValue] = {}  # `precision` notes the choice, not the figures
 
     def __init__(self, spec: ModelSpec, module: torch.nn.Module, device: str) -> None:

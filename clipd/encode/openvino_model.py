@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class OpenVinoModel:
 
     device = "cpu"
     runtime = "openvino"
+    does_both = True  # each tower has a request of its own
 
     def __init__(self, folder: Path, spec: ModelSpec, threads: int) -> None:
         """Load nothing yet but the tokenizer.
@@ -53,6 +55,8 @@ class OpenVinoModel:
         self._options = options_for(compiled.precision, threads)
         self._tokenize = Tokenizer(compiled.context)
         self._towers: dict[str, Tower] = {}
+        # A picture of a query may come while a slice of a batch is computed.
+        self._image_lock = threading.Lock()
 
     def images(self, pixels: Pixels) -> Vectors:
         """Encode one slice of pictures in one forward pass.
@@ -63,7 +67,8 @@ class OpenVinoModel:
         Returns:
             Unit rows; a row of NaN where the vector came out zero or not finite.
         """
-        return self._tower(IMAGE)(pixels)
+        with self._image_lock:
+            return self._tower(IMAGE)(pixels)
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Encode texts in one forward pass; what is over the context length is cut off.
