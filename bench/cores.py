@@ -39,6 +39,17 @@ _PRECISIONS = ("auto", "int8")
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """How many decoders work beside how many threads of the encoder; 0: as clipd chooses."""
+
+    decoders: int
+    threads: int
+
+
+AS_CHOSEN = Split(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
     """Photos per second of one way to index, on so many cores."""
 
@@ -66,7 +77,7 @@ def main() -> None:
         random_weights(folder / "weights.safetensors")
         twelve_megapixels(folder / "photos", _PHOTOS_A_CORE * len(cpus))
         twelve_megapixels(folder / "few", _TEXTBOOK_A_CORE * len(cpus), seed=1)
-        _prepare(folder)
+        prepare(folder)
         for count in _counts(len(cpus)):
             some = ",".join(map(str, cpus[:count]))
             command = ["taskset", "-c", some, sys.executable, "-m", "bench.cores", str(folder)]
@@ -126,7 +137,7 @@ def measure(folder: Path) -> None:
         decode.append(decode_rate(files, cores, spec.preprocess))
         for wanted in _PRECISIONS:
             alone = _encode_rate(spec, cache, wanted)
-            precision, *figures = _daemon_rate(folder, weights, files, wanted)
+            precision, *figures = daemon_rate(folder, weights, files, wanted)
             encode.setdefault(precision, []).append(alone)
             daemon.setdefault(precision, []).append((figures[0], figures[1]))
     for precision, figures_of in daemon.items():
@@ -145,7 +156,7 @@ def _model(folder: Path) -> tuple[ModelSpec, Path]:
     return resolve(ModelConfig(name=ARCHITECTURE, checkpoint=weights), folder, cache), cache
 
 
-def _prepare(folder: Path) -> None:
+def prepare(folder: Path) -> None:
     """Have the model converted, and int8 tried."""
     spec, cache = _model(folder)
     config = EncoderConfig(device="cpu", precision="int8", idle_unload=0.1)
@@ -187,10 +198,18 @@ def _encode_rate(spec: ModelSpec, cache: Path, wanted: str) -> float:
         return done / (time.perf_counter() - began)
 
 
-def _daemon_rate(
-    folder: Path, weights: Path, files: list[Path], wanted: str
+def daemon_rate(
+    folder: Path, weights: Path, files: list[Path], wanted: str, split: Split = AS_CHOSEN
 ) -> tuple[str, float, float]:
-    """Return the precision that a daemon computed in, photos a second, ms of a core for one."""
+    """Return the precision that a daemon computed in, photos a second, ms of a core for one.
+
+    Args:
+        folder: where `prepare` was given.
+        weights: of the model.
+        files: photos, linked into a folder that the daemon watches.
+        wanted: ``encoder.precision``.
+        split: of the cores among decoders and encoder.
+    """
     root, home = folder / "root", folder / "home"
     root.mkdir()
     for file in files:
@@ -198,7 +217,8 @@ def _daemon_rate(
     daemon = Daemon(home, Path(tempfile.mkdtemp(prefix="clipd-", dir="/tmp")), [])
     daemon.file.write_text(
         f'[model]\nname = "{ARCHITECTURE}"\ncheckpoint = "{weights}"\n'
-        f'[encoder]\nprecision = "{wanted}"\n'
+        f'[encoder]\nprecision = "{wanted}"\nthreads = {split.threads}\n'
+        f"[decoder]\nprocesses = {split.decoders}\n"
         f'[[roots]]\npath = "{root}"\n[power]\non_battery = "work"\n'
     )
     daemon.start()
