@@ -14,6 +14,10 @@ import pytest
 
 from tests import processes
 from tests.corpus import folder as corpora
+from tests.milvus_fixtures import engine as engine
+from tests.milvus_fixtures import milvus as milvus
+from tests.milvus_fixtures import milvus_lite as milvus_lite
+from tests.milvus_fixtures import milvus_real as milvus_real
 
 _GRACE_SECONDS = 5.0
 

@@ -131,8 +131,11 @@ main.add_command(vectors)
     help="How many pictures of FOLDER at most.",
 )
 @click.option("--browse", is_flag=True, help="Look at them in the browser.")
+@click.option("--milvus", is_flag=True, help="Of the drawn ones, keep the index in Milvus Lite.")
 @json_option
-def demo(folder: str | None, keep: bool, limit: int, browse: bool, as_json: bool) -> int:
+def demo(
+    folder: str | None, keep: bool, limit: int, browse: bool, milvus: bool, as_json: bool
+) -> int:
     """Show clipd at work: on pictures that it draws, or on some of yours.
 
     \b
@@ -146,11 +149,13 @@ def demo(folder: str | None, keep: bool, limit: int, browse: bool, as_json: bool
 
     if folder and keep:
         raise click.UsageError("--keep is for the drawn pictures: leave it out, or run clipd setup")
+    if folder and milvus:
+        raise click.UsageError("--milvus is for the drawn pictures; yours: docs/milvus.md")
     pictures = Path(folder).absolute() if folder else None
     if not as_json:
-        return show.main(keep, pictures, limit, browse=browse)
+        return show.main(keep, pictures, limit, browse=browse, milvus=milvus)
     with output_on_stderr():
-        code = show.main(keep, pictures, limit, browse=browse)
+        code = show.main(keep, pictures, limit, browse=browse, milvus=milvus)
     emit_json({"ok": code == 0})
     return code
 

@@ -29,7 +29,14 @@ _QUERIES = ("sunset", "snowy mountains", "a red car")
 _TOP = 5
 
 
-def main(keep: bool, pictures: Path | None = None, limit: int = 0, *, browse: bool = False) -> int:
+def main(
+    keep: bool,
+    pictures: Path | None = None,
+    limit: int = 0,
+    *,
+    browse: bool = False,
+    milvus: bool = False,
+) -> int:
     """Run the demo; return 0 when every answer was right.
 
     Raises:
@@ -40,6 +47,7 @@ def main(keep: bool, pictures: Path | None = None, limit: int = 0, *, browse: bo
         pictures: a folder of the user's to look at, instead of painting.
         limit: how many pictures of it at most.
         browse: open the page as well.
+        milvus: of the painted photos, keep the index in a Milvus Lite.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="clipd-demo-"))
@@ -48,7 +56,7 @@ def main(keep: bool, pictures: Path | None = None, limit: int = 0, *, browse: bo
         if pictures is not None:
             own_pictures.show(demo, pictures, limit, browse=browse)
             return 0
-        _Painted(demo).show(keep, browse=browse)
+        _Painted(demo).show(keep, browse=browse, milvus=milvus)
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is left running", file=sys.stderr)
         return 130
@@ -82,14 +90,16 @@ class _Painted:
         self._demo = demo
         self._photos = demo.folder / "photos"
 
-    def show(self, keep: bool, *, browse: bool) -> None:
+    def show(self, keep: bool, *, browse: bool, milvus: bool) -> None:
         """Paint, run the daemon, and check what it answers."""
         with step(f"painted {_PHOTOS} photos into {self._photos}"), _writing(self._photos):
             self._paint()
         real = self._add_real_ones()
-        self._demo.configure(self._photos)
+        self._demo.configure(self._photos, milvus=milvus)
         with self._demo.running(keep):
             self._play(real)
+            if milvus:
+                self._check_milvus()
             if browse:
                 self._demo.show_page()
             if keep:
@@ -132,6 +142,14 @@ class _Painted:
         with step("deleted it, and it is gone from the hits"):
             (self._photos / renamed).unlink()
             self._await_place(renamed, lambda names: renamed not in names)
+
+    def _check_milvus(self) -> None:
+        """See that it was Milvus that answered, and that it holds what it should."""
+        with step("compared what Milvus holds with the catalog"):
+            self._demo.show("clipctl verify")
+        index = self._demo.status()["index"]
+        if not isinstance(index, dict) or index["kind"] != "milvus":
+            raise DemoError(f"the index is not in Milvus: {index}")
 
     def _explain(self) -> None:
         """Print what to try on a daemon that is left running, as any shell understands it."""

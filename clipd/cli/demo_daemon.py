@@ -67,13 +67,18 @@ class DemoDaemon:
         """Whether the daemon of this demo runs."""
         return self._process is not None and self._process.poll() is None
 
-    def configure(self, photos: Path, exclude: Sequence[str] = ()) -> None:
-        """Write a configuration with one folder of photos and the model in the box."""
+    def configure(self, photos: Path, exclude: Sequence[str] = (), *, milvus: bool = False) -> None:
+        """Write a configuration with one folder of photos and the model in the box.
+
+        Args:
+            milvus: keep the index in a Milvus Lite in the folder of the demo.
+        """
+        index = f'[index]\nkind = "milvus"\nuri = {json.dumps(str(self.folder / "milvus"))}\n\n'
         self._config.write_text(
             f'[model]\nname = "{IN_THE_BOX}"\n\n'
             f"[[roots]]\npath = {json.dumps(str(photos))}\n"
             f"exclude = {json.dumps(list(exclude))}\n\n"
-            '[power]\non_battery = "work"\n'
+            f'{index if milvus else ""}[power]\non_battery = "work"\n'
         )
 
     @contextmanager

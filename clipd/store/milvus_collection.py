@@ -125,7 +125,7 @@ class MilvusCollection:
         What was written less than half a second ago may be missing, or still be there.
         """
         limit = min(count, MOST)
-        found = self._link.call(
+        found = self._link.ask(
             lambda c: c.search(
                 self.name,
                 [query.reshape(-1)],

@@ -155,6 +155,9 @@ class MilvusFollower:
             IndexAwayError: it cannot be asked just now.
         """
 
+        if reason := self._link.reason:
+            raise IndexAwayError(reason)
+
         def held(after: int, upto: int | None) -> Ids:
             return self._rows.some_behind(after) if upto is None else self._rows.held(after, upto)
 
@@ -236,7 +239,7 @@ class MilvusFollower:
         self._held = self._rows.count()
         self._mark, self._applied = found, found.seq
         self._is_checked = False
-        self._link.praise()
+        self._link.admit()
         if self._was_away:
             _log.info("%s answers again", self._link.name)
         self._was_away = False

@@ -70,8 +70,9 @@ class MilvusLink:
             self._address = f"unix:{self._lite.socket}"
             self.name = f"Milvus Lite in {self._lite.folder}"
         self._lock = threading.Lock()
-        self._client: Any = None  # guarded by _lock; None while it is away
-        self._reason = f"{self.name} was not asked yet"  # guarded by _lock
+        self._client: Any = None  # guarded by _lock; None while it is not connected
+        self._is_up = False  # guarded by _lock
+        self._reason = f"{self.name} is being opened"  # guarded by _lock
         self._wait = _FIRST_WAIT_SECONDS
         self._due = 0.0
 
@@ -87,19 +88,19 @@ class MilvusLink:
 
     @property
     def is_up(self) -> bool:
-        """Whether the last call was answered. Any thread."""
+        """Whether searches may be asked. Any thread."""
         with self._lock:
-            return self._client is not None
+            return self._is_up
 
     @property
     def reason(self) -> str:
         """Why it is away, as a sentence; "" while it is not. Any thread."""
         with self._lock:
-            return "" if self._client is not None else self._reason
+            return "" if self._is_up else self._reason
 
     @property
     def is_due(self) -> bool:
-        """Whether it is connected, or it is time to try again."""
+        """Whether it is up, or it is time to try again."""
         return self.is_up or time.monotonic() >= self._due
 
     def connect(self, start_seconds: float = 0.0) -> None:
@@ -111,8 +112,9 @@ class MilvusLink:
         Raises:
             IndexAwayError: it is away; ``is_due`` tells when to try again.
         """
-        if self.is_up:
-            return
+        with self._lock:
+            if self._client is not None:
+                return
         try:
             if self._lite is not None:
                 self._lite.start(start_seconds)
@@ -126,12 +128,23 @@ class MilvusLink:
         with self._lock:
             self._client = client
 
-    def praise(self) -> None:
-        """Note that it works: the next failure is tried again soon. The indexer's thread."""
+    def admit(self) -> None:
+        """Let searches in: what they ask for is there. The indexer's thread."""
         self._wait = _FIRST_WAIT_SECONDS
+        with self._lock:
+            self._is_up = self._client is not None
+
+    def ask(self, work: Callable[[Any], T]) -> T:
+        """Do ``call``, but only while it is up. Any thread.
+
+        Before, a search that finds no collection yet would cut the connection that makes one.
+        """
+        if reason := self.reason:
+            raise IndexAwayError(reason)
+        return self.call(work)
 
     def call(self, work: Callable[[Any], T]) -> T:
-        """Have the client of pymilvus do something. Any thread.
+        """Have the client of pymilvus do something. The indexer's thread.
 
         Raises:
             IndexAwayError: it is away, or became so.
@@ -165,6 +178,7 @@ class MilvusLink:
     def _drop(self, reason: str) -> None:
         with self._lock:
             client, self._client = self._client, None
+            self._is_up = False
             self._reason = reason
         if client is not None:
             client.close()

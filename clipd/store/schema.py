@@ -6,7 +6,10 @@ writes to ``paths`` and ``vectors``, nothing can forget to tell them.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from clipd.store.query_texts import hide_texts
@@ -337,13 +340,30 @@ def migrate(connection: sqlite3.Connection) -> None:
     if version_of(connection) == SCHEMA:
         return
     # Late: a catalog that is up to date need not pay for the import (120 ms).
-    from sqlite_utils import Database
+    with _without("pandas"):
+        from sqlite_utils import Database
 
     # Clear texts of queries, which clipd 0.1 kept, are overwritten where they lie.
     connection.execute("PRAGMA secure_delete = ON")
     _migrations().apply(Database(connection, recursive_triggers=False, execute_plugins=False))
     connection.execute("PRAGMA secure_delete = OFF")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+@contextlib.contextmanager
+def _without(library: str) -> Iterator[None]:
+    """Let a library that imports another one where it is installed do without, as elsewhere.
+
+    sqlite_utils takes in pandas, for types that no catalog has: .2 s and 60 MiB.
+    """
+    if library in sys.modules:
+        yield
+        return
+    sys.modules[library] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[library]
 
 
 def _migrations() -> Migrations:

@@ -117,9 +117,10 @@ def test_without_it_those_few_that_a_filter_lets_pass_are_found(stock: Stock, re
     assert len(follower.index.vectors(photos)[0]) == 30
 
 
-def test_what_was_written_and_not_marked_is_written_again(stock: Stock, milvus: str) -> None:
+@pytest.mark.slow
+def test_what_was_written_and_not_marked_is_written_again(stock: Stock, milvus_lite: str) -> None:
     stock.fill(10)
-    first = stock.milvus(milvus)
+    first = stock.milvus(milvus_lite)
     first.start()
     with stock.catalog.writing():
         new = stock.put(b"/photos/new.jpg", 99)
@@ -129,7 +130,7 @@ def test_what_was_written_and_not_marked_is_written_again(stock: Stock, milvus: 
     first.index.replace(gone, np.array([new]), a_vector(99).reshape(1, -1))
     first.close()
 
-    again = stock.milvus(milvus)
+    again = stock.milvus(milvus_lite)
 
     assert again.start().endswith("2 changes taken in")
     assert again.differences() == ([], [])
@@ -206,9 +207,10 @@ def test_rows_that_were_lost_or_added_there_are_found_at_the_next_start(
     assert again.differences() == ([], [])
 
 
-def test_a_mended_one_agrees(stock: Stock, milvus: str) -> None:
+@pytest.mark.slow
+def test_a_mended_one_agrees(stock: Stock, milvus_lite: str) -> None:
     stock.fill(10)
-    follower = stock.milvus(milvus)
+    follower = stock.milvus(milvus_lite)
     follower.start()
     follower.index.replace(np.array([2, 3]), np.array([4711]), a_vector(1).reshape(1, -1))
 
@@ -217,11 +219,12 @@ def test_a_mended_one_agrees(stock: Stock, milvus: str) -> None:
     assert follower.differences() == ([], [])
 
 
+@pytest.mark.slow
 def test_it_is_filled_anew_on_demand_and_goes_on_where_it_was_broken_off(
-    stock: Stock, milvus: str, monkeypatch: pytest.MonkeyPatch
+    stock: Stock, milvus_lite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stock.fill(25)
-    first = stock.milvus(milvus)
+    first = stock.milvus(milvus_lite)
     first.start()
     monkeypatch.setattr("clipd.store.milvus_follow._PAGE", 10)
     monkeypatch.setattr("clipd.store.milvus_follow._SLICE_SECONDS", 0)
@@ -231,15 +234,18 @@ def test_it_is_filled_anew_on_demand_and_goes_on_where_it_was_broken_off(
     assert first.state().behind == 15
     first.close()
 
-    again = stock.milvus(milvus)
+    again = stock.milvus(milvus_lite)
 
     assert again.start().startswith("index: 25 photos")
     assert again.differences() == ([], [])
 
 
-def test_collections_of_models_that_are_forgotten_are_dropped(stock: Stock, milvus: str) -> None:
+@pytest.mark.slow
+def test_collections_of_models_that_are_forgotten_are_dropped(
+    stock: Stock, milvus_lite: str
+) -> None:
     stock.fill(3)
-    old = stock.milvus(milvus)
+    old = stock.milvus(milvus_lite)
     old.start()
     old.close()
     with stock.catalog.writing():
@@ -247,10 +253,10 @@ def test_collections_of_models_that_are_forgotten_are_dropped(stock: Stock, milv
         stock.catalog.forget_model(stock.model)
         new = a_model("two", dim=8)
 
-    follower = stock.milvus(milvus, spec=new)
+    follower = stock.milvus(milvus_lite, spec=new)
     follower.start()
 
-    link = MilvusLink(milvus)
+    link = MilvusLink(milvus_lite)
     link.connect()
     names = link.call(lambda client: client.list_collections())
     link.close()
