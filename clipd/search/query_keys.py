@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from clipd.errors import QueryError
-from clipd.places import Place, find
 from clipd.search.date_ranges import DateRange, read_dates
 from clipd.search.grammar import FilterPart, KnownKeys
 from clipd.search.number_ranges import NumberRange, read_number, read_range, read_size
+from clipd.search.place_keys import near_criterion, place_criteria
 from clipd.store.conditions import (
     AddedSince,
     Condition,
@@ -22,11 +21,9 @@ from clipd.store.conditions import (
     Has,
     Having,
     InFolder,
-    InPlace,
     Kind,
     MadeWith,
     Measure,
-    Near,
     Offline,
     OfFormat,
     OfKind,
@@ -48,10 +45,6 @@ HAVINGS: tuple[Having, ...] = ("gps", "exif", "tags", "copies")
 STATES = ("offline", "copy", "dated", "new")
 NEW_DAYS = 7  # for so long a photo is new
 _MEGA = 1_000_000
-_NEAR_FORM = "near:43.77,11.25,10km or near:Florence,20km"
-_NEAR_KILOMETRES = 10  # where no distance is given
-_NEAR = re.compile(r"(.*?)(?:,(\d{1,9}(?:\.\d+)?)(km|m))?", re.ASCII | re.DOTALL)
-_POINT = re.compile(r"(-?\d{1,9}(?:\.\d+)?),(-?\d{1,9}(?:\.\d+)?)", re.ASCII)
 _GLOB_SIGNS = "*?["
 
 
@@ -229,43 +222,11 @@ def _rating(value: str, around: Surroundings) -> Criterion:
 
 
 def _place(value: str, around: Surroundings) -> tuple[Criterion, ...]:
-    found = find(value)
-    if not found:  # perhaps another program wrote it
-        return InPlace(city=value), InPlace(region=value)
-    return tuple(dict.fromkeys(_inside(place) for place in found))
-
-
-def _inside(place: Place) -> Criterion:
-    if place.kind == "country":
-        return InPlace(place.country)
-    if place.kind == "region":
-        return InPlace(place.country, place.name)
-    return InPlace(place.country, city=place.name)
+    return place_criteria(value)
 
 
 def _near(value: str, around: Surroundings) -> Criterion:
-    match = _NEAR.fullmatch(value)
-    assert match is not None  # whatever the text is, it is a name at least
-    where, number, unit = match.groups()
-    kilometres = float(number or _NEAR_KILOMETRES) / (1000 if unit == "m" else 1)
-    point = _POINT.fullmatch(where)
-    if point is None:
-        latitude, longitude = _centre_of(where)
-    else:
-        latitude, longitude = float(point[1]), float(point[2])
-        if abs(latitude) > 90 or abs(longitude) > 180:
-            raise ValueError(f"there is no {where} on earth; write {_NEAR_FORM}")
-    return Near(latitude, longitude, kilometres)
-
-
-def _centre_of(name: str) -> tuple[float, float]:
-    found = find(name)
-    city = next((place for place in found if place.kind == "city"), None)
-    if city is not None:
-        return city.lat, city.lon
-    if found:
-        raise ValueError(f"{name} is large; write place:{name}, or {_NEAR_FORM}")
-    raise ValueError(f"{name} is no city that is known; write {_NEAR_FORM}")
+    return near_criterion(value)
 
 
 def _measured(measure: Measure, found: NumberRange) -> Within:

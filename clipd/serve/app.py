@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 
@@ -12,21 +11,20 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import clipd
-from clipd.errors import ClipdError, RequestError, StoppingError
+from clipd.errors import ClipdError, RequestError
 from clipd.json_types import JsonObject
 from clipd.search.query import THUMBNAIL_SIDES, Answer, Query
 from clipd.serve import answers, checks, fields, imports, searches
 from clipd.serve.body import BodyReader
 from clipd.serve.lanes import Lanes
 from clipd.serve.limits import Limits
+from clipd.serve.middleware import HeaderLimit, StopAnswer
 from clipd.serve.protocol import Service
 from clipd.suggest import nearest
 
 MAX_PAGE = 10_000
-MAX_HEADER_BYTES = 64 << 10
 
 
 def app(service: Service, limits: Limits, lanes: Lanes) -> Starlette:
@@ -40,7 +38,7 @@ def app(service: Service, limits: Limits, lanes: Lanes) -> Starlette:
 
     made = Starlette(
         routes=routes,
-        middleware=[Middleware(_StopAnswer), Middleware(_HeaderLimit)],
+        middleware=[Middleware(StopAnswer), Middleware(HeaderLimit)],
         exception_handlers={
             ClipdError: _on_purpose,
             HTTPException: no_such,
@@ -226,47 +224,6 @@ class _Api:
 
 def _found_json(answer: Answer) -> Response:
     return answers.answered(answers.answer_json(answer))
-
-
-class _StopAnswer:
-    """Tell the clients of requests that are given up, because the server stops, to ask again."""
-
-    def __init__(self, following: ASGIApp) -> None:
-        self._following = following
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_begun = False
-
-        async def send_noting(message: Message) -> None:
-            nonlocal is_begun
-            is_begun = True
-            await send(message)
-
-        try:
-            await self._following(scope, receive, send_noting)
-        except asyncio.CancelledError:
-            # Only a server that stops does this, after its grace; a thread that works on the
-            # request ends by itself.
-            if is_begun:
-                raise
-            await answers.refused_by(StoppingError())(scope, receive, send)
-
-
-class _HeaderLimit:
-    """Refuse headers over the limit; h11 checks only those that come in several pieces."""
-
-    def __init__(self, following: ASGIApp) -> None:
-        self._following = following
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        size_bytes = len(scope["raw_path"]) + len(scope["query_string"])
-        size_bytes += sum(len(key) + len(value) for key, value in scope["headers"])
-        if size_bytes > MAX_HEADER_BYTES:
-            message = f"the header of the request is over {MAX_HEADER_BYTES:,} bytes"
-            response = answers.refused("header_too_large", message, 431)
-            await response(scope, receive, send)
-        else:
-            await self._following(scope, receive, send)
 
 
 def _address(request: Request) -> bytes:

@@ -14,10 +14,11 @@ import uvicorn
 
 from clipd.errors import ClipdError
 from clipd.serve.accepting import Accepting
-from clipd.serve.app import MAX_HEADER_BYTES, app
+from clipd.serve.app import app
 from clipd.serve.connection import Connection
 from clipd.serve.lanes import Lanes
 from clipd.serve.limits import Limits
+from clipd.serve.middleware import MAX_HEADER_BYTES
 from clipd.serve.protocol import Service
 
 GRACE_SECONDS = 3  # for answers in progress when the server stops

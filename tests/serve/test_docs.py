@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipd.json_types import JsonValue
-from clipd.serve.app import MAX_HEADER_BYTES
+from clipd.serve.middleware import MAX_HEADER_BYTES
 from tests.serve.answering import HITS, GivenService, failure, running
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
