@@ -12,7 +12,6 @@ import click
 import clipd
 from clipd.ctl.command_group import CommandGroup
 from clipd.ctl.destination import asking_at
-from clipd.ctl.libraries import socket_named
 from clipd.ctl.query_words import is_slip
 
 if TYPE_CHECKING:
@@ -114,6 +113,8 @@ def _without_at(args: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _ask_at(ctx: click.Context, _parameter: click.Parameter, word: str | None) -> None:
     if word and not ctx.resilient_parsing:
+        from clipd.ctl.libraries import socket_named  # here, because few commands have it
+
         ctx.with_resource(asking_at(socket_named(word)))
 
 

@@ -61,9 +61,8 @@ def keep_list(photos: Sequence[ListedPhoto]) -> None:
         with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
             json.dump(value, stream)
         aside.replace(file)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    finally:
+        aside.unlink(missing_ok=True)  # there only where it could not be written
 
 
 def last_list() -> list[ListedPhoto]:

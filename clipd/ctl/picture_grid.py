@@ -42,6 +42,7 @@ def print_grid(hits: Sequence[JsonObject], drawing: Drawing) -> None:
                 emit(side_by_side(tiles) + _beside(texts) + "\n")
                 first += across
     except BaseException:
+        # Ctrl-C, too: in half a drawing, the terminal would take the prompt for more of it.
         emit(f"{drawing.end}\n")
         raise
 

@@ -52,6 +52,7 @@ def view(photos: tuple[bytes, ...], as_json: bool) -> int:
         try:
             drawn = [_view(photo, drawing) for photo in chosen]
         except BaseException:
+            # Ctrl-C, too: in half a drawing, the terminal would take the prompt for more of it.
             emit(f"{drawing.end}\n")
             raise
     return DONE if any(drawn) else NOTHING

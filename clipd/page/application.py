@@ -14,16 +14,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from clipd.ctl import desktop
 from clipd.ctl.client import Client
+from clipd.ctl.destination import asked_socket, is_own
 from clipd.ctl.last_list import ListedPhoto
 from clipd.ctl.output import objects, path_bytes
 from clipd.ctl.photo_copies import copy_photos
-from clipd.errors import ClipdError, NotRunningError, QueryError, RequestError
+from clipd.ctl.whereabouts import file_here
+from clipd.errors import ClipdError, RequestError
 from clipd.json_types import JsonObject, JsonValue
 from clipd.page.gate import Gate
+from clipd.page.guard import Guard, refused
 from clipd.page.originals import TYPES, Original
 from clipd.page.placeholder import placeholder
 from clipd.pathtext import shown
@@ -37,18 +40,6 @@ _FILES = {
 _MOST_BODY_BYTES = 1 << 20
 _MOST_PHOTOS = 10_000
 _FIRST_HITS, _NEXT_HITS = 100, 500
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-store",
-}
 # A photo of one id never shows another content; ids are never given twice.
 _KEPT = {"cache-control": "private, max-age=86400, immutable"}
 
@@ -85,10 +76,10 @@ class PageApi:
                 Route("/api/show", self.show, methods=["POST"]),
                 Route("/api/copy", self.copy, methods=["POST"]),
             ],
-            exception_handlers={ClipdError: _refused},
+            exception_handlers={ClipdError: refused},
         )
         made.router.redirect_slashes = False
-        return _Guard(made, self._gate, self._used)
+        return Guard(made, self._gate, self._used)
 
     def enter(self, request: Request) -> Response:
         """Let a browser in, and send it on by its own hand: so its cookie goes along."""
@@ -166,9 +157,10 @@ class PageApi:
         """Give a photo as it is, where browsers can show it; else as large as a thumbnail goes."""
         info = self._info(request.path_params["photo"])
         kind = TYPES.get(str(info.get("format")))
-        if kind is None:
+        photo = _listed(info)
+        if kind is None or photo.is_far:
             return self.thumbnail(request)
-        original = Original(_path(info))
+        original = Original(photo.path)
         length = {"content-length": str(original.size_bytes)}
         return StreamingResponse(original.pieces(), media_type=kind, headers=length)
 
@@ -224,18 +216,22 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _path(info: JsonObject) -> bytes:
-    """Return where a photo lies: a path that is there now, where one is."""
+def _listed(info: JsonObject) -> ListedPhoto:
+    """Return a photo where it lies: at a path that is there now, where one is.
+
+    Of a daemon that is not the user's own (``clipctl --at nas browse``) that is a file of this
+    machine only where the content of the file says so.
+    """
     places = objects(info.get("paths"))
     if not places:
         raise RequestError("no_such_photo", "this photo is not there any more", 404)
-    return path_bytes(min(places, key=lambda place: bool(place.get("offline"))))
-
-
-def _listed(info: JsonObject) -> ListedPhoto:
-    path = _path(info)
-    offline = all(place.get("offline") for place in objects(info.get("paths")))
-    return ListedPhoto(path, None, offline)
+    offline = all(place.get("offline") for place in places)
+    path = path_bytes(min(places, key=lambda place: bool(place.get("offline"))))
+    asked = asked_socket()
+    if is_own(asked):
+        return ListedPhoto(path, None, offline)
+    here = file_here(info)
+    return ListedPhoto(path, None, offline, str(asked)) if here is None else ListedPhoto(here)
 
 
 async def _body(request: Request) -> JsonObject:
@@ -251,53 +247,3 @@ async def _body(request: Request) -> JsonObject:
     if not isinstance(value, dict):
         raise RequestError("bad_type", "the body must be an object")
     return value
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, RequestError) else 503
-    told: JsonObject = {"code": "failed", "message": str(error)}
-    if isinstance(error, QueryError):
-        told |= {"code": "query", "span": [*error.span]}
-    elif isinstance(error, RequestError):
-        told["code"] = error.code
-    elif isinstance(error, NotRunningError):
-        told["code"] = "not_running"
-    return JSONResponse({"error": told}, status)
-
-
-class _Guard:
-    """Checks every request before it is looked at, and has all answers say what is safe."""
-
-    def __init__(self, following: ASGIApp, gate: Gate, used: Callable[[], None]) -> None:
-        self._following = following
-        self._gate = gate
-        self._used = used
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-
-        async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                present = {name for name, _ in message["headers"]}
-                added = [
-                    (name.encode(), value.encode())
-                    for name, value in _HEADERS.items()
-                    if name.encode() not in present
-                ]
-                message = {**message, "headers": [*message["headers"], *added]}
-            await send(message)
-
-        request = Request(scope, receive)
-        try:
-            if scope["path"] == "/enter":
-                self._gate.check_address(request.headers)
-            else:
-                self._gate.check(request.method, request.headers, request.cookies)
-        except RequestError as error:
-            answer = await _refused(request, error)
-            await answer(scope, receive, send_safely)
-            return
-        if scope["path"] != "/api/status":  # the page asks that by itself
-            self._used()
-        await self._following(scope, receive, send_safely)

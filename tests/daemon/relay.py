@@ -87,6 +87,7 @@ def _listening(path: Path, serve: _Serve) -> Iterator[None]:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             accepting.join()
+            path.unlink()
     for thread in threads:
         thread.join()
 

@@ -6,7 +6,8 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,15 @@ from clipd.ctl.libraries import Library
 from clipd.ctl.output import objects
 from clipd.json_types import JsonObject
 from clipd.pocket.scenes import SCENES
+from tests.ctl.conftest import Ctl
+from tests.ctl.drawing_terminal import DrawingTerminal
+from tests.ctl.terminal import typed
 from tests.daemon import album
 from tests.daemon.conftest import Daemons
 from tests.daemon.harness import Daemon
 from tests.daemon.relay import closing, hanging, leave_dead_socket, relaying
+from tests.daemon.test_browsing import browse, is_alive
+from tests.daemon.wire import wait_until
 from tests.encode.conftest import save_model, small_weights
 
 pytestmark = pytest.mark.slow
@@ -282,3 +288,139 @@ def test_any_command_asks_another_daemon_at_its_socket_or_by_its_name(known: Hou
         json.loads(known.here.ctl("ping", "--at", "here", "--json").stdout)["pid"] == known.here.pid
     )
     assert known.here.ctl("search", "--", "--at", ok=False).returncode in (0, 1)
+
+
+@dataclass(frozen=True)
+class FarHouse:
+    """The same house, but what it knows of the NAS comes from a machine with other folders.
+
+    Attributes:
+        folder: where the photos of the NAS lie there; here it holds others of the same names.
+    """
+
+    house: House
+    folder: Path
+
+    def typed(self, lines: str) -> str:
+        """Run commands on a terminal; return what was drawn."""
+        return typed(Ctl(self.house.here.socket), lines, **self.environment())
+
+    def environment(self) -> dict[str, str]:
+        """Return what leads to the peers and to the folder of the lists."""
+        return {
+            "XDG_CONFIG_HOME": str(self.house.here.home / "config"),
+            "XDG_RUNTIME_DIR": str(self.house.here.runtime),
+        }
+
+    def number_of(self, path: Path) -> int:
+        """Return which hit of a search for anything a photo is."""
+        hits = self.house.everywhere(*EVERYTHING)[0]["hits"]
+        return 1 + [hit["path"] for hit in hits].index(str(path))
+
+
+EVERYTHING = ("a cat", "--anyway", "-n", "99")
+SEARCH = f"clipctl search --everywhere '{EVERYTHING[0]}' --anyway -n 99 >/dev/tty"
+
+
+@pytest.fixture
+def far(house: House, tmp_path: Path) -> Iterator[FarHouse]:
+    """A NAS whose photos lie where this machine has others, but for one that both have."""
+    folder = tmp_path / "photos"
+    photos = sorted(house.folders[1].glob("nas *.jpg"))
+    for number, photo in enumerate(photos):
+        same = photo.read_bytes() if number == 0 else album.picture("pizza", number)
+        album.save(folder / photo.name, same)
+
+    def moved(answer: bytes) -> bytes:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if b"application/json" not in head:
+            return answer
+        text = body.decode().replace(str(house.folders[1]), str(folder))
+        return answered(head, json.loads(text))
+
+    relay = house.here.runtime / "nas.sock"
+    with relaying(relay, house.nas.socket, moved):
+        house.know(nas=relay)
+        yield FarHouse(house, folder)
+
+
+def test_a_photo_of_another_machine_is_never_taken_for_one_of_ours(
+    far: FarHouse, tmp_path: Path
+) -> None:
+    same, other, *_ = sorted(far.folder.glob("nas *.jpg"))
+    own = next(far.house.folders[0].glob("here *.jpg"))
+    numbers = [far.number_of(path) for path in (same, other, own)]
+    copies = tmp_path / "copies"
+
+    drawn = far.typed(
+        f"{SEARCH}; for n in {numbers[0]} {numbers[1]} {numbers[2]}; "
+        f"do clipctl copy @$n {copies}; echo ended $?; clipctl open @{numbers[1]}; done"
+    )
+
+    assert sorted(file.name for file in copies.iterdir()) == sorted([same.name, own.name])
+    assert (copies / same.name).read_bytes() == same.read_bytes()
+    assert [line for line in drawn.splitlines() if line.startswith("ended")] == [
+        *("ended 0", "ended 4", "ended 0")
+    ]
+    assert f"{other.name} of nas is not on this machine" in drawn.replace("\n", "")
+
+
+def test_what_is_asked_of_a_number_is_asked_of_its_own_daemon(far: FarHouse) -> None:
+    other = sorted(far.folder.glob("nas *.jpg"))[1]
+    number = far.number_of(other)
+    theirs = json.loads(far.house.nas.ctl("info", "--json", house_path(far, other)).stdout)
+
+    drawn = far.typed(
+        f"{SEARCH}; echo; clipctl info @{number} --json; clipctl similar @{number} --json;"
+        f"clipctl search like:@{number}; clipctl --at nas similar @{number} -n 1"
+    )
+
+    info, similar, *rest = [line for line in drawn.splitlines() if line.startswith(("[", "{"))]
+    assert json.loads(info)[0]["content_hash"] == theirs[0]["content_hash"]
+    assert {Path(hit["path"]).parent for hit in json.loads(similar)["hits"]} == {
+        far.house.folders[0]
+    }
+    assert not rest
+    assert f"@{number} is a photo of nas" in drawn
+    assert any(line.startswith("1 ") and other.name in line for line in drawn.splitlines()[-3:])
+
+
+def test_photos_of_several_machines_are_drawn_side_by_side_and_large(far: FarHouse) -> None:
+    number = far.number_of(sorted(far.folder.glob("nas *.jpg"))[1])
+    terminal = DrawingTerminal(rows=200)
+    screen = terminal.run(
+        Ctl(far.house.here.socket),
+        f"clipctl search --everywhere '{EVERYTHING[0]}' --anyway -n 6 --preview on;"
+        f"{SEARCH} --preview off; clipctl view @{number}",
+        **far.environment(),
+    )
+
+    assert len(screen.pictures) == 7
+    assert terminal.exit_code == 0
+
+
+def test_a_page_of_another_machine_shows_its_photos_and_no_file_of_this_one(
+    far: FarHouse,
+) -> None:
+    same, other, *_ = sorted(far.folder.glob("nas *.jpg"))
+    ids = {hit["path"]: hit["photo"] for hit in far.house.everywhere(*EVERYTHING)[0]["hits"]}
+    place = browse(far.house.here, "--at", "nas")
+    try:
+        headers = place.fetch(place.entry.removeprefix(place.address))[2]
+        cookie = headers["set-cookie"].partition(";")[0]
+        shown = [
+            place.fetch(f"/originals/{ids[str(path)]}", {"cookie": cookie})[1]
+            for path in (same, other)
+        ]
+    finally:
+        os.kill(place.pid, signal.SIGTERM)
+        wait_until(lambda: not is_alive(place.pid), 30, what="the page ends")
+
+    assert shown[0] == same.read_bytes()
+    assert shown[1] not in (b"", other.read_bytes())
+    assert shown[1].startswith(b"\xff\xd8")  # the thumbnail that the NAS has made
+
+
+def house_path(far: FarHouse, path: Path) -> str:
+    """Return where a photo of the NAS lies there."""
+    return str(far.house.folders[1] / path.name)
