@@ -83,7 +83,8 @@ class Round:
             Client(library.socket, seconds=min(_PING_SECONDS, self._left())).get("/v1/ping")
         with self._changed:
             self._alive.add(library.name)
-        client = Client(library.socket, seconds=self._left())
+        # Longer than anybody waits: who runs, but is late, is not said to be silent.
+        client = Client(library.socket, seconds=self._left() + _PING_SECONDS)
         answer = client.post("/v1/search", self._asked)
         if "fingerprint" not in answer:  # a clipd that does not tell it there
             model = client.get("/v1/status").get("model")

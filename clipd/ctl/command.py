@@ -104,8 +104,9 @@ def _without_at(args: Sequence[str]) -> tuple[list[str], list[str]]:
     while left:
         word = left.pop(0)
         if word == "--at":
-            asked += [word, *left[:1]]
-            left = left[1:]
+            if not left:
+                raise click.UsageError("Option '--at' requires an argument.")
+            asked += [word, left.pop(0)]
         else:
             (asked if word.startswith("--at=") else rest).append(word)
     return asked, [*rest, *args[end:]]

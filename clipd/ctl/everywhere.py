@@ -112,7 +112,7 @@ def _one_answer(replies: Sequence[Reply], asked: JsonObject, page: int, limit: i
         "model": models.pop() if len(models) == 1 else None,
         "hits": [*shown],
         "order": merged.order,
-        "reading": _each(replies, "reading"),
+        "reading": _each(replies, "reading", is_named=asked.get("explain") is True),
         "tips": answers[0].get("tips"),
         "nothing": None if shown else nothing or None,
         "left_out": any(answer.get("left_out") is True for answer in answers),
@@ -140,14 +140,15 @@ def _marked(hit: JsonObject, library: Library) -> JsonObject:
     return hit | marks | ({"members": [*members]} if members else {})
 
 
-def _each(replies: Sequence[Reply], key: str) -> str:
-    """Return what the libraries say, once where all say the same."""
+def _each(replies: Sequence[Reply], key: str, *, is_named: bool = False) -> str:
+    """Return what the libraries say; unless each is to be named, once where all say the same."""
     said = {
         reply.library.name: str(reply.answer[key])
         for reply in replies
         if reply.answer and reply.answer.get(key)
     }
-    if len(set(said.values())) == 1 and len(said) == sum(bool(each.answer) for each in replies):
+    answered = sum(bool(reply.answer) for reply in replies)
+    if not is_named and len(set(said.values())) == 1 and len(said) == answered:
         return next(iter(said.values()))
     return "; ".join(f"{name}: {words}" for name, words in said.items())
 
