@@ -23,6 +23,8 @@
     +-- EncodeError          the encoder failed on work that it should do
     |   +-- EncoderClosedError   it was ended, because clipd stops
     |   +-- EncoderDiedError     its process died of a piece of work, or hung over it
+    |   +-- EncoderAwayError     it is on another machine, which does not answer
+    |       +-- EncoderRefusedError  which answers, but cannot do this clipd's work
     +-- PictureError         a file that cannot be made into pixels, with its kind
     +-- ShortageError        no descriptor, thread or memory is left for the moment
     +-- ChildError           a child process died, hung or spoke nonsense
@@ -165,6 +167,14 @@ class EncoderDiedError(EncodeError):
     def __init__(self, kind: FailureKind, reason: str) -> None:
         super().__init__(reason)
         self.kind: FailureKind = kind
+
+
+class EncoderAwayError(EncodeError):
+    """The encoder is on another machine, and cannot be reached: no picture is to blame."""
+
+
+class EncoderRefusedError(EncoderAwayError):
+    """The encoder on another machine answers, but has another clipd, or not this model."""
 
 
 class PictureError(ClipdError):

@@ -115,6 +115,28 @@ def setup(
     steps.print_json()
 
 
+@main.command()
+@config_option
+@json_option
+def encoder(config_file: Path | None, as_json: bool) -> None:
+    """Encode for a clipd on another machine, which starts this over ssh.
+
+    It speaks on standard input and output, and listens to nothing. The model has to be here:
+    clipd model fetch. On the other machine: clipd setup --encoder HOST
+
+    \b
+      ssh -T desktop clipd encoder
+    """
+    from clipd.encode.far_server import serve
+
+    if as_json or sys.stdin.isatty():
+        raise click.UsageError(
+            "clipd encoder speaks with another clipd, not with people; "
+            "on the machine that has the photos, run: clipd setup --encoder HOST"
+        )
+    serve(config_file)
+
+
 main.add_command(model)
 main.add_command(vectors)
 

@@ -27,16 +27,16 @@ def start_hindrances(config: Config, paths: Paths) -> Iterator[str]:
         WrongModelError: there is no such model, or its checkpoint does not fit: clipd would end.
         ModelError: its checkpoint cannot be looked at.
     """
-    yield from _about_model(config.model, paths)
+    yield from _about_model(config.model, paths, is_far=config.encoder.socket is not None)
     for root in config.roots:
         yield from _about_root(root.path)
 
 
-def _about_model(model: ModelConfig, paths: Paths) -> Iterator[str]:
+def _about_model(model: ModelConfig, paths: Paths, *, is_far: bool) -> Iterator[str]:
     if is_in_the_box(model.name) and model.checkpoint is None:
         return  # comes with clipd; to resolve it would unpack it
     try:
-        resolve(model, paths.models, paths.cache)
+        resolve(model, paths.models, paths.cache, is_far=is_far)
     except ModelMissingError as error:
         yield str(error)
 

@@ -130,6 +130,14 @@ class EncoderConfig:
     idle_unload: Duration = _key(
         300.0, "The model leaves memory (about 1 GB) after this long without work.", least=0
     )
+    socket: Path | None = _key(
+        None,
+        "Behind which another machine encodes; `clipd setup --encoder HOST` makes and sets it.",
+        example="/run/user/1000/clipd-encoder/desktop.sock",
+    )
+    fallback: Literal["none", "local"] = _key(
+        "none", "While that machine is away: local encodes queries here, none lets them fail."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ def choose_model(
     *,
     is_needed: bool,
     go_over_to: str = "",
+    is_far: bool = False,
 ) -> ChosenModel:
     """Return the configured model, or another one as long as that is of more use.
 
@@ -85,6 +86,7 @@ def choose_model(
         paths: where models lie.
         is_needed: whether nothing else than the configured one will do.
         go_over_to: fingerprint of a model that is to be used now, whatever it lacks.
+        is_far: another machine encodes, so that a model's description is enough.
 
     Raises:
         ModelMissingError: it is needed, and its weights are not here.
@@ -92,7 +94,7 @@ def choose_model(
     """
     now = int(time.time())
     try:
-        spec = resolve(config, paths.models, paths.cache)
+        spec = resolve(config, paths.models, paths.cache, is_far=is_far)
     except ModelMissingError as error:
         if is_needed:
             raise
@@ -102,7 +104,7 @@ def choose_model(
             return ChosenModel(_NO_MODEL, _placeholder(config.name), str(error))
         return ChosenModel(last.id, last.spec, str(error))
     if spec.fingerprint != go_over_to:
-        former = _former_model(catalog, spec, paths)
+        former = _former_model(catalog, spec, paths, is_far)
         if former is not None:
             following = NextModel(catalog.prepare_model(spec, now), spec)
             if _has_more(catalog, former.id, following.id):
@@ -110,13 +112,15 @@ def choose_model(
     return ChosenModel(catalog.use_model(spec, now, _as_text(config)), spec)
 
 
-def _former_model(catalog: Catalog, wanted: ModelSpec, paths: Paths) -> ChosenModel | None:
+def _former_model(
+    catalog: Catalog, wanted: ModelSpec, paths: Paths, is_far: bool
+) -> ChosenModel | None:
     """Return the model used last, where that is another one whose weights are here."""
     last = catalog.model_in_use()
     if last is None or last.spec.fingerprint == wanted.fingerprint:
         return None
     try:
-        spec = resolve(_from_text(last.meant), paths.models, paths.cache)
+        spec = resolve(_from_text(last.meant), paths.models, paths.cache, is_far=is_far)
     except (ModelError, ValueError):
         return None
     return ChosenModel(last.id, spec) if spec.fingerprint == last.spec.fingerprint else None

@@ -118,6 +118,8 @@ class StatusBoard:
         now = self._children.encoder.status()
         return {
             "state": now.state,
+            "far": now.far or None,
+            "away_since": None if now.away_since is None else round(now.away_since),
             "doing": now.doing,
             "runtime": now.runtime,
             "device": now.device,
@@ -185,7 +187,7 @@ class StatusBoard:
 
     def _trouble_with_children(self) -> Iterator[str]:
         encoder, decoders = self._children.encoder.status(), self._children.pool.seals()
-        if encoder.state == "silent":  # its other errors are told by the indexer
+        if encoder.state in ("silent", "away"):  # its other errors are told by the indexer
             yield encoder.error
         yield self._children.pool.problem()
         if encoder.seals is not None:

@@ -68,7 +68,12 @@ def open_stores(
     reader = running.enter_context(closing(CatalogReader(catalog.file, catalog.access)))
     with catalog.writing():
         model = choose_model(
-            catalog, config.model, paths, is_needed=needs_model, go_over_to=go_over_to
+            catalog,
+            config.model,
+            paths,
+            is_needed=needs_model,
+            go_over_to=go_over_to,
+            is_far=config.encoder.socket is not None,
         )
         roots = _enter_roots(catalog, config)
     retirement = Retirement(catalog, [root.id for root in roots])

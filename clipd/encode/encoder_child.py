@@ -1,18 +1,19 @@
-"""One encoder process: asked over two lanes, watched for signs of life, ended for certain."""
+"""One encoder: asked over two lanes, watched for signs of life, ended for certain."""
 
 from __future__ import annotations
 
 import select
 import signal
 import time
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipd.errors import ChildError
 from clipd.json_types import JsonValue
 from clipd.photo import FailureKind
-from clipd.process.channel import Message
+from clipd.process.channel import Channel, Message
 from clipd.process.child import Child
 
 LOOK_SECONDS = 0.25  # between two looks for a sign of life while an answer is owed
@@ -38,6 +39,7 @@ class Ending:
 
     kind: FailureKind  # of the picture that it was at, if that is to blame
     words: str  # go on after "the encoder"
+    away: str = ""  # the sentence where it is not the pictures, but that it cannot be reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +48,30 @@ class _Question:
     patience: Patience
 
 
-class EncoderChild:
-    """A running ``encode_worker``. Each lane is for one thread at a time."""
+class AskedEncoder(ABC):
+    """An encoder at the other end of two lanes, each of which is for one thread at a time."""
 
-    def __init__(self, environment: Mapping[str, str], nice: int = NICE) -> None:
-        """Start the process, which gives way to clipd by ``nice`` levels.
-
-        Raises:
-            OSError: no memory or no process left.
-        """
-        self._child = Child(
-            "clipd.encode.encode_worker", lanes=2, environment=environment, nice=nice
-        )
-        self._pulse = Pulse(self._child.pid)
+    def __init__(self, lanes: Sequence[Channel]) -> None:
+        """Speak over these lanes: that of batches, that of queries."""
+        self._lanes = lanes
         self._questions: dict[int, _Question] = {}  # under way, by lane
         self._hung_seconds = 0.0
 
+    @abstractmethod
     def is_alive(self) -> bool:
-        """Whether the process is there, if only stopped by a signal."""
-        return self._child.is_alive()
+        """Whether it is there, if only stopped by a signal."""
 
+    @abstractmethod
     def is_stopped(self) -> bool:
         """Whether a signal (SIGSTOP) has stopped the process until another continues it."""
-        return self._pulse.is_stopped()
+
+    @abstractmethod
+    def end(self, *, at_once: bool) -> Ending:
+        """End it for certain; `at_once` does not wait for it to end by itself."""
+
+    @abstractmethod
+    def _quiet_seconds(self) -> float:
+        """Return for how long there was no sign of life."""
 
     def ask(
         self,
@@ -81,12 +84,12 @@ class EncoderChild:
         """Send an order, return the answer. Another thread has to look at `overdue` meanwhile.
 
         Raises:
-            ChildError: the process is gone.
-            TimeoutError: the whole patience is over; the process must be ended.
+            ChildError: the encoder is gone.
+            TimeoutError: the whole patience is over; the encoder must be ended.
             OSError: another thread has ended it.
         """
         self._questions[lane] = _Question(time.monotonic(), patience)
-        channel = self._child.lanes[lane]
+        channel = self._lanes[lane]
         channel.set_timeout(patience.total_seconds)
         try:
             channel.send(order, body)
@@ -98,14 +101,14 @@ class EncoderChild:
         return answer
 
     def introduce(self, order: dict[str, JsonValue], patience: Patience) -> Message:
-        """Send the first order, which tells the model; return what the process says of itself.
+        """Send the first order, which tells the model; return what the encoder says of itself.
 
         Raises:
-            ChildError: the process is gone.
+            ChildError: the encoder is gone.
             TimeoutError: it hangs; it must be ended.
             OSError: another thread has ended it.
         """
-        channel = self._child.lanes[0]
+        channel = self._lanes[0]
         channel.send(order)  # small: the socket takes it at once, even of a stopped process
         self._questions[0] = _Question(time.monotonic(), patience)
         ready = select.poll()  # not select(), which knows no descriptor above 1,023
@@ -124,18 +127,45 @@ class EncoderChild:
         asked = [question.since for question in list(self._questions.values())]
         if not asked:
             return 0.0
-        return min(self._pulse.silent_seconds(), time.monotonic() - min(asked))
+        return min(self._quiet_seconds(), time.monotonic() - min(asked))
 
     def overdue(self) -> bool:
         """Whether it owes an answer and the patience of the one who asked is over."""
         now, silent = time.monotonic(), self.silent_seconds()
         for question in list(self._questions.values()):
             waited, patience = now - question.since, question.patience
-            is_silent = min(waited, silent) > patience.silent_seconds
+            is_silent = min(waited, silent) > self._most_silence(patience)
             if is_silent or waited > patience.total_seconds:
                 self._hung_seconds = silent if is_silent else waited
                 return True
         return False
+
+    def _most_silence(self, patience: Patience) -> float:
+        return patience.silent_seconds
+
+
+class EncoderChild(AskedEncoder):
+    """A running ``encode_worker``."""
+
+    def __init__(self, environment: Mapping[str, str], nice: int = NICE) -> None:
+        """Start the process, which gives way to clipd by ``nice`` levels.
+
+        Raises:
+            OSError: no memory or no process left.
+        """
+        self._child = Child(
+            "clipd.encode.encode_worker", lanes=2, environment=environment, nice=nice
+        )
+        self._pulse = Pulse(self._child.pid)
+        super().__init__(self._child.lanes)
+
+    def is_alive(self) -> bool:
+        """Whether the process is there, if only stopped by a signal."""
+        return self._child.is_alive()
+
+    def is_stopped(self) -> bool:
+        """Whether a signal (SIGSTOP) has stopped the process until another continues it."""
+        return self._pulse.is_stopped()
 
     def end(self, *, at_once: bool) -> Ending:
         """End the process and reap it; `at_once` does not wait for it to end by itself."""
@@ -143,6 +173,9 @@ class EncoderChild:
         if self._hung_seconds:
             return Ending("timeout", f"did not answer for {self._hung_seconds:.0f} s")
         return _ending(status)
+
+    def _quiet_seconds(self) -> float:
+        return self._pulse.silent_seconds()
 
 
 class Pulse:

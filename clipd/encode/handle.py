@@ -1,4 +1,4 @@
-"""The encoder as the rest of clipd sees it: a child that is there when it is needed."""
+"""The encoder as the rest of clipd sees it: there when it is needed, here or far away."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from clipd.config.options import EncoderConfig
-from clipd.encode.cores import threads_for
-from clipd.encode.encoder_child import NICE, EncoderChild, Patience
-from clipd.encode.inspector import OFFLINE
+from clipd.encode.answered import vectors_of
+from clipd.encode.encoder_child import NICE, AskedEncoder, Patience
+from clipd.encode.far import FarStarter
 from clipd.encode.keeper import EncoderState, Keeper
-from clipd.encode.model_json import as_json
-from clipd.encode.registry import environment_of
 from clipd.encode.runtime import Runtime
+from clipd.encode.starter import ChildStarter
 from clipd.errors import (
     ChildError,
     EncodeError,
+    EncoderAwayError,
     EncoderClosedError,
     EncoderDiedError,
     ModelMissingError,
@@ -42,6 +42,7 @@ _QUERY_SECONDS = 60.0  # a query in all: its turn, the start of a cold encoder, 
 # After a query found the encoder hanging: for the new start and the second try. With the silence
 # before it a person waits 11 s at most for the answer or the sentence.
 _SECOND_TRY_SECONDS = 6.0
+_STALE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,17 @@ class EncoderStatus:
     reason: str  # why this device and runtime; "" where there is nothing to explain
     seals: Seals | None  # what holds the child, None before the first start
     error: str  # what is wrong now, or why the last start or call failed; "" when all is well
+    far: str = ""  # the machine that encodes; "" for this one
+    away_since: float | None = None  # time.time(); None while that machine is not away
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What an encoder is asked."""
+
+    order: JsonObject
+    body: bytes | memoryview
+    rows: int  # vectors that are to come
 
 
 class Encoder:
@@ -92,10 +104,14 @@ class Encoder:
         self._spec = spec
         self._absence = absence
         self._lanes = (threading.Lock(), threading.Lock())  # held during a call, one each
-        order = _first_order(spec, config, cache)
         self._runtime = Runtime(spec, config, cache, may_try=may_try, goes_ahead=goes_ahead)
-        environment = _environment(spec, config)
-        self._keeper = Keeper(order, self._runtime, environment, config.idle_unload, nice)
+        here = ChildStarter(spec, config, cache, self._runtime, nice)
+        far = FarStarter(config.socket, spec) if config.socket else None
+        self._keeper = Keeper(far or here, config.idle_unload)
+        self._keepers = [self._keeper]  # and, behind it, one that stands in for its queries
+        self._far = far.far if far else ""
+        if far is not None and config.fallback == "local":
+            self._keepers.append(Keeper(here, config.idle_unload))
 
     @property
     def dim(self) -> int:
@@ -114,15 +130,16 @@ class Encoder:
 
         Raises:
             EncoderDiedError: the child died of these pictures, or hung over them.
+            EncoderAwayError: another machine is to encode, and is away.
             EncodeError: the encoder does not work, whatever the pictures are.
         """
         if not len(pixels):
             return self._nothing()
         if self._absence:
             raise EncodeError(self._absence)
-        order, body = self._images_order(pixels)
+        work = self._images_work(pixels)
         with self._lanes[_IMAGES], self._keeper.calling(gives_way=True):
-            vectors = self._ask(self._keeper.awake(), _IMAGES, order, body)
+            vectors = self._ask(self._keeper, self._keeper.awake(), _IMAGES, work)
         self._runtime.offer(pixels)
         return vectors
 
@@ -133,8 +150,8 @@ class Encoder:
             EncodeError: it did not work, twice, or the model makes no usable vector of one.
             ModelMissingError: there are no weights.
         """
-        vectors = self._answer_query(*self._images_order(pixels))
-        if np.isnan(vectors).any():
+        vectors = self._answer_query(self._images_work(pixels))
+        if not np.isfinite(vectors).all():
             raise EncodeError("the model makes no usable vector of this picture; try another one")
         return vectors
 
@@ -149,7 +166,20 @@ class Encoder:
             return self._nothing()
         # A lone surrogate, as in a file name that is not UTF-8, would stop the tokenizer.
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        return self._answer_query({"op": "texts"}, json.dumps(clean).encode())
+        work = _Work({"op": "texts"}, json.dumps(clean).encode(), len(clean))
+        vectors = self._answer_query(work)
+        if not np.isfinite(vectors).all():
+            raise EncodeError("the encoder sent no usable vector of a text")
+        return vectors
+
+    def wake(self) -> None:
+        """Start it, if it has not been.
+
+        Raises:
+            EncodeError: it does not start.
+        """
+        with self._keeper.calling():
+            self._keeper.awake()
 
     def status(self) -> EncoderStatus:
         """Return how the encoder is; never waits."""
@@ -164,12 +194,15 @@ class Encoder:
             error=error,
             seals=self._keeper.seals(),
             measured=self._keeper.measured(),
+            far=self._far,
+            away_since=self._keeper.away_since(),
             **{key: self._keeper.about(key) for key in keys},
         )
 
     def close(self, grace_seconds: float = 5.0) -> None:
         """End the child; a call under way has that long to finish, then it fails."""
-        self._keeper.close(grace_seconds)
+        for keeper in self._keepers:
+            keeper.close(grace_seconds)
 
     def __enter__(self) -> Encoder:
         return self
@@ -177,33 +210,64 @@ class Encoder:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _images_order(self, pixels: Pixels) -> tuple[dict[str, JsonValue], memoryview]:
+    def _images_work(self, pixels: Pixels) -> _Work:
         side = self._spec.preprocess.side
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
             kind = f"{pixels.dtype} {pixels.shape}"
             raise ValueError(f"pixels are {kind}, not uint8 (n, {side}, {side}, 3)")
         shape: list[JsonValue] = [int(size) for size in pixels.shape]
-        return {"op": "images", "shape": shape}, np.ascontiguousarray(pixels).data
+        order: JsonObject = {"op": "images", "shape": shape}
+        return _Work(order, np.ascontiguousarray(pixels).data, len(pixels))
 
     def _nothing(self) -> Vectors:
         return np.empty((0, self._spec.dim), np.float32)
 
-    def _answer_query(self, order: dict[str, JsonValue], body: bytes | memoryview) -> Vectors:
-        """Encode on the lane of queries; when the child dies meanwhile, once more with a new."""
+    def _answer_query(self, work: _Work) -> Vectors:
+        """Encode on the lane of queries; here, where another machine should and is away."""
         if self._absence:
             raise ModelMissingError(self._absence)
         deadline = time.monotonic() + _QUERY_SECONDS
-        with self._keeper.calling(), self._turn(deadline):
+        with self._turn(deadline):
+            keeper, *fallbacks = self._keepers
+            if not fallbacks:
+                return self._try_twice(keeper, deadline, work)
+            if keeper.away_since() is None:
+                try:
+                    return self._try_twice(keeper, deadline, work)
+                except EncoderAwayError as error:
+                    log.info("%s; the query is encoded here", error)
+            self._insist_on_weights(keeper)
+            return self._try_twice(fallbacks[0], deadline, work)
+
+    def _insist_on_weights(self, keeper: Keeper) -> None:
+        if Path(self._spec.checkpoint).is_file():
+            return
+        _, why = keeper.state()
+        raise EncoderAwayError(
+            f"{why}; and the weights of {self._spec.name} are not on this machine, where no other "
+            "model can stand in for it: clipd model fetch"
+        )
+
+    def _try_twice(self, keeper: Keeper, deadline: float, work: _Work) -> Vectors:
+        """Ask an encoder; when it dies meanwhile, once more a new one."""
+        begun = time.monotonic()
+        with keeper.calling():
+            child = keeper.awake(deadline)
             try:
-                return self._ask(self._keeper.awake(deadline), _QUERIES, order, body)
+                return self._ask(keeper, child, _QUERIES, work)
+            except EncoderAwayError as error:
+                # A connection that broke while nobody needed it is found broken at once.
+                if time.monotonic() - begun > _STALE_SECONDS:
+                    raise
+                first: EncodeError = error
             except EncoderDiedError as error:
                 log.warning("%s; trying the query once more", error)
                 first = error
-            if first.kind == "timeout":
-                deadline = min(deadline, time.monotonic() + _SECOND_TRY_SECONDS)
+                if error.kind == "timeout":
+                    deadline = min(deadline, time.monotonic() + _SECOND_TRY_SECONDS)
             try:
-                return self._ask(self._keeper.awake(deadline), _QUERIES, order, body)
-            except EncoderClosedError:
+                return self._ask(keeper, keeper.awake(deadline), _QUERIES, work)
+            except (EncoderClosedError, EncoderAwayError):
                 raise
             except EncodeError as second:
                 raise EncodeError(f"{first}, then once more: {second}") from second
@@ -219,40 +283,21 @@ class Encoder:
         finally:
             lane.release()
 
-    def _ask(
-        self, child: EncoderChild, lane: int, order: dict[str, JsonValue], body: bytes | memoryview
-    ) -> Vectors:
+    def _ask(self, keeper: Keeper, child: AskedEncoder, lane: int, work: _Work) -> Vectors:
         patience = (_BATCH_PATIENCE, _QUERY_PATIENCE)[lane]
         try:
-            answer = child.ask(lane, order, body, patience=patience)
+            answer = child.ask(lane, work.order, work.body, patience=patience)
         except (ChildError, OSError) as error:  # OSError: the keeper has ended it just now
-            ending = self._keeper.bury(child, is_hung=isinstance(error, TimeoutError))
+            ending = keeper.bury(child, is_hung=isinstance(error, TimeoutError))
+            if ending.away:
+                raise EncoderAwayError(keeper.state()[1] or ending.away) from error
             died = EncoderDiedError(ending.kind, f"the encoder {ending.words}")
-            self._keeper.complain(str(died))
+            keeper.complain(str(died))
             raise died from error
-        self._keeper.learn(answer)
-        shape = answer.header.get("shape")
-        if shape is None:
-            sentence = str(answer.header.get("error"))
-            self._keeper.complain(sentence)
-            raise EncodeError(sentence)
-        return np.frombuffer(answer.body, np.float32).reshape(shape)  # type: ignore[arg-type]
-
-
-def _first_order(spec: ModelSpec, config: EncoderConfig, cache: Path) -> dict[str, JsonValue]:
-    return {
-        "spec": as_json(spec),
-        "device": config.device,
-        "precision": config.precision,
-        "batch": config.batch,
-        "cache": str(cache),
-    }
-
-
-def _environment(spec: ModelSpec, config: EncoderConfig) -> dict[str, str]:
-    threads = str(threads_for(config.threads))
-    # Waiting OpenMP threads spin by default: beside busy decoders that made one text take
-    # 1,100 ms where PASSIVE takes 150 (fp32, two cores, both taken by others, 2026-11-20).
-    passive = {"OMP_WAIT_POLICY": "PASSIVE"}
-    counts = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    return {**counts, **passive, **OFFLINE, **environment_of(spec)}
+        try:
+            vectors = vectors_of(answer, work.rows, self._spec.dim)
+        except EncodeError as error:
+            keeper.complain(str(error))
+            raise
+        keeper.learn(answer)
+        return vectors

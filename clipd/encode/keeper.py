@@ -1,17 +1,24 @@
-"""The life of the encoder's child: started when somebody calls, watched, ended when idle."""
+"""The life of an encoder: started when somebody calls, watched, ended when idle."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from clipd.encode.encoder_child import LOOK_SECONDS, NICE, EncoderChild, Ending, Patience
-from clipd.encode.runtime import Runtime
-from clipd.errors import ChildError, EncodeError, EncoderClosedError
+from clipd.encode.away import Away
+from clipd.encode.encoder_child import LOOK_SECONDS, AskedEncoder, Ending, Patience
+from clipd.encode.starter import Starter
+from clipd.errors import (
+    ChildError,
+    EncodeError,
+    EncoderAwayError,
+    EncoderClosedError,
+    EncoderRefusedError,
+)
 from clipd.json_types import JsonObject, JsonValue
 from clipd.process.channel import Message
 from clipd.process.memory import give_back
@@ -25,42 +32,31 @@ _SILENCE_WORTH_TELLING_SECONDS = 2.0
 # The conversion of a model takes ten seconds of both cores, in which the first photos wait for it.
 _HEAD_START_SECONDS = 15.0
 _LULL_SECONDS = 1.0  # without a call: whoever was busy has done what there was
+_REACH_SECONDS = 1.5  # that a query waits until another machine has answered at all
 
-# silent: it does not answer; absent: there is no model for it
-EncoderState = Literal["asleep", "starting", "ready", "silent", "absent"]
+_MOST_SAID = 600  # characters of what another machine says
+# silent: it does not answer; absent: there is no model for it; away: the other machine is
+EncoderState = Literal["asleep", "starting", "ready", "silent", "absent", "away"]
 
 
 class Keeper:
-    """Keeps one child, on a thread of its own, while there is something to do for it.
+    """Keeps one encoder, on a thread of its own, while there is something to do for it.
 
     Thread-safe.
     """
 
-    def __init__(
-        self,
-        first_order: Mapping[str, JsonValue],
-        runtime: Runtime,
-        environment: Mapping[str, str],
-        idle_seconds: float,
-        nice: int = NICE,
-    ) -> None:
+    def __init__(self, starter: Starter, idle_seconds: float) -> None:
         """Keep nothing yet.
 
         Args:
-            first_order: what tells a new child its model.
-            runtime: tells a new child what to compute it with.
-            environment: of the child, over ours.
-            idle_seconds: how long a child stays without a call.
-            nice: levels by which the child gives way to clipd.
+            starter: makes encoders.
+            idle_seconds: how long one stays without a call.
         """
-        self._first_order = dict(first_order)
-        self._runtime = runtime  # of the thread that starts children
-        self._environment = dict(environment)
+        self._starter = starter  # of the thread that starts encoders
         self._idle_seconds = idle_seconds
-        self._nice = nice
         # `_changed` guards everything below, and tells of it.
         self._changed = threading.Condition()
-        self._child: EncoderChild | None = None
+        self._child: AskedEncoder | None = None
         self._is_starting = False
         self._failed_starts = 0
         self._is_closed = False
@@ -73,7 +69,7 @@ class Keeper:
         self._doing = ""  # what a start is at, where it takes long
         self._is_proved = False  # the child has encoded something
         self._is_retiring = False  # the child goes as soon as nobody asks it anything
-        self._suspicion = ""  # why a child may have died of what it computes with
+        self._away = Away(starter.far)
 
     @contextmanager
     def calling(self, *, gives_way: bool = False) -> Iterator[None]:
@@ -95,7 +91,7 @@ class Keeper:
                 self._used_at = time.monotonic()
                 self._changed.notify_all()
 
-    def awake(self, deadline: float | None = None) -> EncoderChild:
+    def awake(self, deadline: float | None = None) -> AskedEncoder:
         """Return the child, ready; have it started when there is none.
 
         All who call while it starts wait for the same start.
@@ -105,6 +101,7 @@ class Keeper:
 
         Raises:
             EncoderClosedError: clipd stops.
+            EncoderAwayError: it is on another machine, which cannot be reached.
             EncodeError: it does not start, or not before the deadline.
         """
         with self._changed:
@@ -112,19 +109,21 @@ class Keeper:
             while True:
                 self._insist_on_open()
                 if self._failed_starts > failed_before:
-                    raise EncodeError(self._error)
+                    raise EncoderAwayError(self._error) if self._away else EncodeError(self._error)
                 if self._child is not None and not self._is_starting:
                     return self._child
                 if not self._is_starting:
                     self._start_thread()
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                if left is not None and self._starter.far:
+                    self._insist_on_reach(min(left, _REACH_SECONDS))
                 if not self._changed.wait_for(self._is_settled, left):
                     doing = f" ({self._doing})" if self._doing else ""
                     raise EncodeError(
                         f"the encoder is still starting{doing}; ask again in a moment"
                     )
 
-    def bury(self, child: EncoderChild, *, is_hung: bool) -> Ending:
+    def bury(self, child: AskedEncoder, *, is_hung: bool) -> Ending:
         """End a child that failed; return how it did.
 
         Raises:
@@ -134,7 +133,9 @@ class Keeper:
         with self._changed:
             self._insist_on_open()
             if ending.kind == "crash" and not self._is_proved:
-                self._suspicion = f"the encoder {ending.words} before it had encoded anything"
+                self._starter.suspect(f"the encoder {ending.words} before it had encoded anything")
+            if ending.away:
+                self._error = self._away.begin(EncoderAwayError(ending.away))
         return ending
 
     def measured(self) -> JsonObject:
@@ -148,6 +149,7 @@ class Keeper:
         with self._changed:
             self._about = answer.header
             self._error = ""
+            self._away.end()
             self._is_proved |= "shape" in answer.header
 
     def complain(self, sentence: str) -> None:
@@ -160,6 +162,8 @@ class Keeper:
         """Return how the child is, and what is wrong now or was with the last call; never waits."""
         with self._changed:
             child = self._child
+            if self._away:
+                return "away", self._away.sentence()
             if child is None or not child.is_alive():
                 return "starting" if self._is_starting else "asleep", self._error
             silent = child.silent_seconds()
@@ -168,6 +172,11 @@ class Keeper:
             if child.is_stopped():
                 return "silent", "the encoder is stopped by a signal; a query will start a new one"
             return "starting" if self._is_starting else "ready", self._error
+
+    def away_since(self) -> float | None:
+        """Return since when the other machine is away, `time.time()`; None while it is not."""
+        with self._changed:
+            return self._away.since
 
     def doing(self) -> str:
         """Return what a start is at, where it takes long; "" otherwise."""
@@ -198,6 +207,14 @@ class Keeper:
         if thread is not None:
             thread.join()
 
+    def _insist_on_reach(self, seconds: float) -> None:
+        """Wait until the other machine has answered, though it may still load the model."""
+        if self._changed.wait_for(lambda: self._child is not None or self._is_settled(), seconds):
+            return
+        if not self._away:
+            raise EncoderAwayError(f"{self._starter.far} has not answered yet; ask again")
+        raise EncoderAwayError(self._away.sentence())
+
     def _is_settled(self) -> bool:
         return not self._is_starting or self._is_closed
 
@@ -207,6 +224,7 @@ class Keeper:
 
     def _start_thread(self) -> None:
         self._is_starting = True
+        self._changed.notify_all()  # the thread before may look whether a machine is back
         self._thread = threading.Thread(
             target=self._keep, args=(self._thread,), name="clipd-encoder-keeper"
         )
@@ -221,6 +239,9 @@ class Keeper:
             child = self._start()
         except EncoderClosedError:
             pass
+        except EncoderAwayError as error:
+            with self._changed:
+                why_not = self._away.begin(error)
         except EncodeError as error:
             why_not = str(error)
         finally:
@@ -230,22 +251,42 @@ class Keeper:
                 self._error = why_not
                 self._changed.notify_all()
         if child is not None:
-            if self._runtime.is_unprepared:
+            if self._starter.is_unprepared:
                 self._prepare_beside(child)
             self._watch(child)
+        self._look_for_return()
 
-    def _prepare_beside(self, child: EncoderChild) -> None:
+    def _look_for_return(self) -> None:
+        """While the other machine is away, see now and then whether it is back."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._may_look(), self._away.next_wait())
+                if not self._may_look():
+                    return
+            if self._starter.probe(self._may_look):
+                with self._changed:
+                    if self._away and not self._is_starting:
+                        log.info("%s is back", self._starter.far)
+                        self._away.end()
+                        self._error = ""
+                return
+
+    def _may_look(self) -> bool:
+        with self._changed:
+            return bool(self._away) and not self._is_starting and not self._is_closed
+
+    def _prepare_beside(self, child: AskedEncoder) -> None:
         """Have the model converted while a child computes it with torch; then end that child."""
         self._give_head_start(child)
         try:
-            self._runtime.prepare(lambda: self._is_fit(child), self._say)
+            self._starter.prepare(lambda: self._is_fit(child), self._say)
         except EncoderClosedError:
             return
         if self._retire(child):
             child.end(at_once=False)
             log.info("encoder ended: another takes over")
 
-    def _give_head_start(self, child: EncoderChild) -> None:
+    def _give_head_start(self, child: AskedEncoder) -> None:
         """Leave the cores to a child for a while, unless nobody asks it anything."""
         ends = time.monotonic() + _HEAD_START_SECONDS
         with self._changed:
@@ -254,7 +295,7 @@ class Keeper:
                     return
                 self._changed.wait(LOOK_SECONDS)
 
-    def _retire(self, child: EncoderChild) -> bool:
+    def _retire(self, child: AskedEncoder) -> bool:
         """Take a child out of service once nobody asks it anything; return whether that worked.
 
         Batches wait for that; queries, which are short, do not.
@@ -270,17 +311,15 @@ class Keeper:
             self._changed.notify_all()
         return is_free
 
-    def _is_fit(self, child: EncoderChild) -> bool:
+    def _is_fit(self, child: AskedEncoder) -> bool:
         with self._changed:
             return self._child is child and not self._is_closed and not child.overdue()
 
-    def _start(self) -> EncoderChild:
+    def _start(self) -> AskedEncoder:
         started = time.monotonic()
-        self._first_order |= self._runtime_order()
-        try:
-            child = EncoderChild(self._environment, self._nice)
-        except OSError as error:  # no memory or no process left
-            raise EncodeError(f"the encoder cannot be started: {error.strerror}") from error
+        with self._changed:
+            self._is_proved = False
+        child = self._starter.launch(self._is_open, self._say)
         with self._changed:
             is_closed = self._is_closed
             self._child = None if is_closed else child  # so that close() can end it meanwhile
@@ -289,18 +328,12 @@ class Keeper:
             raise EncoderClosedError
         self._introduce(child)
         log.info(
-            "encoder ready after %.1f s: %s on %s, %s",
+            "encoder ready after %.1f s: %s on %s, %s%s",
             time.monotonic() - started,
             *(self.about(key) for key in ("runtime", "device", "precision")),
+            f", by {self._starter.far}" if self._starter.far else "",
         )
         return child
-
-    def _runtime_order(self) -> JsonObject:
-        with self._changed:
-            suspicion, self._suspicion, self._is_proved = self._suspicion, "", False
-        if suspicion and self._first_order.get("compiled"):
-            self._runtime.distrust(suspicion)
-        return {"compiled": "", "reason": "", **self._runtime.order(self._is_open, self._say)}
 
     def _is_open(self) -> bool:
         with self._changed:
@@ -310,16 +343,21 @@ class Keeper:
         with self._changed:
             self._doing = doing
 
-    def _introduce(self, child: EncoderChild) -> None:
+    def _introduce(self, child: AskedEncoder) -> None:
         """Tell the child its model and wait until it is ready."""
         try:
-            answer = child.introduce(self._first_order, _START_PATIENCE)
+            answer = child.introduce(self._starter.order(), _START_PATIENCE)
         except (ChildError, OSError) as error:
             ending = self.bury(child, is_hung=isinstance(error, TimeoutError))
+            if ending.away:
+                raise EncoderAwayError(ending.away) from error
             raise EncodeError(f"the encoder {ending.words} while it started") from error
         if "ready" not in answer.header:
-            self.bury(child, is_hung=False)
-            raise EncodeError(str(answer.header.get("error")))
+            self._end(child, at_once=False)
+            said = str(answer.header.get("error"))
+            if self._starter.far:
+                raise EncoderRefusedError(f"{self._starter.far} refused: {said[:_MOST_SAID]}")
+            raise EncodeError(said)
         self.learn(answer)
         self._note_seals(answer)
 
@@ -331,7 +369,7 @@ class Keeper:
         if is_news and (warning := seals.warning("the encoder")):
             log.warning("%s", warning)
 
-    def _watch(self, child: EncoderChild) -> None:
+    def _watch(self, child: AskedEncoder) -> None:
         """End the child when it hangs, or when no call has come for the time of idleness."""
         with self._changed:
             while self._child is child and not self._is_closed:
@@ -350,14 +388,14 @@ class Keeper:
             self._end(child, at_once=is_hung)
             log.info("encoder ended: %s", "it did not answer" if is_hung else "it is not needed")
             if not is_hung:
-                self._runtime.refine(self._is_idle)
+                self._starter.refine(self._is_idle)
             give_back()
 
     def _is_idle(self) -> bool:
         with self._changed:
             return not self._calls and not self._is_closed
 
-    def _end(self, child: EncoderChild, *, at_once: bool) -> Ending:
+    def _end(self, child: AskedEncoder, *, at_once: bool) -> Ending:
         with self._changed:
             if self._child is child:
                 self._child = None

@@ -8,10 +8,12 @@ from pathlib import Path
 from clipd.config.options import ModelConfig
 from clipd.encode.checkpoint import describe_checkpoint, described, unreadable
 from clipd.encode.model_json import (
+    as_json,
     fingerprinted,
     from_json,
     read_json,
     sha256_of,
+    write_json,
 )
 from clipd.encode.pins import insist_on_bytes, known_pin
 from clipd.encode.presets import (
@@ -28,8 +30,10 @@ from clipd.json_types import JsonValue
 from clipd.photo import ModelSpec, Preprocess
 
 DESCRIPTION = "model.json"
+FAR_DESCRIPTION = "far.json"  # of a model whose weights are on another machine, which encodes
 HUB = "hf-hub:"
 _LARGE_BYTES = 200 << 20
+_MOST_DIM, _MOST_SIDE = 4096, 1024  # of what another machine may tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,14 @@ class Info:
     notes: tuple[str, ...]  # sentences
 
 
-def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
+def resolve(config: ModelConfig, folder: Path, cache: Path, *, is_far: bool = False) -> ModelSpec:
     """Return the model that the configuration means, resolved to files on this machine.
 
     Args:
         config: the ``[model]`` table.
         folder: where fetched weights live.
         cache: for what can be found out again; may be emptied.
+        is_far: another machine encodes: its description does where the weights are not here.
 
     Raises:
         ModelMissingError: its weights are not here; the message says how to get them.
@@ -74,12 +79,48 @@ def resolve(config: ModelConfig, folder: Path, cache: Path) -> ModelSpec:
     found = installed(config, folder, cache)
     if found is not None:
         return found
+    if is_far and (described_there := _described_by_far(config, folder)) is not None:
+        return described_there
     insist_on_known(config, cache)
+    if is_far:
+        raise ModelMissingError(
+            f"nothing is known here of the model {config.name}: have the machine that encodes "
+            "describe it with `clipd setup --encoder HOST`, or fetch it with `clipd model fetch`"
+        )
     raise ModelMissingError(
         f"the model {config.name} is not on this machine (looked in {folder}): "
         "fetch it with `clipd model fetch`, set model.checkpoint to its weights, or use the model "
         f"in the box: clipd model use {IN_THE_BOX}"
     )
+
+
+def keep_far_description(
+    config: ModelConfig, folder: Path, told: dict[str, JsonValue]
+) -> ModelSpec:
+    """Keep what another machine tells of a model, so that its weights need not be here.
+
+    Raises:
+        ModelError: it makes no sense, or cannot be written.
+    """
+    spec = from_json(told)
+    is_sane = 0 < spec.dim <= _MOST_DIM and 0 < spec.preprocess.side <= _MOST_SIDE
+    if not is_sane or not spec.fingerprint:
+        raise ModelError(f"the description of {config.name} that came makes no sense")
+    home = homes(config, folder)[0]
+    file = Path(spec.checkpoint).name or "weights"  # where it lies there is nothing to us
+    kept = replace(spec, name=config.name, checkpoint=str(home / file))
+    try:
+        write_json(home / FAR_DESCRIPTION, as_json(kept))
+    except OSError as error:
+        raise ModelError(f"cannot write to {home}: {error.strerror}") from error
+    return kept
+
+
+def _described_by_far(config: ModelConfig, folder: Path) -> ModelSpec | None:
+    for home in homes(config, folder):
+        if (data := read_json(home / FAR_DESCRIPTION)) is not None:
+            return replace(from_json(data), name=config.name)
+    return None
 
 
 def homes(config: ModelConfig, folder: Path) -> tuple[Path, ...]:

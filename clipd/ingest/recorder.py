@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from clipd.decode.sidecar import sidecar_names
-from clipd.errors import EncodeError, EncoderClosedError
+from clipd.errors import EncodeError, EncoderAwayError, EncoderClosedError
 from clipd.ingest.backfill import WorldOf
 from clipd.ingest.inbox import Encoded, NotEncodable, NotEncoded, Ready
 from clipd.ingest.meta_keeper import MetaKeeper
@@ -21,6 +21,7 @@ from clipd.store.catalog import Catalog
 _log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 0.5  # a file that changed while it was read is looked at again
 _ENCODER_WAITS = (5.0, 300.0)  # after a failing encoder: the first wait, the longest
+_AWAY_WAIT = 20.0  # the longest where it is only away
 # What may be the machine's fault and not the file's: a busy hour, a shortage of memory. Such a
 # file is tried three times over days, then only when it or the limits change.
 _PASSING_KINDS = frozenset({"crash", "timeout", "memory", "unreadable"})
@@ -131,7 +132,9 @@ class Recorder:
         self._retry_at = time.monotonic() + self._wait
         for ready in answer.batch:
             self._again(ready.path, self._wait)
-        self._wait = min(2 * self._wait, _ENCODER_WAITS[1])
+        # Another machine is back when somebody switches it on, not when it has had enough rest.
+        most = _AWAY_WAIT if isinstance(answer.error, EncoderAwayError) else _ENCODER_WAITS[1]
+        self._wait = min(2 * self._wait, most)
 
     def encoder_wait(self) -> float:
         """Return for how many seconds a failing encoder is to be left alone; 0 when it works."""

@@ -111,6 +111,8 @@ def test_the_status_tells_where_the_model_is(shared: Encoder, pictures: Pixels) 
         "model": "mine",
         "reason": "",
         "error": "",
+        "far": "",
+        "away_since": None,
     }
 
 
