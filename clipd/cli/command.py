@@ -75,6 +75,13 @@ def run(config_file: Path | None, log_level: str, as_json: bool) -> None:
     "--model", "model_name", default="", metavar="NAME", help="Use this model (clipd model list)."
 )
 @click.option("--offline", is_flag=True, help=f"Use the model that comes with clipd, {IN_THE_BOX}.")
+@click.option(
+    "--encoder",
+    "encoder_host",
+    default="",
+    metavar="HOST",
+    help="Have that machine encode, over ssh (docs/far-encoder.md).",
+)
 @click.option("--no-fetch", is_flag=True, help="Leave the model for later.")
 @click.option("--no-service", is_flag=True, help="Leave systemd alone.")
 @json_option
@@ -83,6 +90,7 @@ def setup(
     config_file: Path | None,
     model_name: str,
     offline: bool,
+    encoder_host: str,
     no_fetch: bool,
     no_service: bool,
     as_json: bool,
@@ -97,6 +105,7 @@ def setup(
       clipd setup /media/me/archive
       clipd setup --offline ~/Pictures
       clipd setup --model clip-vit-large-patch14 --no-service ~/Pictures
+      clipd setup --encoder me@desktop.local ~/Pictures
     """
     if offline and model_name:
         raise click.UsageError("--offline means the model that comes with clipd: no --model then")
@@ -111,7 +120,13 @@ def setup(
     if not folders and not request.file.exists() and can_ask:
         request = _ask_for_folder(request)
     steps = Steps(as_json)
-    set_up(request, get_model, steps.say, _ask if can_ask else None)
+    confirm = _ask if can_ask else None
+    if encoder_host:
+        from clipd.cli.far_setup import set_up_far_encoder
+
+        set_up_far_encoder(encoder_host, request, get_model, steps.say, confirm)
+    else:
+        set_up(request, get_model, steps.say, confirm)
     steps.print_json()
 
 

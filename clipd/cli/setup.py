@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipd.cli.unit import UNIT, UserManager, install
-from clipd.config.edit import with_model, with_root
+from clipd.config.edit import with_model, with_root, with_text
 from clipd.config.folders import Paths, make_private
 from clipd.config.load import load_config, parse_config, read_config
-from clipd.config.options import Config, ModelConfig, RootConfig
+from clipd.config.options import Config, EncoderConfig, ModelConfig, RootConfig
 from clipd.config.render import fresh_text
 from clipd.durable import write_durably
 from clipd.encode.presets import IN_THE_BOX, is_in_the_box, preset_named
@@ -32,6 +32,7 @@ class SetupRequest:
     model: str = ""  # "": what the configuration says
     with_model: bool = True
     with_service: bool = True
+    encoder_socket: Path | None = None  # behind which another machine encodes; None: as it is
 
     @property
     def file(self) -> Path:
@@ -217,7 +218,8 @@ def _first_text(request: SetupRequest) -> str:
         raise SetupError("which folders? for example: clipd setup ~/Pictures")
     roots = tuple(RootConfig(path=Path(_root_text(each))) for each in request.folders)
     model = ModelConfig(name=request.model) if request.model else ModelConfig()
-    return fresh_text(Config(roots=roots, model=model))
+    encoder = EncoderConfig(socket=request.encoder_socket)
+    return fresh_text(Config(roots=roots, model=model, encoder=encoder))
 
 
 def _edited(old: str, request: SetupRequest, say: Say) -> str:
@@ -233,6 +235,8 @@ def _edited(old: str, request: SetupRequest, say: Say) -> str:
             say(f"config   {folder} is watched already, as part of {above}")
     if request.model and request.model != config.model.name:
         text = with_model(text, request.model)
+    if request.encoder_socket not in (None, config.encoder.socket):
+        text = with_text(text, "encoder", "socket", str(request.encoder_socket))
     return text
 
 

@@ -37,8 +37,8 @@ def unit_text(command: Sequence[str], environment: Mapping[str, str] = os.enviro
     paths = Paths.of(environment)
     exec_start = "\n".join([f"ExecStart={_command(command)}", *_environment_lines(environment)])
     folders = [str(each) for each in (paths.state, paths.cache, paths.models.parent)]
-    made = _quoted_words(["/usr/bin/env", "mkdir", "-p", "-m", "700", *folders], dollars=True)
-    writable = _quoted_words([f"-{each}" for each in folders], dollars=False)
+    made = quoted_words(["/usr/bin/env", "mkdir", "-p", "-m", "700", *folders], dollars=True)
+    writable = quoted_words([f"-{each}" for each in folders], dollars=False)
     text = resources.files("clipd").joinpath(UNIT).read_text()
     text = _with_line(text, "ExecStartPre", f"ExecStartPre=-+{made}")
     text = _with_line(text, "ExecStart", exec_start)
@@ -60,9 +60,9 @@ def install(
     """
     folder = base_folder("XDG_CONFIG_HOME", environment) / "systemd/user"
     drop_in = folder / f"{UNIT}.d" / _DROP_IN
-    changed = _write(folder / UNIT, unit_text(command, environment))
+    changed = write_unit(folder / UNIT, unit_text(command, environment))
     if not isolated:
-        return _write(drop_in, _NO_NAMESPACES) or changed
+        return write_unit(drop_in, _NO_NAMESPACES) or changed
     if drop_in.exists():
         drop_in.unlink()
         return True
@@ -141,10 +141,11 @@ def _environment_lines(environment: Mapping[str, str]) -> list[str]:
 def _command(command: Sequence[str]) -> str:
     # systemd refuses quotes and $ in the program's own path, though not in its arguments.
     plain = re.fullmatch(r"[^\"'$\\]+", command[0])
-    return _quoted_words(command if plain else ["/usr/bin/env", *command], dollars=True)
+    return quoted_words(command if plain else ["/usr/bin/env", *command], dollars=True)
 
 
-def _quoted_words(words: Sequence[str], *, dollars: bool) -> str:
+def quoted_words(words: Sequence[str], *, dollars: bool) -> str:
+    """Write words as systemd reads them, in a command line (`dollars`) or elsewhere."""
     return " ".join(_quoted(each, dollars=dollars) for each in words)
 
 
@@ -162,7 +163,12 @@ def _with_line(text: str, key: str, line: str) -> str:
     return re.sub(rf"^{key}=.*$", lambda _: line, text, count=1, flags=re.MULTILINE)
 
 
-def _write(file: Path, text: str) -> bool:
+def write_unit(file: Path, text: str) -> bool:
+    """Write a unit where it differs from what is there; return whether it did.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     if file.exists() and file.read_text() == text:
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
