@@ -142,13 +142,17 @@ def encoder(config_file: Path | None, as_json: bool) -> None:
     \b
       ssh -T desktop clipd encoder
     """
-    from clipd.encode.far_server import serve
+    from clipd.encode.greeting import greeting_line
 
     if as_json or sys.stdin.isatty():
         raise click.UsageError(
             "clipd encoder speaks with another clipd, not with people; "
             "on the machine that has the photos, run: clipd setup --encoder HOST"
         )
+    sys.stdout.buffer.write(greeting_line(__version__))
+    sys.stdout.buffer.flush()
+    from clipd.encode.far_server import serve  # which brings numpy along
+
     serve(config_file)
 
 

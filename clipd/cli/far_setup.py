@@ -137,6 +137,7 @@ def advice(host: str, words: str) -> str:
         host: as the user wrote it.
         words: the last line that came.
     """
+    words = words.rstrip(".")
     if "Permission denied" in words:
         return (
             f"{host} lets nobody in without a question ({words}); give it a key of this user that "

@@ -18,7 +18,6 @@ from clipd import __version__
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.options import Config, ModelConfig
-from clipd.encode.greeting import greeting_line
 from clipd.encode.handle import Encoder
 from clipd.encode.model_json import as_json
 from clipd.encode.models import resolve
@@ -39,9 +38,11 @@ _GRACE_SECONDS = 1.0
 
 
 def serve(config_file: Path | None) -> None:
-    """Greet, learn from the first order what is wanted, and encode until the stream ends."""
+    """Learn from the first order what is wanted, and encode until the stream ends.
+
+    To be called when the greeting is out, which does not wait for what is imported here.
+    """
     lanes_out = os.dup(1)
-    os.write(lanes_out, greeting_line(__version__))
     with open(os.devnull, "rb") as nothing:
         lanes_in = os.dup(0)
         os.dup2(nothing.fileno(), 0)

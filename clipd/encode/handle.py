@@ -107,10 +107,11 @@ class Encoder:
         self._runtime = Runtime(spec, config, cache, may_try=may_try, goes_ahead=goes_ahead)
         here = ChildStarter(spec, config, cache, self._runtime, nice)
         far = FarStarter(config.socket, spec) if config.socket else None
-        self._keeper = Keeper(far or here, config.idle_unload)
+        has_substitute = far is not None and config.fallback == "local"
+        self._keeper = Keeper(far or here, config.idle_unload, has_substitute=has_substitute)
         self._keepers = [self._keeper]  # and, behind it, one that stands in for its queries
         self._far = far.far if far else ""
-        if far is not None and config.fallback == "local":
+        if has_substitute:
             self._keepers.append(Keeper(here, config.idle_unload))
 
     @property

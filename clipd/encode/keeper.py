@@ -32,7 +32,9 @@ _SILENCE_WORTH_TELLING_SECONDS = 2.0
 # The conversion of a model takes ten seconds of both cores, in which the first photos wait for it.
 _HEAD_START_SECONDS = 15.0
 _LULL_SECONDS = 1.0  # without a call: whoever was busy has done what there was
-_REACH_SECONDS = 1.5  # that a query waits until another machine has answered at all
+# That a query waits until another machine has answered at all: one that is known to be away, or
+# that another way leads around; and one that may only be slow to wake.
+_SHORT_REACH_SECONDS, _REACH_SECONDS = 1.5, 6.0
 
 _MOST_SAID = 600  # characters of what another machine says
 # silent: it does not answer; absent: there is no model for it; away: the other machine is
@@ -45,13 +47,17 @@ class Keeper:
     Thread-safe.
     """
 
-    def __init__(self, starter: Starter, idle_seconds: float) -> None:
+    def __init__(
+        self, starter: Starter, idle_seconds: float, *, has_substitute: bool = False
+    ) -> None:
         """Keep nothing yet.
 
         Args:
             starter: makes encoders.
             idle_seconds: how long one stays without a call.
+            has_substitute: somebody else answers queries where this does not soon.
         """
+        self._has_substitute = has_substitute
         self._starter = starter  # of the thread that starts encoders
         self._idle_seconds = idle_seconds
         # `_changed` guards everything below, and tells of it.
@@ -116,7 +122,9 @@ class Keeper:
                     self._start_thread()
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if left is not None and self._starter.far:
-                    self._insist_on_reach(min(left, _REACH_SECONDS))
+                    is_short = bool(self._away) or self._has_substitute
+                    reach = _SHORT_REACH_SECONDS if is_short else _REACH_SECONDS
+                    self._insist_on_reach(min(left, reach))
                 if not self._changed.wait_for(self._is_settled, left):
                     doing = f" ({self._doing})" if self._doing else ""
                     raise EncodeError(
