@@ -95,8 +95,8 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
     encoder = state.get("encoder")
     if isinstance(encoder, dict):
         keys = ("doing", "device", "runtime", "precision", "reason")
-        details = [f"on {encoder['far']}" if encoder.get("far") else ""]
-        details += [encoder.get(key) for key in keys]
+        far = f"on {encoder['far']}" if encoder.get("far") else ""
+        details = [far, *(encoder.get(key) for key in keys)]
         detail = ", ".join(str(one) for one in details if one)
         yield one_line(
             f"model    {encoder.get('model')}, {encoder.get('state')}, {detail}".rstrip(", ")

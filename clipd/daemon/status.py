@@ -197,11 +197,14 @@ class StatusBoard:
 
     def _problems(self, progress: IngestProgress) -> Sequence[str]:
         disk = self._stored.reader.disk_trouble() or self._figures.trouble
+        ingest, far = progress.problem, self._children.encoder.status().far
+        if far and ingest.startswith(far):
+            ingest = ""  # what was wrong at the last try; the encoder tells what is wrong now
         # Where the disk has no room, the write path says the same in other words.
         found = [
             *self._notes,
             self._complaint,
-            disk or progress.problem,
+            disk or ingest,
             self._stored.follower.trouble(),
             *self._write_path.watcher.state().problems,
             *self._trouble_with_children(),

@@ -92,9 +92,9 @@ class FarMachine:
                 self.processes.append(
                     subprocess.Popen(
                         self.command,
-                        stdin=connection,
-                        stdout=connection,
-                        stderr=connection,
+                        stdin=connection.fileno(),
+                        stdout=connection.fileno(),
+                        stderr=connection.fileno(),
                         env=self.environment,
                         cwd="/",
                     )
