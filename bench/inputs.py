@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -136,7 +138,11 @@ def clustered(count: int, dim: int, themes: int, seed: int) -> NDArray[np.float3
     which = (themes * rng.random(count) ** 2).astype(np.int64)
     width = _SPREAD * (0.5 + which / themes)[:, None]
     inner = _centres(themes)[which] + width * rng.standard_normal((count, _WAYS))
-    return _unit(_widened(inner, dim) + _NOISE * rng.standard_normal((count, dim)))
+    rows = rng.standard_normal((count, dim), np.float32)
+    rows *= _NOISE
+    rows += inner.astype(np.float32) @ _ways(dim).astype(np.float32)
+    rows /= np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+    return rows
 
 
 def like_texts(count: int, dim: int, themes: int, seed: int) -> NDArray[np.float32]:
@@ -148,17 +154,23 @@ def like_texts(count: int, dim: int, themes: int, seed: int) -> NDArray[np.float
     return _unit(_widened(pairs, dim) + away + _TEXT_NOISE * rng.standard_normal((count, dim)))
 
 
+@cache
 def _centres(themes: int) -> NDArray[np.float64]:
     return np.random.default_rng(0).standard_normal((themes, _WAYS))
 
 
 def _widened(inner: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
-    ways = np.random.default_rng(3).standard_normal((_WAYS, dim)) / np.sqrt(_WAYS)
-    outer: NDArray[np.float64] = inner @ ways
+    outer: NDArray[np.float64] = inner @ _ways(dim)
     return outer
+
+
+@cache
+def _ways(dim: int) -> NDArray[np.float64]:
+    ways: NDArray[np.float64] = np.random.default_rng(3).standard_normal((_WAYS, dim))
+    return ways / math.sqrt(_WAYS)
 
 
 def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     rows = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = rows.astype(np.float32)
+    unit: NDArray[np.float32] = rows.astype(np.float32, copy=False)
     return unit

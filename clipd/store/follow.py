@@ -96,7 +96,7 @@ class IndexFollower:
         """
         for snap in self._snapshots.found():
             try:
-                self._snapshots.check(snap)
+                self._snapshots.check_quickly(snap)
                 replayed = self._resume(snap)
             except SnapshotError as error:
                 # As text: the error itself holds on to what was opened.

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,7 +23,7 @@ from clipd.store.index_base import Base
 from clipd.store.index_builder import Before, Built
 from clipd.store.index_delta import Codes
 from clipd.store.pace import Pace
-from clipd.store.piece_hash import PieceHash, hash_of_pieces
+from clipd.store.piece_hash import PieceHash, checksum_of_pieces, hash_of_pieces
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Snapshot:
     recall: float  # of the ten best, as measured when it was built
     taught_on: int  # how many photos there were when its lists were learnt
     digest: str  # `clipd.store.piece_hash`
+    checksum: str = ""  # likewise; "" where a former clipd saved it
 
     @property
     def name(self) -> str:
@@ -123,6 +124,7 @@ class SnapshotFolder:
             built.recall,
             built.taught_on,
             digest.hexdigest(),
+            digest.checksum(),
         )
         # Written last: a snapshot without its JSON file is not seen.
         with self._replacing(self._folder / f"{name}.json") as stream:
@@ -162,12 +164,26 @@ class SnapshotFolder:
             SnapshotError: it is damaged, or cannot be read.
             CheckStoppedError: the pace was told to end.
         """
+        self._insist(snap, snap.digest, lambda stream: hash_of_pieces(stream, pace))
+
+    def check_quickly(self, snap: Snapshot) -> None:
+        """See to it that no byte was damaged, in a third of the time: for a start.
+
+        Raises:
+            SnapshotError: it is damaged, or cannot be read.
+        """
+        if snap.checksum:  # else it is of a former clipd
+            self._insist(snap, snap.checksum, checksum_of_pieces)
+        else:
+            self.check(snap)
+
+    def _insist(self, snap: Snapshot, wanted: str, read: Callable[[BinaryIO], str]) -> None:
         try:
             with open(self._folder / f"{snap.name}.faiss", "rb") as stream:
-                digest = hash_of_pieces(stream, pace)
+                found = read(stream)
         except OSError as error:
             raise SnapshotError(f"snapshot {snap.generation} cannot be read: {error}") from error
-        if digest != snap.digest:
+        if found != wanted:
             raise SnapshotError(f"snapshot {snap.generation} of the index is damaged")
 
     def drop(self, snap: Snapshot) -> None:
@@ -228,7 +244,9 @@ class SnapshotFolder:
         numbers: tuple[object, ...] = (snap.generation, snap.count, snap.ids_at, snap.nprobe)
         numbers += (snap.taught_on, of.dim, of.format)
         is_sound = all(isinstance(number, int) for number in numbers)
-        is_sound &= all(isinstance(text, str) for text in (of.lineage, of.model, of.kind))
+        is_sound &= all(
+            isinstance(text, str) for text in (of.lineage, of.model, of.kind, snap.checksum)
+        )
         return snap if is_sound and snap.name == file.stem else None
 
 

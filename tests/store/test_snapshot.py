@@ -81,6 +81,8 @@ DAMAGE = {
     "another catalog": edit(lineage="other"),
     "a format to come": edit(format=99),
     "an unknown key": edit(colour="blue"),
+    "a checksum that is no text": edit(checksum=7),
+    "a wrong checksum": edit(checksum="00"),
 }
 
 
@@ -94,6 +96,21 @@ def test_a_snapshot_in_doubt_is_not_used(
 
     assert follower.start() == "index: 200 photos, built from the catalog"
     assert follower.differences() == ([], [])
+
+
+def without_checksum(index: Path, meta: Path) -> None:
+    data = json.loads(meta.read_text())
+    del data["checksum"]
+    meta.write_text(json.dumps(data))
+
+
+def test_a_snapshot_of_a_former_clipd_serves_by_its_hash(stock: Stock) -> None:
+    index, meta = saved(stock)
+    without_checksum(index, meta)
+    assert stock.follower().start() == "index: 200 photos, 0 changes after the snapshot"
+
+    flip_a_bit(index, meta)
+    assert stock.follower().start() == "index: 200 photos, built from the catalog"
 
 
 def test_a_snapshot_that_disagrees_with_the_catalog_is_not_used(stock: Stock) -> None:
