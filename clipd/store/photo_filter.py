@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipd.photo import Ids
-from clipd.store.condition_sql import Sql, is_of_photo, tables, where, where_of_photos
+from clipd.store.condition_sql import (
+    Sql,
+    is_of_photo,
+    narrowed,
+    tables,
+    where,
+    where_of_meta,
+    where_of_photos,
+)
 from clipd.store.conditions import (
     Condition,
     InPlace,
@@ -24,8 +32,8 @@ _UNDATED = "SELECT photo_id FROM meta WHERE taken IS NULL OR taken = ''"
 # How many photos an index by dates may find: its order is not that of the photos, so that of a
 # million each takes 1.7 us, and .12 where all are looked at.
 _FEW = 50_000
-_JOINED, _LEFT_JOINED = "JOIN meta", "LEFT JOIN meta"
-_JOINED_IN_ORDER = "JOIN meta NOT INDEXED"  # by the key alone
+_META = "meta"
+_META_IN_ORDER = "meta NOT INDEXED"  # by the key alone
 
 
 class PhotoFilter:
@@ -42,11 +50,11 @@ class PhotoFilter:
         criteria = [each for condition in conditions for each in condition.criteria]
         passing = where(conditions, whereabouts)
         if not all(map(is_of_photo, criteria)):
-            return self._of_paths(passing)
+            return self._of_paths(narrowed(passing, conditions))
         is_complete = self._all_have_meta()
         if not any(isinstance(each, TakenBetween | TakenEveryYear) for each in criteria):
-            join = _JOINED if is_complete else _LEFT_JOINED
-            return self._of_photos(where_of_photos(conditions), join)
+            passing = where_of_photos(conditions)
+            return self._of_photos(passing, _META if is_complete else "")
         if not is_complete:
             return self._of_paths(passing)
         # What tells no date has that of its file, and so of a path.
@@ -60,7 +68,7 @@ class PhotoFilter:
         # The sign keeps SQLite from finding these by the index: they are nearly all.
         dated = Sql(f"{passing.text} AND +meta.taken > ''", passing.values)
         is_led = any(map(_leads, conditions)) or any(map(self._is_short, conditions))
-        return self._of_photos(dated, _JOINED if is_led else _JOINED_IN_ORDER)
+        return self._of_photos(dated, _META if is_led else _META_IN_ORDER)
 
     def _is_short(self, condition: Condition) -> bool:
         """Whether a condition asks for a time in which few photos were taken."""
@@ -82,8 +90,16 @@ class PhotoFilter:
         )
         return bool(row and row[0])
 
-    def _of_photos(self, passing: Sql, join: str) -> Ids:
-        joined = f"photos {join} ON meta.photo_id = photos.id"
+    def _of_photos(self, passing: Sql, meta: str) -> Ids:
+        """Return the photos that pass.
+
+        Args:
+            meta: how to read what photos say of themselves; "" where some say nothing yet.
+        """
+        if meta and (alone := where_of_meta(passing)):
+            return self._numbers("meta.photo_id", meta, alone)
+        joined = f"JOIN {meta}" if meta else "LEFT JOIN meta"
+        joined = f"photos {joined} ON meta.photo_id = photos.id"
         return self._numbers("photos.id", joined if "meta." in passing.text else "photos", passing)
 
     def _of_paths(self, passing: Sql) -> Ids:

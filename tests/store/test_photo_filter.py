@@ -42,7 +42,7 @@ from tests.store.stock import Stock, a_hash, a_print
 TAKEN = ("", "2018-03-01T08:00:00", "2019-07-12T23:59:59", "2020-12-25T08:00:00")
 CAMERAS = ("", "Canon EOS 80D", "CANON EOS R5", "FUJIFILM X-T3")
 PLACES = (("", "", ""), ("IT", "Toscana", "Firenze"), ("DE", "Bayern", "München"))
-NAMES = (b"a.jpg", b"IMG_1.jpg", b"img%2.png")
+NAMES = (b"a.jpg", b"IMG_1.jpg", b"img%2.png", b"My Screen Shot.jpg")
 CRITERIA: tuple[Criterion, ...] = (
     *(OfFormat("JPEG"), OfFormat("PNG"), OfKind("square"), OfKind("screenshot"), AddedSince(2)),
     *(Within("rating", 3), Within("size_bytes", 150), Within("width", None, 5)),
@@ -58,6 +58,7 @@ CRITERIA: tuple[Criterion, ...] = (
     ),
     *(Near(43.7, 11.2, 30), Has("gps"), Has("tags"), Has("copies"), Has("date"), Has("exif")),
     *(InFolder(b"/photos/a"), FolderNamed("B"), FileNamed("mg_1"), FileNamed("%"), FileNamed("_")),
+    *(FileNamed("im?%*", True), FileNamed("*1*", True)),
 )
 CONDITIONS = st.lists(
     st.builds(
