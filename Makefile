@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo demo-milvus test test-fast faults engines check lint bench bench-scale fmt run man pocket pocket-report browse-demo screenshots clean
+.PHONY: demo demo-milvus demo-ray test test-fast faults engines check lint bench bench-scale fmt run man pocket pocket-report browse-demo screenshots clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready          ## the real daemon on 200 painted photos, every answer checked
@@ -11,6 +11,9 @@ demo: .venv/ready          ## the real daemon on 200 painted photos, every answe
 
 demo-milvus: .venv/ready   ## the same with the index in Milvus Lite (docs/milvus.md)
 	$(BIN)/clipd demo --milvus
+
+demo-ray: .venv/ready      ## a bulk run on a small Ray cluster, taken into a catalog
+	$(BIN)/python -m clipd.cli.bulk_demo
 
 test: .venv/ready          ## all tests
 	$(BIN)/python -m pytest -m "not alone and not faults and not engines" -n 2 --dist loadfile

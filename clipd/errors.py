@@ -13,6 +13,7 @@
     |   |   +-- IndexAwayError       the engine that keeps the index cannot be asked
     |   +-- SnapshotError        a saved index that is not to be trusted
     +-- VectorFileError      a file of vectors that cannot be written, read or taken in
+    +-- BulkError            a bulk run that cannot start, or go on
     +-- WatchError           a folder cannot be watched or read
     |   +-- RootStalledError     the disk of a root does not answer
     +-- ModelError           the model is unknown, absent or cannot be loaded
@@ -103,6 +104,10 @@ class SnapshotError(StoreError):
 
 class VectorFileError(ClipdError):
     """A file of vectors cannot be written, read or taken in."""
+
+
+class BulkError(ClipdError):
+    """A bulk run cannot start, or cannot go on; what it has written stays."""
 
 
 class WatchError(ClipdError):

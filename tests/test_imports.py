@@ -38,6 +38,8 @@ MAP = {
     "uvicorn": ("serve/", "page/"),
     "click": ("ctl/", "cli/"),
     "tomlkit": ("config/edit",),
+    "ray": ("bulk/",),
+    "pyarrow": ("bulk/",),
 }
 
 # The rooms of the house, the lowest first: a room may import from those before it, never from
@@ -47,7 +49,7 @@ FLOORS = (
     ("config", "process"),
     ("pocket", "decode", "places", "store"),
     ("encode", "watch"),
-    ("ingest", "search"),
+    ("ingest", "search", "bulk"),
     ("serve", "ctl"),
     ("daemon", "page"),
     ("cli",),

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from clipd import __version__
+from clipd.cli.bulk_command import bulk
 from clipd.cli.config_option import config_option
 from clipd.cli.model_command import get_model, model
 from clipd.cli.setup import SetupRequest, set_up, suggested_folder
@@ -158,6 +159,7 @@ def encoder(config_file: Path | None, as_json: bool) -> None:
 
 main.add_command(model)
 main.add_command(vectors)
+main.add_command(bulk)
 
 
 @main.command()

@@ -19,7 +19,7 @@ from clipd.cli.sample_photos import sample_photos
 from clipd.pocket.scenes import draw
 
 _PHOTOS = 200
-_SCENES = (
+SCENES = (
     *("sunset", "beach", "forest", "snowy mountains", "night sky", "city skyline", "desert"),
     *("lake", "waterfall", "field of flowers", "red car", "blue car", "sailing boat", "house"),
     *("tree", "cat", "dog", "bird", "fish", "cake", "clock", "balloon", "bicycle", "bridge"),
@@ -49,7 +49,7 @@ def main(
         browse: open the page as well.
         milvus: of the painted photos, keep the index in a Milvus Lite.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     folder = Path(tempfile.mkdtemp(prefix="clipd-demo-"))
     demo = DemoDaemon(folder)
     try:
@@ -67,7 +67,8 @@ def main(
     return 0
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Take a signal for a Ctrl-C."""
     raise KeyboardInterrupt
 
 
@@ -108,7 +109,7 @@ class _Painted:
     def _paint(self) -> None:
         self._photos.mkdir()
         for number in range(_PHOTOS):
-            scene = _SCENES[number % len(_SCENES)]
+            scene = SCENES[number % len(SCENES)]
             self._save(f"{number:03d} {scene}.jpg", scene, seed=10_000 + number)
 
     def _add_real_ones(self) -> int:

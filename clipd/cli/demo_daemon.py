@@ -67,6 +67,11 @@ class DemoDaemon:
         """Whether the daemon of this demo runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def config(self) -> Path:
+        """The file of its configuration."""
+        return self._config
+
     def configure(self, photos: Path, exclude: Sequence[str] = (), *, milvus: bool = False) -> None:
         """Write a configuration with one folder of photos and the model in the box.
 
@@ -141,19 +146,26 @@ class DemoDaemon:
         return status
 
     def show(self, line: str) -> None:
-        """Run a line of clipctl as the reader would, its output for all to see.
+        """Run a line of clipctl, or of clipd, as the reader would, its output for all to see.
 
         Raises:
             DemoError: it did not succeed.
         """
         print(f"$ {line}", flush=True)
-        status = self.run(*shlex.split(line)[1:])
+        program, *words = shlex.split(line)
+        status = self.run(*words) if program == "clipctl" else self._run_clipd(*words)
         if status:
             raise DemoError(f"{line} ended with status {status}")
 
     def run(self, *words: str) -> int:
         """Run clipctl, its output for all to see, and return its exit code."""
         return subprocess.run(self._client(*words), env=self._environment, check=False).returncode
+
+    def _run_clipd(self, *words: str) -> int:
+        command = [sys.executable, "-P", "-m", "clipd", *words]
+        return subprocess.run(
+            command, env=self._environment, preexec_fn=_end_with_us, check=False
+        ).returncode
 
     def show_page(self) -> None:
         """Open the page in the browser, and wait until the reader has seen enough.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from clipd.config.folders import Paths
 from clipd.config.options import ModelConfig
@@ -17,7 +17,7 @@ from clipd.ctl.client import Client
 from clipd.errors import NotRunningError, RequestError
 from clipd.json_types import JsonObject
 from clipd.store.vector_file import PortableFile, PortablePhoto, VectorModel
-from clipd.store.vector_file_reader import VectorFile, reading_vector_file
+from clipd.store.vector_file_reader import reading_vector_file
 from clipd.store.vector_intake import Imported, insist_on_model, sound_photos, take_in
 
 _PAGE = 500  # photos in one request, or in one transaction: a twentieth of a second
@@ -29,6 +29,24 @@ Progress: TypeAlias = Callable[[int, int], None]
 Moves: TypeAlias = Mapping[bytes, bytes]  # folders there, and where they lie here
 
 
+class VectorSource(Protocol):
+    """A file of vectors, or a folder of parts of one."""
+
+    @property
+    def model(self) -> VectorModel:
+        """What made the vectors."""
+
+    @property
+    def photos(self) -> int:
+        """How many there are."""
+
+    def check(self, progress: Callable[[int], None]) -> None:
+        """Read all of it; see `VectorFile`."""
+
+    def pages(self, size: int, *, with_files: bool) -> Iterator[tuple[PortablePhoto, ...]]:
+        """Return the photos, so many at a time; see `VectorFile`."""
+
+
 def import_vectors(
     file: Path,
     configured: ModelConfig,
@@ -36,7 +54,7 @@ def import_vectors(
     trusted: Moves | None,
     progress: Progress,
 ) -> Imported:
-    """Take in all that a file of vectors holds.
+    """Take in all that a file of vectors, or a folder of parts, holds.
 
     The file is read twice: nothing is taken in of one that is damaged.
 
@@ -51,7 +69,7 @@ def import_vectors(
         ClipdError: it is no such file, of another model, or the catalog cannot be had. What was
             taken in until then stays; to import again goes on there.
     """
-    with reading_vector_file(file) as source:
+    with _reading(file) as source:
         size = 2 * source.model.dim
         total = 2 * source.photos * size
         progress(0, total)
@@ -70,6 +88,19 @@ def import_vectors(
             )
 
 
+@contextmanager
+def _reading(file: Path) -> Iterator[VectorSource]:
+    """Open what an export or a bulk run has made."""
+    if not file.is_dir():
+        with reading_vector_file(file) as opened:
+            yield opened
+        return
+    from clipd.bulk.part_source import reading_parts
+
+    with reading_parts(file) as parts:
+        yield parts
+
+
 def _with_files(photo: PortablePhoto, trusted: Moves | None) -> PortablePhoto:
     """Return a photo with its files as they are called here, or without."""
     if trusted is None:
@@ -86,7 +117,7 @@ def _moved(path: bytes, moves: Moves) -> bytes:
     return path
 
 
-def _take_all(source: VectorFile, receive: TakeIn, progress: Callable[[int], None]) -> Imported:
+def _take_all(source: VectorSource, receive: TakeIn, progress: Callable[[int], None]) -> Imported:
     done, found = 0, Imported()
     for page in source.pages(_PAGE, with_files=True):
         sound, refused = sound_photos(page, source.model.dim)

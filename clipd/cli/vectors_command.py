@@ -89,7 +89,7 @@ def export(file: Path, force: bool, config_file: Path | None, as_json: bool) -> 
 
 
 @vectors.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--trust", is_flag=True, help="Take files for photos by path, size and time, unread.")
 @click.option(
     "--from",
@@ -105,6 +105,8 @@ def import_(
 ) -> int:
     """Take in the vectors of FILE, which were made elsewhere with the model in use here.
 
+    FILE is what clipd vectors export wrote, or the folder that clipd bulk encode filled.
+
     Photos are known by their content, wherever they lie and whatever they are called: a file that
     clipd finds later, too, is then read once, and neither decoded nor encoded. Vectors that no
     file asks for are kept as long as those of deleted photos (store.keep).
@@ -118,6 +120,7 @@ def import_(
     \b
     Examples:
       clipd vectors import photos.npz
+      clipd vectors import vectors/
       clipd vectors import --trust --from /home/ann/Pictures=/srv/photos photos.npz
     """
     from clipd.cli.vector_import import import_vectors

@@ -1,0 +1,166 @@
+"""``clipd bulk``: encoding on a Ray cluster, into a folder that ``clipd vectors import`` takes.
+
+What a command needs is imported by that command.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from clipd.cli.config_option import config_option
+from clipd.cli.model_command import wanted_model
+from clipd.config.folders import Paths
+from clipd.config.load import load_config
+from clipd.config.options import Config
+from clipd.ctl import failures
+from clipd.ctl.command_group import CommandGroup, json_option
+from clipd.ctl.output import emit_json
+
+if TYPE_CHECKING:
+    from clipd.bulk.bulk_run import BulkProgress
+
+
+@click.group(cls=CommandGroup)
+def bulk() -> None:
+    """Encode more photos than one machine likes to, on a Ray cluster.
+
+    \b
+    Examples:
+      clipd bulk encode ray://head.lan /srv/photos --out vectors
+      clipd bulk encode local ~/Pictures --out vectors
+      clipd vectors import vectors
+    """
+
+
+@bulk.command()
+@click.argument("where", metavar="ray://HEAD|local")
+@click.argument(
+    "folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--out",
+    required=True,
+    metavar="VECTORS",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder that is filled, and goes on where it was.",
+)
+@click.option(
+    "--model", "model_name", default="", metavar="NAME", help="Not the configured model, but this."
+)
+@click.option(
+    "--actors",
+    default=None,
+    metavar="N",
+    type=click.IntRange(1),
+    help="How many encode at once; by default one for each GPU, or else for each machine.",
+)
+@click.option(
+    "--part-photos",
+    default=32_768,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    help="Write a part after so many photos, and after a minute.",
+)
+@click.option(
+    "--trust-network",
+    is_flag=True,
+    help="Do without a token and TLS: all who can reach it are ours.",
+)
+@config_option
+@json_option
+def encode(
+    where: str,
+    folders: tuple[Path, ...],
+    out: Path,
+    model_name: str,
+    actors: int | None,
+    part_photos: int,
+    trust_network: bool,
+    config_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Encode the photos below every DIR on a Ray cluster, or on this machine alone.
+
+    What is left out, and all limits, are those of the configuration. DIR has to be there on every
+    node, at the same place, and so have clipd and the model. VECTORS is written here, in parts;
+    nothing is written anywhere else. docs/bulk.md tells how to start a cluster that lets only you
+    in.
+
+    Killed, interrupted or out of room, run it again: what is in a part is not done again. Files
+    that cannot be encoded are listed in VECTORS/refused.jsonl. Ends with 0 when all was looked at,
+    with 1 when there are no pictures, with 4 when it could not go on.
+
+    \b
+    Examples:
+      clipd bulk encode ray://head.lan /srv/photos --out vectors
+      clipd bulk encode local ~/Pictures --out vectors --model pocket
+    """
+    from clipd.bulk.bulk_run import BulkRequest, encode_in_bulk
+    from clipd.cli.bulk_progress import showing_bulk_progress
+    from clipd.encode.models import resolve
+
+    config = _config(config_file)
+    model = wanted_model(model_name, "", config_file)
+    paths = Paths.of()
+    paths.make()
+    spec = resolve(model, paths.models, paths.cache)
+    request = BulkRequest(where, folders, out, actors or 0, trust_network, part_photos)
+    with showing_bulk_progress(sys.stderr) as shown, _ending_gently():
+        try:
+            done = encode_in_bulk(request, config, model, spec, shown.show, shown.say)
+        except KeyboardInterrupt:
+            shown.say("interrupted; what was encoded is kept, and the same command goes on there")
+            return failures.INTERRUPTED
+    _tell(done, out, as_json=as_json)
+    return failures.DONE if done.encoded or done.refused or done.known else failures.NOTHING
+
+
+def _tell(done: BulkProgress, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(
+            {
+                "ok": True,
+                "encoded": done.encoded,
+                "refused": done.refused,
+                "known": done.known,
+                "parts": done.parts,
+                "seconds": round(done.seconds, 3),
+                "actors_lost": done.lost,
+                "devices": [*done.devices],
+            }
+        )
+        return
+    click.echo(f"{done.encoded:,} encoded, {done.refused:,} refused, {done.known:,} done before")
+    if done.refused:
+        click.echo(f"clipd: which were refused, and why: {out / 'refused.jsonl'}", err=True)
+    if done.encoded or done.known:
+        click.echo(f"clipd: take them in: clipd vectors import {out}", err=True)
+
+
+def _config(config_file: Path | None) -> Config:
+    if config_file is None and not Paths.of().config.exists():
+        return Config()
+    return load_config(config_file)
+
+
+@contextmanager
+def _ending_gently() -> Iterator[None]:
+    """Take a SIGTERM for a Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
