@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import warnings
@@ -107,11 +108,12 @@ def connected(address: str) -> Iterator[Cluster]:
 
     folder = ""
     try:
-        if address:
-            _connect(address)
-        else:
-            folder = tempfile.mkdtemp(prefix="clipd-ray-")  # short: it holds sockets
-            _start_local(folder)
+        with _own_signals():
+            if address:
+                _connect(address)
+            else:
+                folder = tempfile.mkdtemp(prefix="clipd-ray-")  # short: it holds sockets
+                _start_local(folder)
         yield Cluster(address or "this machine")
     finally:
         with suppress(Exception):  # the connection may be what failed; that error is under way
@@ -223,6 +225,16 @@ def translating(name: str) -> Iterator[None]:
             f"{name} does not answer ({_first(error)}); see whether it runs, and run the same "
             "command again: it goes on behind the last part"
         ) from error
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep what this process does on SIGTERM: Ray would have it end on the spot."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _connect(address: str) -> None:

@@ -1,0 +1,159 @@
+"""A bulk run on this machine: what it makes, what it goes on with, and what follows of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clipd.bulk.part_folder import REFUSED, refused_in
+from clipd.bulk.part_source import reading_parts
+from tests.bulk.bulk_home import SECONDS, BulkHome, bulk_home, kill_all_at_once
+from tests.daemon import album
+from tests.daemon.harness import Daemon
+from tests.daemon.wire import wait_until
+
+pytestmark = pytest.mark.slow
+PASSED_OVER = ("skipped", "sidecar")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BulkHome]:
+    with bulk_home(tmp_path_factory.mktemp("bulk")) as made:
+        yield made
+
+
+@pytest.fixture
+def fresh(home: BulkHome) -> BulkHome:
+    """The home without photos and parts, but with the model prepared."""
+    for folder in (home.photos, home.out):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    return home
+
+
+def test_what_a_run_has_made_is_neither_decoded_nor_encoded_again(
+    fresh: BulkHome, corpus: Path
+) -> None:
+    shutil.copytree(corpus, fresh.photos / "corpus")
+    fresh.paint(12)
+    done = fresh.run("local")
+    daemon = Daemon(fresh.folder / "daemon", fresh.runtime, [fresh.photos])
+    try:
+        taken = daemon.clipd("vectors", "import", f"--config={daemon.file}", str(fresh.out))
+        assert taken.returncode == 0, taken.stderr
+        daemon.start()
+        status = daemon.wait_idle()
+        listed = daemon.errors(skipped=True)
+        with reading_parts(fresh.out) as source:
+            contents = {photo.content_hash for page in source.pages(99, with_files=False)
+                        for photo in page}  # fmt: skip
+        assert (status["decoded"], status["encoded"]) == (0, 0)
+        assert status["photos"] == len(contents)
+        assert status["paths"] == done["encoded"] == len(fresh.paths_done())
+        refused = {one.file.path: one.kind for one in refused_in(fresh.out / REFUSED)}
+        assert done["refused"] == len(refused)
+        assert refused == {path: listed[path]["kind"] for path in refused}
+        assert {path for path, row in listed.items() if row["kind"] not in PASSED_OVER} <= set(
+            refused
+        )
+        daemon.verify()
+        assert daemon.search("sunset")
+    finally:
+        daemon.close()
+        shutil.rmtree(daemon.home)
+
+
+def test_a_second_run_does_what_is_new_and_nothing_else(fresh: BulkHome) -> None:
+    fresh.paint(20)
+    album.save(fresh.photos / "bad.jpg", b"\xff\xd8\xff\xe0 and no more")
+    first = fresh.run("local")
+    again = fresh.run("local")
+    album.save(fresh.photos / "new.jpg", album.new("beach"))
+    album.save(fresh.photos / "0" / "00000.jpg", album.new("a cat"))  # changed
+    third = fresh.run("local")
+
+    assert [first[key] for key in ("encoded", "refused", "known")] == [20, 1, 0]
+    assert [again[key] for key in ("encoded", "refused", "known")] == [0, 0, 21]
+    assert again["devices"] == []  # nothing was started for it
+    assert [third[key] for key in ("encoded", "refused", "known")] == [2, 0, 20]
+    assert sorted(set(fresh.paths_done())) == sorted(set(fresh.paths()) - {
+        os.fsencode(fresh.photos / "bad.jpg")})  # fmt: skip
+
+
+def test_a_driver_that_is_killed_leaves_nothing_running_and_is_gone_on_with(
+    fresh: BulkHome,
+) -> None:
+    fresh.paint(600)
+    driver = fresh.start("local", "--part-photos=64")
+    try:
+        wait_until(lambda: fresh.has_parts(2) or driver.poll() is not None, SECONDS)
+    finally:
+        kill_all_at_once(driver)
+    before = len(fresh.paths_done())
+    second = fresh.run("local")
+
+    assert 128 <= before < 600, "it was killed midway"
+    assert (second["known"], second["encoded"]) == (before, 600 - before)
+    assert fresh.paths_done() == fresh.paths()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_all_that_was_encoded(
+    fresh: BulkHome, number: signal.Signals
+) -> None:
+    fresh.paint(600)
+    driver = fresh.start("local", "--part-photos=32")
+    wait_until(lambda: fresh.has_parts(1) or driver.poll() is not None, SECONDS)
+    driver.send_signal(number)
+    _, err = driver.communicate(timeout=SECONDS)
+
+    assert driver.returncode == 130
+    assert b"the same command goes on there" in err
+    assert 32 <= len(fresh.paths_done()) < 600
+
+
+def test_no_pictures_at_all_is_told_by_the_exit_status(fresh: BulkHome) -> None:
+    (fresh.photos / "notes.txt").write_text("no picture")
+
+    assert fresh.run("local", code=1)["encoded"] == 0
+
+
+def test_without_ray_it_says_what_to_install(fresh: BulkHome) -> None:
+    fresh.paint(1)
+    script = (
+        "import sys; sys.modules['ray'] = None\n"
+        "from clipd.cli.command import main; sys.exit(main())"
+    )
+    words = ["bulk", "encode", "local", str(fresh.photos), "--out", str(fresh.out)]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, *words, "--model", "pocket", "--json"],
+        env=fresh.environment_of(),
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 4
+    assert b"pip install 'clipd[ray]'" in done.stderr
+    assert json.loads(done.stdout)["error"]["code"] == "bulk"
+
+
+def test_neither_program_loads_ray_or_pyarrow_without_being_asked(fresh: BulkHome) -> None:
+    script = (
+        "import sys, clipd.daemon.run, clipd.ctl.command, clipd.cli.command\n"
+        "from clipd.cli import bulk_command, vector_import\n"
+        "print([name for name in ('ray', 'pyarrow', 'clipd.bulk') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "[]\n"
