@@ -17,6 +17,7 @@ import click
 
 from clipd.cli.config_option import config_option
 from clipd.cli.model_command import wanted_model
+from clipd.cli.steps import output_on_stderr
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
 from clipd.config.options import Config
@@ -116,7 +117,8 @@ def encode(
     request = BulkRequest(where, folders, out, actors or 0, trust_network, part_photos)
     with showing_bulk_progress(sys.stderr) as shown, _ending_gently():
         try:
-            done = encode_in_bulk(request, config, model, spec, shown.show, shown.say)
+            with output_on_stderr():  # Ray prints what its workers die of
+                done = encode_in_bulk(request, config, model, spec, shown.show, shown.say)
         except KeyboardInterrupt:
             shown.say("interrupted; what was encoded is kept, and the same command goes on there")
             return failures.INTERRUPTED
