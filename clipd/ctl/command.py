@@ -55,6 +55,8 @@ class SearchingGroup(CommandGroup):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take options, and words with a minus, for a search; ``--at`` from wherever it stands."""
         asked, args = _without_at(args)
+        if asked[-1:] == ["--at"] and not ctx.resilient_parsing:
+            ctx.fail("Option '--at' requires an argument.")
         if args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version"):
             args = ["search", *args]
         return super().parse_args(ctx, [*asked, *args])
@@ -104,12 +106,19 @@ def _without_at(args: Sequence[str]) -> tuple[list[str], list[str]]:
     while left:
         word = left.pop(0)
         if word == "--at":
-            if not left:
-                raise click.UsageError("Option '--at' requires an argument.")
-            asked += [word, left.pop(0)]
+            asked += [word, *left[:1]]
+            left = left[1:]
         else:
             (asked if word.startswith("--at=") else rest).append(word)
     return asked, [*rest, *args[end:]]
+
+
+def _complete_library(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from clipd.ctl.completing import complete_library
+
+    return complete_library(ctx, param, incomplete)
 
 
 def _ask_at(ctx: click.Context, _parameter: click.Parameter, word: str | None) -> None:
@@ -130,6 +139,7 @@ def _ask_at(ctx: click.Context, _parameter: click.Parameter, word: str | None) -
     metavar="SOCKET|NAME",
     expose_value=False,
     callback=_ask_at,
+    shell_complete=_complete_library,
     help="Ask another clipd: behind a socket, or a peer of clipctl.toml.",
 )
 @click.version_option(clipd.__version__, prog_name="clipctl")

@@ -10,7 +10,7 @@ import click
 
 from clipd.ctl.client import Client
 from clipd.ctl.last_list import last_list
-from clipd.errors import ClipdError
+from clipd.errors import ClipdError, ConfigError
 from clipd.json_types import JsonObject
 
 if TYPE_CHECKING:  # what completes nothing does not wait for it
@@ -38,6 +38,22 @@ class PhotoWord(click.Path):
             return super().shell_complete(ctx, param, incomplete)
         numbers = [f"@{number + 1}" for number in range(min(len(last_list()), _MOST_NUMBERS))]
         return [CompletionItem(one) for one in numbers if one.startswith(incomplete)]
+
+
+def complete_library(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a library, or the path of a socket."""
+    from click.shell_completion import CompletionItem
+
+    from clipd.config.peers import HERE, load_peers, peers_file
+
+    if "/" in incomplete:
+        return [CompletionItem(incomplete, type="file")]
+    names = [HERE]
+    with suppress(ConfigError):
+        names += [peer.name for peer in load_peers(peers_file())]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def query_items(incomplete: str) -> list[CompletionItem]:

@@ -43,7 +43,8 @@ def ask_everywhere(
     if numbers := liked_numbers(query):
         raise RequestError(
             "far_photo",
-            f"@{numbers[0]} is a photo of one library; with --everywhere, like: cannot name it",
+            f"@{numbers[0]} is a photo of one library, which the others do not have; show it to "
+            f"one of them: clipctl --at NAME similar @{numbers[0]}",
         )
     page = page if after is None else page_after(after)
     try:
@@ -154,13 +155,15 @@ def _each(replies: Sequence[Reply], key: str, *, is_named: bool = False) -> str:
 
 
 def _turns(replies: Sequence[Reply]) -> str:
-    models = ", ".join(
-        f"{reply.library.name} {reply.answer.get('model')}" for reply in replies if reply.answer
-    )
-    return (
-        f"scores of different models cannot be compared ({models}), so that the libraries take "
-        "turns, each in its own order"
-    )
+    """Say why the libraries take turns."""
+    found = {reply.library.name: reply.answer for reply in replies if reply.answer}
+    untold = [name for name, answer in found.items() if "order" not in answer]
+    if untold:
+        reason = f"the clipd of {', '.join(untold)} is too old to say what hits are ordered by"
+    else:
+        models = ", ".join(f"{name} {answer.get('model')}" for name, answer in found.items())
+        reason = f"scores of different models cannot be compared ({models})"
+    return f"{reason}, so that the libraries take turns, each in its own order"
 
 
 def _refusal(replies: Sequence[Reply]) -> ClipdError:

@@ -53,8 +53,8 @@ def _refuse_far(query: str, listed: Sequence[ListedPhoto]) -> None:
         if socket is not None and Path(socket) != asked_socket():
             raise RequestError(
                 "far_photo",
-                f"@{number} is a photo of {library_name(Path(socket))}, which like: cannot ask "
-                f"another clipd for; show it to this one with: clipctl similar @{number}",
+                f"@{number} is a photo of {library_name(Path(socket))}, and like: knows only those "
+                f"of the clipd that is asked; show it to this one: clipctl similar @{number}",
             )
 
 

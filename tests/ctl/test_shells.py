@@ -169,6 +169,21 @@ def test_numbers_of_the_last_list_are_offered(ctl: Ctl, monkeypatch: pytest.Monk
         assert offered([command], "@1") == ["@1", "@10", "@11", "@12"]
 
 
+def test_names_of_libraries_are_offered_behind_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = tmp_path / "clipd" / "clipctl.toml"
+    file.parent.mkdir()
+    file.write_text('[[peers]]\nname = "nas"\nsocket = "/run/nas.sock"\n')
+
+    assert offered(["--at"], "") == ["here", "nas"]
+    assert offered(["search", "--at"], "n") == ["nas"]
+    assert "status" in offered(["--at", "nas"], "sta")
+    file.write_text("broken")
+    assert offered(["--at"], "") == ["here"]
+
+
 CANON = 'camera:"Canon EOS 80D"'
 ANSWERS = {
     "camera:Can": [CANON, 'camera:"Canon, old"'],
