@@ -268,6 +268,7 @@ class MilvusFollower:
         assert self._mark is not None
         page = self._reader.indexable(self._model, self._mark.filled, _PAGE)
         if not page.last:
+            self._rows.flush()
             self._note(replace(self._mark, filled=-1))
             return 1  # the journal is next
         self.index.replace(np.empty(0, np.int64), page.ids, page.vectors)
