@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -111,9 +112,8 @@ def set_up_far_encoder(
     _try(host, name, wanted, say)
     manager = UserManager()
     if not request.with_service or not manager.is_there():
-        say(
-            f"encoder  nothing starts it here: have {address} answered by: {' '.join(ssh_to(host))}"
-        )
+        command = shlex.join(ssh_to(host))
+        say(f"encoder  nothing starts it here: have {address} answered by: {command}")
     else:
         _start_units(host, name, manager, say)
         _try_units(address, wanted, say)

@@ -149,6 +149,9 @@ def _metadata_line(metadata: JsonObject) -> str:
 def _time_left(state: JsonObject) -> str:
     """Say how long the backlog will take, at the rate of late; "" while nobody can tell."""
     rate, waiting = state.get("rate"), number(state, "backlog")
+    encoder = state.get("encoder")
+    if isinstance(encoder, dict) and encoder.get("state") == "away":
+        return ""
     if state.get("state") != "indexing" or not isinstance(rate, int | float) or rate <= 0:
         return ""
     return f", about {clock(waiting / rate)} left" if waiting else ""
@@ -166,6 +169,8 @@ def _rests(state: JsonObject) -> Iterator[str]:
         case "scanning":
             yield "the folders are being compared with the catalog"
     encoder = state.get("encoder")
+    if isinstance(encoder, dict) and encoder.get("state") == "away" and number(state, "backlog"):
+        yield f"new photos wait for {encoder.get('far')}, and are encoded when it is back"
     if isinstance(encoder, dict) and encoder.get("state") == "asleep":
         yield "the model has left memory until it is needed (encoder.idle_unload)"
     metadata = state.get("metadata")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import select
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +172,10 @@ class Runtime:
     def _converted(self, is_wanted: Callable[[], bool], say: Callable[[str], None]) -> Path:
         if (found := self._first_converted()) is not None:
             return found
+        with _converting_alone(self._cache, is_wanted):
+            return self._first_converted() or self._convert_first(is_wanted, say)
+
+    def _convert_first(self, is_wanted: Callable[[], bool], say: Callable[[str], None]) -> Path:
         home, _ = self._homes()
         sentence = self._sentence()
         log.info("%s: this is done once", sentence)
@@ -226,6 +234,39 @@ class Runtime:
             raise ModelError("the process that converts it died")
         if isinstance(text := answer.header.get("error"), str):
             raise ModelError(text)
+
+
+@contextmanager
+def _converting_alone(cache: Path, is_wanted: Callable[[], bool]) -> Iterator[None]:
+    """Keep other processes from converting into the same folder meanwhile.
+
+    Several clipds may encode on one machine for others, each in a process of its own.
+
+    Raises:
+        EncoderClosedError: it is not wanted any more.
+        ModelError: the file of the lock cannot be made.
+    """
+    try:
+        lock = os.open(cache / "converting.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ModelError(f"cannot write to {cache}: {error.strerror}") from error
+    again = threading.Event()
+    try:
+        while not _is_locked(lock):
+            if not is_wanted():
+                raise EncoderClosedError
+            again.wait(_LOOK_MS / 1000)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _is_locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _wait(child: Child, is_wanted: Callable[[], bool]) -> None:

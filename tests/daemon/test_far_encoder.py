@@ -103,6 +103,7 @@ def test_photos_and_queries_are_encoded_behind_ssh_and_nothing_here(pair: Pair) 
     for number in range(PHOTOS):
         pair.save(f"{number}.jpg")
 
+    daemon.wait_until(lambda: daemon.status()["photos"] == PHOTOS)
     daemon.wait_found(pair.root, [f"{number}.jpg" for number in range(PHOTOS)])
 
     assert daemon.status()["encoder"]["far"] == "desktop"
@@ -134,7 +135,10 @@ def test_while_it_is_away_photos_wait_and_known_queries_are_answered(pair: Pair)
     daemon.wait_until(lambda: "Connection refused" in str(problems()), what=problems)
     assert len(problems()) == 1
     assert "desktop away since" in problems()[0]
-    assert b"desktop away since" in daemon.ctl("status").stdout
+    said_of_state = daemon.ctl("status").stdout
+    assert b"desktop away since" in said_of_state
+    assert b"new photos wait for desktop" in said_of_state
+    assert b" left" not in said_of_state
     assert {os.path.basename(path) for path in daemon.found(pair.root)} == {b"known.jpg"}
     begun = time.monotonic()
     code, answer = daemon.request("GET", "/v1/search?q=something+new&anyway=true")
@@ -142,7 +146,7 @@ def test_while_it_is_away_photos_wait_and_known_queries_are_answered(pair: Pair)
     assert (code, answer["error"]["code"]) == (503, "encoder_away")
     assert "desktop away since" in answer["error"]["message"]
     said = daemon.ctl("search", "something", "new", ok=False)
-    assert said.returncode == 1
+    assert said.returncode == 4
     assert b"desktop away since" in said.stderr
     assert daemon.errors() == {}
 

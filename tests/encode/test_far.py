@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import shlex
 import signal
 import threading
@@ -269,9 +270,19 @@ def test_while_it_is_away_queries_are_encoded_here_if_that_is_wished(
         encoder.encode_texts(["a cat"])
 
 
-def test_two_clipds_use_one_machine_at_once(
-    machine: FarMachine, pocket: ModelSpec, photos: Pixels
+def test_two_clipds_use_one_machine_at_once_and_its_model_is_converted_once(
+    tmp_path: Path, pocket: ModelSpec, photos: Pixels, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    with FarMachine(tmp_path, fresh) as machine:
+        _encode_with_two(machine, pocket, photos)
+
+    assert len([each for each in caplog.messages if "this is done once" in each]) == 1
+
+
+def _encode_with_two(machine: FarMachine, pocket: ModelSpec, photos: Pixels) -> None:
     with encoder_at(machine, pocket) as one, encoder_at(machine, pocket) as other:
         with ThreadPoolExecutor(2) as pool:
             answers = [pool.submit(each.encode_images, photos) for each in (one, other)]
