@@ -21,6 +21,7 @@ from clipd.ctl.command_group import CommandGroup, json_option
 from clipd.ctl.output import emit_json
 from clipd.errors import ClipdError, VectorFileError
 from clipd.json_types import JsonValue
+from clipd.photo import ModelSpec
 
 _REFUSED_SHOWN = 5
 
@@ -39,9 +40,12 @@ def vectors() -> None:
 @vectors.command("export")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Replace FILE where there is one.")
+@click.option("--model", metavar="NAME", help="Of this model, or `next`: of the configured one.")
 @config_option
 @json_option
-def export(file: Path, force: bool, config_file: Path | None, as_json: bool) -> None:
+def export(
+    file: Path, force: bool, model: str | None, config_file: Path | None, as_json: bool
+) -> None:
     """Write the vectors of the photos into FILE, which numpy opens, too.
 
     clipd may run meanwhile. FILE holds paths, dates and hashes of your photos, no pictures: about
@@ -51,6 +55,7 @@ def export(file: Path, force: bool, config_file: Path | None, as_json: bool) -> 
     Examples:
       clipd vectors export photos.npz
       clipd vectors export --force /media/stick/photos.npz
+      clipd vectors export --model next photos.npz     while the model changes
     """
     from clipd.store.backup import CATALOG
     from clipd.store.vector_export import export_vectors
@@ -59,16 +64,21 @@ def export(file: Path, force: bool, config_file: Path | None, as_json: bool) -> 
         raise VectorFileError(f"{file} is there already; name another file, or add --force")
     paths = Paths.of()
 
-    def pretrained(fingerprint: str) -> str:
+    def configured() -> ModelSpec:
         from clipd.encode.models import resolve
 
+        return resolve(wanted_model("", "", config_file), paths.models, paths.cache)
+
+    def pretrained(fingerprint: str) -> str:
         with suppress(ClipdError):  # it only describes the model
-            spec = resolve(wanted_model("", "", config_file), paths.models, paths.cache)
+            spec = configured()
             return spec.pretrained if spec.fingerprint == fingerprint else ""
         return ""
 
+    if model == "next":
+        model = configured().fingerprint
     with showing_progress(f"writing {file.name}", sys.stderr) as progress:
-        done = export_vectors(paths.state / CATALOG, file, pretrained, progress)
+        done = export_vectors(paths.state / CATALOG, file, pretrained, progress, model)
     if as_json:
         emit_json(
             {

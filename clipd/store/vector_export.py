@@ -45,7 +45,11 @@ _SLICE = 2048  # photos that are held at once
 _COPY_BYTES = 1 << 20
 _USUAL_BYTES = 200  # of a photo besides its vector, to tell whether there is room
 
-_IN_USE = "SELECT id, name, fingerprint, dim FROM models WHERE left_at IS NULL ORDER BY id DESC"
+# Weights that were changed make another model of the same name: then the one in use, or the newest.
+_MODELS = (
+    "SELECT id, name, fingerprint, dim, left_at IS NULL FROM models"
+    " ORDER BY left_at IS NULL DESC, id DESC"
+)
 _COUNT = (
     "SELECT count(*) FROM vectors JOIN photos ON photos.id = photo_id"
     " WHERE model_id = ? AND live > 0"
@@ -83,17 +87,19 @@ def export_vectors(
     file: Path,
     pretrained: Callable[[str], str],
     progress: Callable[[int, int], None],
+    model: str | None = None,
 ) -> Export:
-    """Write the vectors of the model in use into a file, which is there whole or not at all.
+    """Write the vectors of a model into a file, which is there whole or not at all.
 
     Args:
         catalog: the file of the catalog.
         file: what is written, or replaced.
         pretrained: returns open_clip's tag for a model's fingerprint, "" where it is not known.
         progress: called with the bytes of vectors that are written, and those in all.
+        model: its name or its fingerprint; None: the one in use.
 
     Raises:
-        VectorFileError: there is nothing to export, or no room.
+        VectorFileError: there is no such model, nothing to export, or no room.
         StoreError: the catalog cannot be read.
     """
     _insist_on_files(catalog, file)
@@ -103,14 +109,11 @@ def export_vectors(
         _one_moment(connection, catalog),
         _writing(file) as stream,
     ):
-        found = connection.execute(_IN_USE).fetchone()
-        photos = connection.execute(_COUNT, (found[0],)).fetchone()[0] if found else 0
+        model_id, name, fingerprint, dim = _chosen(connection, catalog, model)
+        photos = connection.execute(_COUNT, (model_id,)).fetchone()[0]
         if not photos:
-            raise VectorFileError(
-                f"the catalog {catalog} has no vectors yet; see how far clipd is: clipctl status"
-            )
-        model_id, name, fingerprint, dim = found
-        model = VectorModel(name, pretrained(fingerprint), fingerprint, dim)
+            raise _nothing_of(name, catalog)
+        about = VectorModel(name, pretrained(fingerprint), fingerprint, dim)
         _insist_on_room(file, photos * (2 * dim + _USUAL_BYTES))
         folder = file.absolute().parent
         with writing_vector_file(stream) as writer, _small_columns(folder) as columns:
@@ -119,8 +122,29 @@ def export_vectors(
             pieces = photo_pass.vectors(lambda done: progress(done * 2 * dim, photos * 2 * dim))
             writer.put(vectors_column(dim), photos, pieces)
             columns.move_into(writer)
-            writer.put_about(model, photos, columns.files)
-        return Export(model, photos - photo_pass.damaged, columns.files, photo_pass.damaged)
+            writer.put_about(about, photos, columns.files)
+        return Export(about, photos - photo_pass.damaged, columns.files, photo_pass.damaged)
+
+
+def _chosen(
+    connection: sqlite3.Connection, catalog: Path, model: str | None
+) -> tuple[int, str, str, int]:
+    """Return id, name, fingerprint and dimensions of a model."""
+    known = connection.execute(_MODELS).fetchall()
+    for number, name, fingerprint, dim, is_used in known:
+        if is_used if model is None else model in (name, fingerprint):
+            return number, name, fingerprint, dim
+    if model is None:
+        raise _nothing_of("the model in use", catalog)
+    names = list(dict.fromkeys(name for _, name, *_ in known))
+    advice = f"there are those of: {', '.join(names)}" if names else "nor of another"
+    raise VectorFileError(f"the catalog {catalog} has no vectors of a model {model!r}; {advice}")
+
+
+def _nothing_of(name: str, catalog: Path) -> VectorFileError:
+    return VectorFileError(
+        f"the catalog {catalog} has no vectors of {name} yet; see how far clipd is: clipctl status"
+    )
 
 
 class _PhotoPass:

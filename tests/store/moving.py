@@ -18,8 +18,10 @@ from tests.store.stock import Stock
 Arrays = dict[str, NDArray[np.generic]]
 
 
-def export(stock: Stock, file: Path) -> Export:
-    return export_vectors(stock.file, file, lambda fingerprint: "tag", lambda done, total: None)
+def export(stock: Stock, file: Path, model: str | None = None) -> Export:
+    def nothing(done: int, total: int) -> None: ...
+
+    return export_vectors(stock.file, file, lambda fingerprint: "tag", nothing, model)
 
 
 def read(file: Path, size: int = 1000) -> list[PortablePhoto]:

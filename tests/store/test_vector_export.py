@@ -14,7 +14,7 @@ import pytest
 from clipd.errors import StoreError, VectorFileError
 from clipd.store.vector_export import export_vectors
 from tests.store.moving import export, read
-from tests.store.stock import DIM, Stock, a_hash, a_vector
+from tests.store.stock import DIM, Stock, a_hash, a_model, a_vector
 
 UGLY = b"/photos/\xff\xfe not utf-8.jpg"
 
@@ -61,6 +61,24 @@ def test_every_copy_of_a_photo_and_every_name_is_written(stock: Stock, tmp_path:
     assert (first.sharpness, second.sharpness) == (None, 12.5)
 
 
+def test_the_model_is_the_one_in_use_or_the_one_that_is_named(stock: Stock, tmp_path: Path) -> None:
+    stock.fill(3)
+    with stock.catalog.writing():
+        stock.catalog.use_model(stock.spec, 50)
+        following = stock.catalog.prepare_model(a_model("two"), 10**9)
+        stock.catalog.put_vector(following, stock.put_id(1), a_vector(7))
+    file = tmp_path / "photos.npz"
+
+    assert export(stock, file).model.name == "one"
+    done = export(stock, file, "two")
+
+    assert (done.model.name, done.photos) == ("two", 1)
+    (photo,) = read(file)
+    assert photo.content_hash == a_hash(1)
+    with pytest.raises(VectorFileError, match="'three'; there are those of: one, two"):
+        export(stock, file, "three")
+
+
 def test_a_damaged_vector_is_left_out_and_counted(stock: Stock, tmp_path: Path) -> None:
     stock.fill(3)
     with stock.catalog.writing():
@@ -87,7 +105,7 @@ def test_what_is_written_meanwhile_is_not_in_it(stock: Stock, tmp_path: Path) ->
 
 
 def test_there_is_something_to_export_or_a_sentence(stock: Stock, tmp_path: Path) -> None:
-    with pytest.raises(VectorFileError, match="has no vectors yet"):
+    with pytest.raises(VectorFileError, match="has no vectors of one yet"):
         export(stock, tmp_path / "photos.npz")
     stock.file = tmp_path / "nowhere" / "catalog.sqlite"
     with pytest.raises(VectorFileError, match=r"there is no catalog at .*clipd setup"):
