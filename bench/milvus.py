@@ -137,7 +137,8 @@ def _recall(found: list[Ids], ids: Ids, rows: Vectors, queries: Vectors) -> floa
 
 def _changed(catalog: Catalog, follower: Follower) -> dict[str, float]:
     """Delete photos and bring them back; how long until a search sees it."""
-    gone, seen = [], []
+    gone: list[float] = []
+    seen: list[float] = []
     for photo in range(1, _CHANGES + 1):
         vector = follower.index.vectors(np.array([photo]))[1][0]
         for statement, took, is_wanted in (

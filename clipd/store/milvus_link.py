@@ -189,8 +189,9 @@ class MilvusLink:
         try:
             return self._token_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", "") or "it is not UTF-8"
             raise IndexAwayError(
-                f"index.token_file {self._token_file} cannot be read: {error}"
+                f"index.token_file {self._token_file} cannot be read: {reason}"
             ) from error
 
     def _sentence(self, error: Exception) -> str:

@@ -29,6 +29,7 @@ class LiteServer:
         self.socket = folder.with_name(folder.name + ".sock")
         self._child: Child | None = None
         self._is_ready = False
+        self._problem = ""  # of the last start, told while the next one is under way
 
     def start(self, within_seconds: float) -> None:
         """Have it run, which takes a second or two.
@@ -45,10 +46,12 @@ class LiteServer:
 
     def stop(self) -> None:
         """End it, so that what it was told is on the disk."""
-        child, self._child, self._is_ready = self._child, None, False
+        child, is_ready = self._child, self._is_ready
+        self._child, self._is_ready = None, False
         if child is not None:
             child.stop(_END_SECONDS)
-        self.socket.unlink(missing_ok=True)
+        if is_ready:  # else another clipd's may lie there, that has the folder
+            self.socket.unlink(missing_ok=True)
 
     def _begin(self) -> None:
         if len(bytes(self.socket)) > _LONGEST_PATH:
@@ -67,7 +70,7 @@ class LiteServer:
         assert self._child is not None
         lane = self._child.lanes[0]
         if not select.select([lane], [], [], seconds)[0]:
-            raise IndexAwayError(f"Milvus Lite in {self.folder} is starting")
+            raise IndexAwayError(self._problem or f"Milvus Lite in {self.folder} is starting")
         problem = "its process ended"
         try:
             message = lane.receive(0)
@@ -76,5 +79,6 @@ class LiteServer:
         header = message.header if message is not None else {"error": problem}
         if "error" in header:
             self.stop()
-            raise IndexAwayError(f"Milvus Lite in {self.folder} cannot run: {header['error']}")
-        self._is_ready = True
+            self._problem = f"Milvus Lite in {self.folder} cannot run: {header['error']}"
+            raise IndexAwayError(self._problem)
+        self._is_ready, self._problem = True, ""

@@ -35,7 +35,9 @@ def main() -> None:
     with suppress(ChildError):  # clipd is gone
         try:
             _serve(channel, Path(str(message.header["folder"])), str(message.header["socket"]))
-        except (ConfigError, OSError, RuntimeError) as error:
+        except OSError as error:
+            channel.send({"error": error.strerror or str(error)})
+        except (ConfigError, RuntimeError) as error:
             channel.send({"error": str(error)})
 
 
