@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from bench.scale_model import Rates, table
 from tests.daemon import album
 from tests.daemon.commands import REPOSITORY
 from tests.daemon.conftest import Daemons
@@ -85,6 +87,16 @@ def test_a_file_of_ours_that_a_page_names_is_there(page: str) -> None:
     named = re.findall(r"\b(?:clipd|tests|bench)/[\w/]+\.(?:py|md)\b", text)
 
     assert not [name for name in named if not (REPOSITORY / name).exists()]
+
+
+def test_the_table_of_scale_is_what_its_model_computes() -> None:
+    assert table(Rates()) in (REPOSITORY / "docs" / "scale.md").read_text()
+
+
+def test_that_table_follows_from_the_rates() -> None:
+    ten_times_as_slow = table(replace(Rates(), core_ms=360))
+
+    assert "| 100 | 1,000 | 10,000 | 100,000 |" in ten_times_as_slow
 
 
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
