@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from clipd.errors import IndexAwayError
+from clipd.store.milvus_collection import Bookmark, MilvusCollection
 from clipd.store.milvus_follow import MilvusFollower
 from clipd.store.milvus_link import MilvusLink
 from tests.milvus_server import Relay
@@ -261,3 +263,63 @@ def test_collections_of_models_that_are_forgotten_are_dropped(
     names = link.call(lambda client: client.list_collections())
     link.close()
     assert len([name for name in names if stock.reader.lineage()[:16] in name]) == 1
+
+
+@pytest.mark.slow
+def test_a_collection_of_its_name_with_other_vectors_is_refused_in_words(
+    stock: Stock, milvus_lite: str
+) -> None:
+    stock.fill(3)
+    stock.milvus(milvus_lite).start()
+
+    wider = stock.milvus(milvus_lite, spec=replace(stock.spec, dim=24))
+
+    assert "numbers, and those of this model 24; drop it there" in wider.start()
+    with pytest.raises(IndexAwayError, match="have 16 numbers"):
+        wider.index.search(a_vector(1, 24), 3)
+
+
+@pytest.mark.slow
+def test_a_collection_that_is_marked_as_another_librarys_is_refused_in_words(
+    stock: Stock, milvus_lite: str
+) -> None:
+    stock.fill(3)
+    first = stock.milvus(milvus_lite)
+    first.start()
+    link = MilvusLink(milvus_lite)
+    link.connect()
+    theirs = MilvusCollection(link, "somebody else's", stock.spec.fingerprint, stock.spec.dim)
+    theirs.name = MilvusCollection(
+        link, stock.reader.lineage(), stock.spec.fingerprint, stock.spec.dim
+    ).name
+    theirs.mark(Bookmark(1, -1))
+    link.close()
+
+    again = stock.milvus(milvus_lite)
+
+    assert "is the index of another library or model; drop it there" in again.start()
+
+
+@pytest.mark.slow
+def test_the_collection_of_the_next_model_is_filled_beside_that_in_use(
+    stock: Stock, milvus_lite: str
+) -> None:
+    photos = stock.fill(12)
+    follower = stock.milvus(milvus_lite)
+    follower.start()
+    spec = a_model("two", dim=8)
+    with stock.catalog.writing():
+        following = stock.catalog.model(spec)
+        for photo in photos[:10]:
+            stock.catalog.put_vector(following, photo, a_vector(photo, 8))
+
+    builder = follower.builder_of(following, spec)
+    builder.begin()
+    while builder.is_running:
+        builder.poll()
+
+    assert follower.differences() == ([], [])
+    after = stock.milvus(milvus_lite, spec=spec)
+    assert after.start() == f"index: 10 photos in Milvus at {milvus_lite}, 0 changes taken in"
+    assert after.differences() == ([], [])
+    assert after.index.search(a_vector(photos[4], 8), 1)[0].tolist() == [photos[4]]
