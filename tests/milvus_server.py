@@ -23,7 +23,9 @@ import pytest
 
 _PORT = 19530
 _START_SECONDS = 150
-_SANDBOX = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+# Ends with this process, however that ends.
+_SANDBOX = ["setpriv", "--pdeathsig", "KILL"]
+_SANDBOX += ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 class Relay:
@@ -113,7 +115,8 @@ class Relay:
 def milvus_server(folder: Path) -> Iterator[Path]:
     """Run a server whose data lie in ``folder``; yield its socket. It is killed at the end."""
     pytest.importorskip("milvus", reason="the server is the `milvus` wheel, for x86_64 only")
-    if shutil.which("unshare") is None or subprocess.run([*_SANDBOX, "true"]).returncode:
+    has_tools = shutil.which("setpriv") and shutil.which("unshare")
+    if not has_tools or subprocess.run([*_SANDBOX, "true"]).returncode:
         pytest.skip("a network namespace, which the server runs in, cannot be made here")
     file = folder / "milvus.sock"
     file.unlink(missing_ok=True)

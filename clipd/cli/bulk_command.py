@@ -156,12 +156,13 @@ def _config(config_file: Path | None) -> Config:
 
 @contextmanager
 def _ending_gently() -> Iterator[None]:
-    """Take a SIGTERM for a Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    """Take a SIGTERM for a Ctrl-C, and a SIGINT also where our parent ignores it."""
+    before = {each: signal.signal(each, _interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

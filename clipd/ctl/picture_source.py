@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import NamedTuple
 
@@ -49,11 +51,14 @@ class PictureSource:
         self._wanted = wanted
         self._box = box
         self._seconds = seconds
-        self._changed = threading.Condition()  # guards all below
-        self._next = 0
-        self._late = 0
-        self._come: dict[int, RgbPicture | str] = {}
+        self._numbers = itertools.count()
+        self._late = 0  # guarded by `_lock`, which the threads alone take
+        self._lock = threading.Lock()
         self._is_closed = False
+        # The thread that shows the pictures takes no lock written in Python, so that Ctrl-C cannot
+        # come between its parts. None: a thread has ended.
+        self._arrivals: SimpleQueue[tuple[int, RgbPicture | str] | None] = SimpleQueue()
+        self._come: dict[int, RgbPicture | str] = {}
         self._working = min(_THREADS, len(wanted))
         self._threads = [
             # Whoever waits for a drive that hangs is left behind when clipctl ends.
@@ -72,8 +77,7 @@ class PictureSource:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._changed:
-            self._is_closed = True
+        self._is_closed = True
         for thread in self._threads:
             thread.join(_CLOSE_SECONDS)
 
@@ -83,30 +87,21 @@ class PictureSource:
         Each comes within the time that a picture may take, or is found to be late.
         """
         numbers = range(first, min(end, len(self._wanted)))
-        with self._changed:
-            self._changed.wait_for(
-                lambda: not self._working or all(number in self._come for number in numbers)
-            )
-            return [self._come.get(number, _NOT_ASKED) for number in numbers]
+        while self._working and not all(number in self._come for number in numbers):
+            if (arrival := self._arrivals.get()) is None:
+                self._working -= 1
+            else:
+                self._come[arrival[0]] = arrival[1]
+        return [self._come.get(number, _NOT_ASKED) for number in numbers]
 
     def _fetch_all(self) -> None:
         try:
-            while (number := self._take_number()) is not None:
-                picture = self._fetched(self._wanted[number])
-                with self._changed:
-                    self._come[number] = picture
-                    self._changed.notify_all()
+            for number in self._numbers:
+                if self._is_closed or self._late >= _MOST_LATE or number >= len(self._wanted):
+                    return
+                self._arrivals.put((number, self._fetched(self._wanted[number])))
         finally:  # a bug is told by the thread, and is no reason to wait for ever
-            with self._changed:
-                self._working -= 1
-                self._changed.notify_all()
-
-    def _take_number(self) -> int | None:
-        with self._changed:
-            number = self._next
-            self._next += 1
-            is_over = self._is_closed or self._late >= _MOST_LATE
-            return None if is_over or number >= len(self._wanted) else number
+            self._arrivals.put(None)
 
     def _fetched(self, wanted: WantedPicture) -> RgbPicture | str:
         if wanted.photo is None:
@@ -115,7 +110,7 @@ class PictureSource:
             return fetch_picture(wanted.photo, self._box, self._seconds, wanted.socket)
         except ClipdError as error:
             if isinstance(error, RequestError) and error.code == SLOW:
-                with self._changed:
+                with self._lock:
                     self._late += 1
             return without_place(str(error), wanted.places)
 
