@@ -6,13 +6,14 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clipd.encode.presets import IN_THE_BOX
 from tests.daemon import album
 from tests.daemon.conftest import Daemons, FirstCrawl
 from tests.daemon.harness import Daemon
-from tests.encode.conftest import save_model, small_weights
+from tests.encode.conftest import DIM, save_model, small_weights
 
 pytestmark = pytest.mark.slow
 FORMER = f'name = "{IN_THE_BOX}"'
@@ -220,6 +221,29 @@ def test_vectors_of_the_next_model_can_be_imported(
         "encoder ready"
         not in daemon.log().rpartition("clipd answers")[0].rpartition("clipd answers")[2]
     )
+
+
+def test_vectors_of_both_models_can_be_exported_during_the_change(
+    daemon: Daemon, root: Path, tmp_path: Path, following: str
+) -> None:
+    before = daemon.status()["model"]
+    former = before["name"]
+    use(daemon, following, root)
+    daemon.wait_until(
+        lambda: (now := daemon.status()["model"])["next"] is None or now["next"]["photos"],
+        what="a vector of the next model",
+    )
+    made = {}
+    for model in ("next", "own", former):
+        file = tmp_path / f"{model}.npz"
+        words = ["vectors", "export", f"--model={model}", str(file), f"--config={daemon.file}"]
+        done = daemon.clipd(*words)
+        assert done.returncode == 0, done.stderr
+        with np.load(file) as arrays:
+            made[model] = arrays["vectors"].shape[1]
+
+    assert made["next"] == made["own"] == DIM
+    assert made[former] == before["dim"] != DIM
 
 
 def test_without_the_weights_of_the_former_model_the_next_is_used_at_once(
