@@ -73,11 +73,6 @@ class MilvusFollower:
         self._was_away = False
         self._lost = LostVectors(drop, partial(has_all_vectors, reader, model_id))
 
-    @property
-    def applied(self) -> int:
-        """Up to where the index has taken in the journal."""
-        return self._applied
-
     def start(self) -> str:
         """Ask Milvus how far it is, and let it catch up for a while.
 
