@@ -65,7 +65,8 @@ def await_greeting(sock: socket.socket, seconds: float, is_wanted: Callable[[], 
             raise EncoderAwayError(last_words(came) or "it closed the connection without a word")
         came += data
         if len(came) > _MOST_BEFORE_BYTES + _MOST_LINE_BYTES and _found(came) is None:
-            raise EncoderAwayError(f"it does not speak as clipd does: {last_words(came)!r}")
+            whole = came.rpartition(b"\n")[0] or came  # a read may end in the middle of a line
+            raise EncoderAwayError(f"it does not speak as clipd does: {last_words(whole)!r}")
     return found
 
 

@@ -187,9 +187,10 @@ def test_one_that_stops_answering_is_cut_off_and_the_next_query_takes_a_new_conn
         ('printf \'\\0clipd encoder 1 {"version": "0.0.9"}\\n\'; cat', "desktop has clipd 0.0.9"),
         ("printf '\\0clipd encoder 1 nonsense\\n'; exec cat", "its greeting cannot be read"),
         ("yes hello", "does not speak as clipd does: 'hello'"),
+        ("yes 'good morning'", "does not speak as clipd does: 'good morning'"),
         ("head -c 9000000 /dev/urandom; exec sleep 1000", "does not speak as clipd does"),
     ],
-    ids=["refused", "silent", "version", "greeting", "text", "noise"],
+    ids=["refused", "silent", "version", "greeting", "text", "long", "noise"],
 )
 def test_what_is_no_encoder_is_told_in_its_own_words(
     machine: FarMachine, pocket: ModelSpec, script: str, words: str
