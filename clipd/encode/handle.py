@@ -187,17 +187,17 @@ class Encoder:
         state, error = self._keeper.state()
         if self._absence:
             state, error = "absent", self._absence
-        keys = ("runtime", "device", "precision", "reason")
+        keys, said = ("runtime", "device", "precision", "reason"), self._keeper.said
         return EncoderStatus(
             state=state,
             doing=self._keeper.doing(),
             model=self._spec.name,
             error=error,
-            seals=self._keeper.seals(),
-            measured=self._keeper.measured(),
+            seals=said.seals,
+            measured=said.measured(),
             far=self._far,
             away_since=self._keeper.away_since(),
-            **{key: self._keeper.about(key) for key in keys},
+            **{key: said.about(key) for key in keys},
         )
 
     def close(self, grace_seconds: float = 5.0) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from clipd.encode.away import Away
+from clipd.encode.calls import Calls
 from clipd.encode.encoder_child import LOOK_SECONDS, AskedEncoder, Ending, Patience
+from clipd.encode.self_report import SelfReport
 from clipd.encode.starter import Starter
 from clipd.errors import (
     ChildError,
@@ -19,10 +20,8 @@ from clipd.errors import (
     EncoderClosedError,
     EncoderRefusedError,
 )
-from clipd.json_types import JsonObject, JsonValue
 from clipd.process.channel import Message
 from clipd.process.memory import give_back
-from clipd.process.seals import Seals
 
 log = logging.getLogger(__name__)
 
@@ -66,36 +65,20 @@ class Keeper:
         self._is_starting = False
         self._failed_starts = 0
         self._is_closed = False
-        self._calls = 0  # under way
-        self._used_at = 0.0
+        self._calls = Calls(self._changed)
         self._thread: threading.Thread | None = None
-        self._about: dict[str, JsonValue] = {}  # what the child said of itself last
-        self._seals: Seals | None = None
         self._error = ""
         self._doing = ""  # what a start is at, where it takes long
-        self._is_proved = False  # the child has encoded something
-        self._is_retiring = False  # the child goes as soon as nobody asks it anything
         self._away = Away(starter.far)
+        self.said = SelfReport()  # by the child
 
-    @contextmanager
-    def calling(self, *, gives_way: bool = False) -> Iterator[None]:
+    def calling(self, *, gives_way: bool = False) -> AbstractContextManager[None]:
         """Mark the length of a call: the child stays, and is watched for signs of life.
 
         Args:
             gives_way: wait for a better child, when one is about to take over.
         """
-        with self._changed:
-            if gives_way:
-                self._changed.wait_for(lambda: not self._is_retiring or self._is_closed)
-            self._calls += 1
-            self._changed.notify_all()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._calls -= 1
-                self._used_at = time.monotonic()
-                self._changed.notify_all()
+        return self._calls.calling(gives_way=gives_way, is_open=self._is_open)
 
     def awake(self, deadline: float | None = None) -> AskedEncoder:
         """Return the child, ready; have it started when there is none.
@@ -140,25 +123,18 @@ class Keeper:
         ending = self._end(child, at_once=is_hung)
         with self._changed:
             self._insist_on_open()
-            if ending.kind == "crash" and not self._is_proved:
+            if ending.kind == "crash" and not self.said.is_proved:
                 self._starter.suspect(f"the encoder {ending.words} before it had encoded anything")
             if ending.away:
                 self._error = self._away.begin(EncoderAwayError(ending.away))
         return ending
 
-    def measured(self) -> JsonObject:
-        """Return what the choice of the precision rests on, as the child said last."""
-        with self._changed:
-            said = self._about.get("measured")
-        return said if isinstance(said, dict) else {}
-
     def learn(self, answer: Message) -> None:
         """Note what the child says of itself in an answer."""
         with self._changed:
-            self._about = answer.header
+            self.said.learn(answer)
             self._error = ""
             self._away.end()
-            self._is_proved |= "shape" in answer.header
 
     def complain(self, sentence: str) -> None:
         """Note why a start or a call failed, until one succeeds."""
@@ -191,16 +167,6 @@ class Keeper:
         with self._changed:
             return self._doing
 
-    def about(self, key: str) -> str:
-        """Return one of the things that the child said of itself last; "" before it did."""
-        with self._changed:
-            return str(self._about.get(key, ""))
-
-    def seals(self) -> Seals | None:
-        """Return what seals the child, as the last to start said; None before the first."""
-        with self._changed:
-            return self._seals
-
     def close(self, grace_seconds: float) -> None:
         """End the child; a call under way has that long to finish, then it fails."""
         with self._changed:
@@ -208,7 +174,7 @@ class Keeper:
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._calls or self._is_starting, grace_seconds)
             child, self._child = self._child, None
-            is_working = self._calls > 0 or self._is_starting
+            is_working = bool(self._calls) or self._is_starting
             thread = self._thread
         if child is not None:
             child.end(at_once=is_working)
@@ -285,7 +251,8 @@ class Keeper:
 
     def _prepare_beside(self, child: AskedEncoder) -> None:
         """Have the model converted while a child computes it with torch; then end that child."""
-        self._give_head_start(child)
+        # The cores are the child's for a while, unless nobody asks it anything.
+        self._calls.wait_for_lull(_LULL_SECONDS, _HEAD_START_SECONDS, lambda: self._is_fit(child))
         try:
             self._starter.prepare(lambda: self._is_fit(child), self._say)
         except EncoderClosedError:
@@ -294,29 +261,17 @@ class Keeper:
             child.end(at_once=False)
             log.info("encoder ended: another takes over")
 
-    def _give_head_start(self, child: AskedEncoder) -> None:
-        """Leave the cores to a child for a while, unless nobody asks it anything."""
-        ends = time.monotonic() + _HEAD_START_SECONDS
-        with self._changed:
-            while self._is_fit(child) and (now := time.monotonic()) < ends:
-                if not self._calls and now - self._used_at > _LULL_SECONDS:
-                    return
-                self._changed.wait(LOOK_SECONDS)
-
     def _retire(self, child: AskedEncoder) -> bool:
         """Take a child out of service once nobody asks it anything; return whether that worked.
 
         Batches wait for that; queries, which are short, do not.
         """
-        with self._changed:
-            self._is_retiring = True
+        with self._changed, self._calls.barred():
             while self._calls and self._is_fit(child):
                 self._changed.wait(LOOK_SECONDS)
             is_free = not self._calls and self._is_fit(child)
             if is_free:
                 self._child = None
-            self._is_retiring = False
-            self._changed.notify_all()
         return is_free
 
     def _is_fit(self, child: AskedEncoder) -> bool:
@@ -325,8 +280,7 @@ class Keeper:
 
     def _start(self) -> AskedEncoder:
         started = time.monotonic()
-        with self._changed:
-            self._is_proved = False
+        self.said.is_proved = False
         child = self._starter.launch(self._is_open, self._say)
         with self._changed:
             is_closed = self._is_closed
@@ -338,7 +292,7 @@ class Keeper:
         log.info(
             "encoder ready after %.1f s: %s on %s, %s%s",
             time.monotonic() - started,
-            *(self.about(key) for key in ("runtime", "device", "precision")),
+            *(self.said.about(key) for key in ("runtime", "device", "precision")),
             f", by {self._starter.far}" if self._starter.far else "",
         )
         return child
@@ -367,21 +321,13 @@ class Keeper:
                 raise EncoderRefusedError(f"{self._starter.far} refused: {said[:_MOST_SAID]}")
             raise EncodeError(said)
         self.learn(answer)
-        self._note_seals(answer)
-
-    def _note_seals(self, answer: Message) -> None:
-        said = answer.header.get("seals")
-        seals = Seals.from_json(said if isinstance(said, dict) else {})
-        with self._changed:
-            is_news, self._seals = seals != self._seals, seals
-        if is_news and (warning := seals.warning("the encoder")):
-            log.warning("%s", warning)
+        self.said.learn_seals(answer)
 
     def _watch(self, child: AskedEncoder) -> None:
         """End the child when it hangs, or when no call has come for the time of idleness."""
         with self._changed:
             while self._child is child and not self._is_closed:
-                left = self._used_at + self._idle_seconds - time.monotonic()
+                left = self._idle_seconds - self._calls.idle_seconds()
                 if self._calls:
                     self._changed.wait(LOOK_SECONDS)
                     if child.overdue():
@@ -391,7 +337,7 @@ class Keeper:
                 else:
                     break
             is_over = self._child is child and not self._is_closed
-            is_hung = self._calls > 0
+            is_hung = bool(self._calls)
         if is_over:  # whoever still asks it learns so from its closed lanes
             self._end(child, at_once=is_hung)
             log.info("encoder ended: %s", "it did not answer" if is_hung else "it is not needed")
