@@ -180,7 +180,7 @@ def wanted_model(name: str, pretrained: str, config_file: Path | None) -> ModelC
         return ModelConfig(name=name, pretrained=pretrained)
     if config_file is None and not Paths.of().config.exists():
         return ModelConfig()
-    return load_config(config_file).model
+    return load_config(config_file, needs_roots=False).model
 
 
 def get_model(wanted: ModelConfig) -> str:

@@ -27,17 +27,18 @@ _BARE_TEXT = re.compile(r"\s*(?P<key>[\w-]+)\s*=\s*(?P<value>[^\s\"'\[{#][^\"'#]
 _DISK_SECONDS = 2.0  # for the disk of a root to say what lies there
 
 
-def load_config(file: Path | None = None) -> Config:
+def load_config(file: Path | None = None, *, needs_roots: bool = True) -> Config:
     """Read and check a configuration.
 
     Args:
         file: None: the user's, at its XDG place.
+        needs_roots: refuse one that names no folder; False where nothing is watched.
 
     Raises:
         ConfigError: it is absent, cannot be read, or says something that cannot be.
     """
     place = file or Paths.of().config
-    return parse_config(read_config(place), place)
+    return parse_config(read_config(place), place, needs_roots=needs_roots)
 
 
 def read_config(file: Path) -> str:
@@ -60,8 +61,11 @@ def read_config(file: Path) -> str:
         ) from error
 
 
-def parse_config(text: str, file: Path) -> Config:
+def parse_config(text: str, file: Path, *, needs_roots: bool = True) -> Config:
     """Read a configuration from its text; ``file`` is named in errors.
+
+    Args:
+        needs_roots: as in `load_config`.
 
     Raises:
         ConfigError: it says something that cannot be.
@@ -74,6 +78,8 @@ def parse_config(text: str, file: Path) -> Config:
     source = _Source(file, text)
     _refuse_unknown(source, document, ("roots", *tables()), _Spot(""))
     roots = _read_roots(source, document.get("roots", []))
+    if needs_roots and not roots:
+        raise ConfigError(f"{file} names no folder to watch; add one: clipd setup ~/Pictures")
     known = {
         name: _read_table(source, document.get(name, {}), table, _Spot(name))
         for name, table in tables().items()
@@ -140,10 +146,6 @@ def _read_roots(source: _Source, value: object) -> tuple[RootConfig, ...]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise source.wrong(
             _Spot(""), "roots", ' must be tables: write [[roots]] and path = "~/Pictures" below it'
-        )
-    if not value:
-        raise ConfigError(
-            f"{source.file} names no folder to watch; add one: clipd setup ~/Pictures"
         )
     return tuple(
         _read_table(source, each, RootConfig, _Spot("roots", nth)) for nth, each in enumerate(value)

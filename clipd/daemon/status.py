@@ -191,7 +191,8 @@ class StatusBoard:
             yield encoder.error
         yield self._children.pool.problem()
         if encoder.seals is not None:
-            yield encoder.seals.warning("the encoder")
+            there = f" on {encoder.far}" if encoder.far else ""
+            yield encoder.seals.warning(f"the encoder{there}")
         if decoders is not None:
             yield decoders.warning("the decoders")
 

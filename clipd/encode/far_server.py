@@ -10,6 +10,7 @@ import logging
 import os
 import shlex
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,9 @@ def _serve(mux: Mux, config_file: Path | None) -> None:
             first.send({"spec": as_json(spec)})
             _wait_for_parting(first)
             return
-        with Encoder(spec, config.encoder, Paths.of().cache) as encoder:
+        # Its own socket may lead to yet another machine, or back to here and so on without end.
+        by_itself = replace(config.encoder, socket=None)
+        with Encoder(spec, by_itself, Paths.of().cache) as encoder:
             encoder.wake()
             first.send({"ready": True, **_state_of(encoder), "seals": _seals_of(encoder)})
             _answer_both(mux, encoder)
@@ -98,7 +101,8 @@ def _serve(mux: Mux, config_file: Path | None) -> None:
 def _config(config_file: Path | None) -> Config:
     """Return the configuration of this machine, which need not have one."""
     file = config_file or Paths.of().config
-    return load_config(file) if config_file or file.exists() else Config()
+    is_there = config_file or file.exists()
+    return load_config(file, needs_roots=False) if is_there else Config()
 
 
 def _wanted_model(order: JsonObject, config: Config) -> ModelSpec:

@@ -74,10 +74,10 @@ class Seals:
         """
         if self.landlock and self.seccomp:
             return ""
-        lacking = [("files are not closed to them", self.landlock)]
-        lacking += [("all system calls are open to them", self.seccomp)]
+        lacking = [("files are not closed", self.landlock)]
+        lacking += [("all system calls are open", self.seccomp)]
         what = " and ".join(words for words, holds in lacking if not holds)
-        return f"{who} are not fully sealed: {what} ({self.reason})"
+        return f"not all seals of {who} hold: {what} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,14 @@ def test_roots_and_syntax_are_explained_too(text: str, parts: list[str]) -> None
         assert part in message
 
 
+def test_where_nothing_is_watched_a_configuration_may_be_without_roots(tmp_path: Path) -> None:
+    config = parse_config('[encoder]\ndevice = "cpu"\n', tmp_path / "a.toml", needs_roots=False)
+
+    assert (config.roots, config.encoder.device) == ((), "cpu")
+    with pytest.raises(ConfigError, match=r"line 1: roots .*\[\[roots\]\]"):
+        parse_config('roots = "/photos"\n', tmp_path / "a.toml", needs_roots=False)
+
+
 def test_the_valid_keys_are_named_in_the_order_of_the_example(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="valid: roots, model, watch, decoder, encoder, index"):
         parse_config("[zzz]\n", tmp_path / "clipd.toml")

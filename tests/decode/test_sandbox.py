@@ -92,7 +92,7 @@ def test_without_libseccomp_landlock_still_holds_the_files_and_says_so() -> None
     if seals.signals:
         assert outcomes["signal the parent"] == "PermissionError"
     assert seals.warning("the decoders") == (
-        "the decoders are not fully sealed: all system calls are open to them"
+        "not all seals of the decoders hold: all system calls are open"
         " (libseccomp is not installed)"
     )
 
@@ -110,7 +110,7 @@ def test_without_landlock_seccomp_still_holds_and_says_so() -> None:
         pytest.skip("libseccomp is not installed")
     seals, outcomes = sealed(no_landlock)
     assert (seals.landlock, seals.signals, seals.seccomp) == (False, False, True)
-    assert "files are not closed to them (the kernel has no Landlock)" in seals.warning("they")
+    assert "files are not closed (the kernel has no Landlock)" in seals.warning("them")
     done = {name for name, outcome in outcomes.items() if outcome == "done"}
     assert done == {"take some memory", "copy a descriptor"}
 

@@ -84,6 +84,20 @@ def test_another_machine_makes_the_vectors_that_a_child_makes(
     wait_for(lambda: not machine.running())
 
 
+def test_a_machine_that_has_an_encoder_elsewhere_itself_encodes_and_does_not_pass_it_on(
+    tmp_path: Path, pocket: ModelSpec
+) -> None:
+    home = tmp_path / "home"
+    with FarMachine(tmp_path, home) as machine:
+        file = home / ".config/clipd/config.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f'[encoder]\nsocket = "{machine.address}"\n')
+
+        with encoder_at(machine, pocket) as encoder:
+            assert encoder.encode_texts(["a cat"]).shape == (1, pocket.dim)
+        assert len(machine.processes) == 1
+
+
 def test_a_query_overtakes_a_batch_on_the_one_stream(
     machine: FarMachine, pocket: ModelSpec, photos: Pixels
 ) -> None:
