@@ -133,6 +133,9 @@ def assembled(
             pause.pause()
         encoder, workers = _start_workers(running, config, paths, stores, inbox, pause)
         world_of = _worlds(config, stored.spec.fingerprint)
+        memory = TextMemory(catalog, model, inbox)
+        vectors = QueryVectors(stored, encoder, workers.pool, memory.remember)
+        calibrator = Calibrator(stored, vectors, paths.cache)
         headers = HeaderPass(catalog, states, workers.pool, inbox.post, backlog.put_back)
         intake = Intake(
             Changes(backlog, lambda folder: _expand(library, folder)),
@@ -155,6 +158,7 @@ def assembled(
                 looker.fingerprint,
                 world_of,
                 headers.want,
+                calibrator.photos_found,
                 stores.absence,
             ),
             _upkeep(config, paths, stores),
@@ -179,9 +183,6 @@ def assembled(
         children = Children(encoder, workers.pool)
         board = StatusBoard(paths.config, stored, write_path, children, stores.notes)
         board.complain(complaint)
-        memory = TextMemory(catalog, model, inbox)
-        vectors = QueryVectors(stored, encoder, workers.pool, memory.remember)
-        calibrator = Calibrator(stored, vectors, paths.cache)
         running.enter_context(calibrator.running())
         search = Search(stored, vectors, states, config.search, calibrator)
         line = IndexerLine(inbox, backlog, indexer.progress, lambda: pause.is_on)

@@ -39,6 +39,7 @@ class Recorder:
         fingerprint_of: Callable[[bytes], Fingerprint | None],
         world_of: WorldOf,
         want_headers: Callable[[Sequence[int]], None],
+        photos_found: Callable[[], object],
         absence: str = "",
     ) -> None:
         """Make a recorder.
@@ -49,6 +50,7 @@ class Recorder:
             fingerprint_of: looks at a path; None where there is no telling.
             world_of: tells what a refusal of a kind depends on besides the file.
             want_headers: has the headers of photos read again, in the transaction.
+            photos_found: told when new photos can be found.
             absence: why there is no model, as a sentence: no picture is worth decoding then.
         """
         self._catalog = catalog
@@ -57,6 +59,7 @@ class Recorder:
         self._fingerprint_of = fingerprint_of
         self._world_of = world_of
         self._want_headers = want_headers
+        self._photos_found = photos_found
         self._keeper = MetaKeeper(catalog)
         self.decoded = 0
         self.encoded = 0
@@ -149,6 +152,7 @@ class Recorder:
         if photos:
             self.encoded += photos
             self._rate.add(photos)
+            self._photos_found()
 
     def _put_path(self, file: ToRead, read: Fingerprint, photo: int) -> None:
         """Let a path go live, if the file that was read is still what lies there.

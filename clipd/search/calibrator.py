@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -15,13 +17,16 @@ from clipd.errors import ClipdError
 from clipd.photo import Ids
 from clipd.search.calibration import Calibration, Cosines, calibrate
 from clipd.search.query import Query, Term
-from clipd.search.query_vectors import QueryVectors
+from clipd.search.query_vectors import Aims, QueryVectors
 from clipd.search.reference_texts import REFERENCE_TEXTS
 from clipd.store.view import StoreView
 
 _log = logging.getLogger(__name__)
 _SAMPLE = 512  # pictures whose pairs are compared
-_END_SECONDS = 5.0
+_END_SECONDS = 1.0  # of a stop, for the text at hand; closing the encoder ends the wait for it
+# Texts take a second or more of an encoder that is busy with a new library. Its first photos come
+# before them, and before the first query, which would else wait for them, they come themselves.
+_FIRST_PHOTOS_SECONDS = 10.0
 
 
 class Calibrator:
@@ -38,8 +43,12 @@ class Calibrator:
         self._stored = stored
         self._vectors = vectors
         self._file = cache / "calibration" / f"{stored.spec.fingerprint[:32]}.json"
-        self._wanted = threading.Event()
-        self._stopped = threading.Event()
+        # `_changed` guards the next four, and tells of them.
+        self._changed = threading.Condition()
+        self._is_wanted = False
+        self._is_stopped = False
+        self._texts_at: float | None = None  # time.monotonic() at which to have the texts encoded
+        self._has_texts = False
         self._has_tried = threading.Event()
         self._known = self._read()  # replaced as a whole
 
@@ -55,7 +64,17 @@ class Calibrator:
             photos: how many can be found.
         """
         if photos and (self._known is None or self._known.is_stale(photos)):
-            self._wanted.set()
+            with self._changed:
+                self._is_wanted = True
+                self._changed.notify_all()
+
+    def photos_found(self) -> None:
+        """Have the texts encoded in a while, if need be: the encoder is at work. Never waits."""
+        with self._changed:
+            if self._known is not None or self._has_texts or self._texts_at is not None:
+                return
+            self._texts_at = time.monotonic() + _FIRST_PHOTOS_SECONDS
+            self._changed.notify_all()
 
     def wake_and_wait(self, photos: int, seconds: float) -> None:
         """Have it learn, and wait a little where nothing was learnt yet and it was never tried.
@@ -74,8 +93,9 @@ class Calibrator:
         try:
             yield
         finally:
-            self._stopped.set()
-            self._wanted.set()
+            with self._changed:
+                self._is_stopped = True
+                self._changed.notify_all()
             thread.join(_END_SECONDS)
 
     def learn(self) -> Calibration | None:
@@ -83,21 +103,27 @@ class Calibrator:
         index = self._stored.follower.index
         photos = len(index)
         nearest = []
-        for text in REFERENCE_TEXTS:
-            # One by one: a query of a person waits for no more than that.
-            if self._stopped.is_set():
-                return None
-            aims = self._vectors.made(Query((Term(text=text),)))
+        for aims in self._aims():
             assert aims.whole is not None
             nearest.extend(index.search(aims.whole, 1)[1].tolist())
+        if self._is_stopped or not nearest:  # the last photo has gone meanwhile
+            return None
         pairs = self._pairs(index.ids())
-        if not nearest:
-            return None  # the last photo has gone meanwhile
         made = calibrate(photos, np.array(nearest, np.float32), pairs)
         self._known = made
         self._write(made)
         _log.info("what scores mean was learnt from %d photos", photos)
         return made
+
+    def _aims(self) -> Iterator[Aims]:
+        """Yield the reference texts as vectors, until this is stopped."""
+        for text in REFERENCE_TEXTS:
+            # One by one: a query of a person waits for no more than that.
+            if self._is_stopped:
+                return
+            aims = self._vectors.made(Query((Term(text=text),)))
+            if not self._is_stopped:  # else there may be no index any more
+                yield aims
 
     def _pairs(self, ids: Ids) -> Cosines:
         some = np.random.default_rng(0).permutation(ids)[:_SAMPLE]
@@ -106,16 +132,37 @@ class Calibrator:
         return (rows @ rows.T)[above].astype(np.float32)
 
     def _run(self) -> None:
-        while True:
-            self._wanted.wait()
-            self._wanted.clear()
-            if self._stopped.is_set():
-                return
+        while (task := self._next()) != "end":
             try:
-                self.learn()
+                if task == "learn":
+                    self.learn()
+                else:
+                    self._remember_texts()
             except ClipdError as error:
                 _log.info("what scores mean is learnt another time: %s", error)
-            self._has_tried.set()
+            if task == "learn":
+                self._has_tried.set()
+
+    def _remember_texts(self) -> None:
+        """Have the texts encoded for the first query, unless the encoder has gone to sleep."""
+        if self._known is not None or not self._vectors.is_awake:
+            return
+        for _ in self._aims():
+            pass  # the catalog remembers each
+        with self._changed:
+            self._has_texts = True
+
+    def _next(self) -> Literal["learn", "texts", "end"]:
+        """Wait until there is something to do."""
+        with self._changed:
+            while not (self._is_wanted or self._is_stopped):
+                left = None if self._texts_at is None else self._texts_at - time.monotonic()
+                if left is not None and left <= 0:
+                    self._texts_at = None
+                    return "texts"
+                self._changed.wait(left)
+            self._is_wanted = False
+            return "end" if self._is_stopped else "learn"
 
     def _read(self) -> Calibration | None:
         try:

@@ -62,6 +62,11 @@ class QueryVectors:
         self._pool = pool
         self._remember = remember
 
+    @property
+    def is_awake(self) -> bool:
+        """Whether the encoder of texts needs no start."""
+        return self._encoder.status().state == "ready"
+
     def known(self, query: Query) -> Aims | None:
         """Return the vectors if the catalog knows them of every term; else None. Never waits.
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from clipd.search.reference_texts import REFERENCE_TEXTS
 from tests import processes
 from tests.daemon import album
 from tests.daemon.conftest import Daemons, FirstCrawl
@@ -179,3 +182,19 @@ def test_decoders_are_locked_in(daemon: Daemon, folder: Path) -> None:
 
     daemon.wait_until(is_sealed, what="a decoder under seccomp")
     assert daemon.status()["sandbox"]["seccomp"] is True
+
+
+def test_the_first_query_of_a_new_library_finds_its_reference_texts_encoded(
+    daemons: Daemons, tmp_path: Path
+) -> None:
+    daemon = daemons.new([album.fill(tmp_path / "new")]).start()
+    file = daemon.state_folder() / "catalog.sqlite"
+
+    def remembered() -> int:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM text_vectors").fetchone()[0])
+
+    daemon.wait_until(lambda: remembered() == len(REFERENCE_TEXTS), what="texts are encoded")
+    assert daemon.search("sunset")
+    daemon.wait_until(lambda: remembered() == len(REFERENCE_TEXTS) + 1, what="one is new")
+    assert "what scores mean was learnt" in daemon.log()

@@ -93,6 +93,7 @@ class Running:
                 house.looker.fingerprint,
                 lambda kind: "world",
                 self.headers.want,
+                lambda: None,
             ),
             Upkeep(
                 StoreConfig(),

@@ -26,6 +26,7 @@ class Desk:
         self.house = house
         self.again: dict[bytes, float] = {}
         self.unread: list[int] = []  # photos whose headers are to be read again
+        self.found: list[int] = []  # how many were encoded, each time that photos were found
         self.recorder = Recorder(
             house.catalog,
             house.model,
@@ -33,6 +34,7 @@ class Desk:
             house.looker.fingerprint,
             lambda kind: "",
             self.unread.extend,
+            lambda: self.found.append(self.recorder.encoded),
         )
 
     def decoded(self, name: str, content: int, pixels: bool = True) -> Decoded:
@@ -75,9 +77,12 @@ def test_one_content_at_two_paths_of_a_batch_is_one_photo(desk: Desk) -> None:
 def test_photos_count_as_encoded_when_they_are_committed_and_not_before(desk: Desk) -> None:
     batch = (desk.ready("a.jpg", 1),)
     desk.recorder.encoded_batch(Encoded(batch, np.stack([a_vector(1)])))
+    desk.recorder.count(0)
     assert desk.recorder.encoded == 0
+    assert desk.found == []
     desk.recorder.count(len(batch))
     assert desk.recorder.encoded == 1
+    assert desk.found == [1]
     assert desk.recorder.rate() > 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -75,3 +76,20 @@ def test_the_first_answer_waits_for_what_scores_mean_and_no_later_one(desk: Desk
     with calibrator.running():
         calibrator.wake_and_wait(24, 60)
         assert calibrator.known is not None
+
+
+def test_an_encoder_that_sleeps_is_not_woken_for_the_texts_of_photos_that_were_found(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "clipd.search.calibrator")
+    monkeypatch.setattr("clipd.search.calibrator._FIRST_PHOTOS_SECONDS", 0.0)
+    with desk.house.catalog.writing():
+        desk.house.catalog.writer.write("DELETE FROM text_vectors")
+    calibrator = desk.calibrator()
+    with calibrator.running():  # the encoder of the desk is closed
+        for _ in range(3):
+            calibrator.photos_found()
+            threading.Event().wait(0.1)
+        assert "another time" not in caplog.text
+        calibrator.wake_and_wait(24, 60)  # a query, for which it had to be awake
+        assert "another time" in caplog.text
