@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.making import made
+
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240
 
@@ -69,3 +71,13 @@ def test_a_demo_without_room_says_so_in_one_line(tmp_path: Path) -> None:
     assert "No space left on device" in shown.stderr
     assert shown.stderr.count("\n") == 1
     assert left == []
+
+
+@pytest.mark.engines
+def test_make_demo_milvus_checks_every_answer_of_an_index_that_milvus_keeps(tmp_path: Path) -> None:
+    shown = made("demo-milvus", tmp_path)
+
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.endswith("all answers were right\n")
+    assert "compared what Milvus holds with the catalog" in shown.stdout
+    assert list(tmp_path.glob("clipd-*")) == []
