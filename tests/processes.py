@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,3 +49,18 @@ def resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise LookupError(f"process {pid} has no VmRSS")
+
+
+def network_sockets(pid: int) -> list[str]:
+    """Return the local addresses of the sockets that a process has outside of this machine."""
+    own = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            own.add(os.readlink(link))
+    found = []
+    for kind in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
+        for line in Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()[1:]:
+            columns = line.split()
+            if f"socket:[{columns[9]}]" in own:
+                found.append(columns[1])
+    return found

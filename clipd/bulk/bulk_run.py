@@ -16,9 +16,17 @@ from clipd.bulk.crew import Crew, Staffing, staffing
 from clipd.bulk.part_folder import MOST_ROWS, PartFolder, writing_parts
 from clipd.bulk.photo_count import counting
 from clipd.bulk.photo_list import PhotoList
-from clipd.bulk.ray_library import connected, head_address, insist_on_ray, insist_on_trust
+from clipd.bulk.ray_library import (
+    connected,
+    head_address,
+    insist_on_listener,
+    insist_on_ray,
+    insist_on_trust,
+)
 from clipd.bulk.workload import Workload
+from clipd.config.folders import Paths
 from clipd.config.options import Config, ModelConfig
+from clipd.encode.models import resolve
 from clipd.photo import ModelSpec
 from clipd.store.vector_file import PortableFile
 
@@ -72,7 +80,6 @@ def encode_in_bulk(
     request: BulkRequest,
     config: Config,
     model: ModelConfig,
-    spec: ModelSpec,
     show: Show,
     say: Callable[[str], object],
 ) -> BulkProgress:
@@ -80,21 +87,25 @@ def encode_in_bulk(
 
     Args:
         config: what is left out, and limits.
-        model: as the nodes are to find it.
-        spec: the same model, as it is here.
+        model: as the nodes, too, are to find it.
         show: told twice a second how far it is, and of every part.
         say: told a sentence that people should see.
 
     Raises:
         BulkError: it cannot start, or cannot go on; the parts stay.
+        ClipdError: the model is not here.
         KeyboardInterrupt: it was interrupted; what was encoded is in a part.
     """
+    # What is told at once comes first, and what a model or old parts take to be read last.
     address = head_address(request.where)
-    insist_on_ray(address)
-    insist_on_pyarrow()
+    photos = PhotoList(config, request.folders)
     if address and not request.is_trusting:
         insist_on_trust(address)
-    photos = PhotoList(config, request.folders)
+    insist_on_pyarrow()
+    insist_on_ray(address)
+    if address:
+        insist_on_listener(address)
+    spec = _resolved(model)
     with ExitStack() as running:
         parts = running.enter_context(writing_parts(request.out, spec, request.part_photos))
         files = _Files(photos, parts)
@@ -212,6 +223,12 @@ class _Run:
             parts=self._parts.parts,
             new_part=new_part,
         )
+
+
+def _resolved(model: ModelConfig) -> ModelSpec:
+    paths = Paths.of()
+    paths.make()
+    return resolve(model, paths.models, paths.cache)
 
 
 def _order(

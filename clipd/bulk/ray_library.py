@@ -6,17 +6,16 @@ import logging
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from clipd.bulk.encoding_actor import EncodingActor
+from clipd.bulk.ray_folder import ray_folder
 from clipd.errors import BulkError
 
 LOCAL: Final = "local"
@@ -27,6 +26,7 @@ _TRUE: Final = ("1", "true")
 _STORE_BYTES: Final = 128 << 20  # of shared memory: results are small
 _LISTENER_SECONDS: Final = 5.0
 _CONNECT_TRIES: Final = 3
+_CLUSTER_IS_POSSIBLE: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _DOCS: Final = "docs/bulk.md tells how"
 
 
@@ -94,6 +94,23 @@ def insist_on_trust(address: str, environment: Mapping[str, str] = os.environ) -
         )
 
 
+def insist_on_listener(address: str) -> None:
+    """Insist that somebody listens at an address: known in seconds, which takes Ray half a minute.
+
+    Raises:
+        BulkError: nobody does.
+    """
+    host, _, port = address.removeprefix(_SCHEME).rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _LISTENER_SECONDS):
+            return
+    except OSError as error:
+        raise BulkError(
+            f"nothing answers at {address} ({error.strerror or error}); see whether the head runs "
+            "there, with a client server: ray start --head --ray-client-server-port=10001"
+        ) from error
+
+
 @contextmanager
 def connected(address: str) -> Iterator[Cluster]:
     """Be connected to a cluster for the length of the block, or have one of this machine alone.
@@ -106,20 +123,18 @@ def connected(address: str) -> Iterator[Cluster]:
     """
     import ray
 
-    folder = ""
-    try:
-        with _own_signals():
-            if address:
-                _connect(address)
-            else:
-                folder = tempfile.mkdtemp(prefix="clipd-ray-")  # short: it holds sockets
-                _start_local(folder)
-        yield Cluster(address or "this machine")
-    finally:
-        with suppress(Exception):  # the connection may be what failed; that error is under way
-            ray.shutdown()
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as running:
+        folder = "" if address else running.enter_context(ray_folder())
+        try:
+            with _own_signals():
+                if address:
+                    _connect(address)
+                else:
+                    _start_local(folder)
+            yield Cluster(address or "this machine")
+        finally:
+            with suppress(Exception):  # the connection may be what failed; that error is under way
+                ray.shutdown()
 
 
 class Cluster:
@@ -240,7 +255,6 @@ def _own_signals() -> Iterator[None]:
 def _connect(address: str) -> None:
     import ray
 
-    _insist_on_a_listener(address)
     with translating(address), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # it says less than what is raised
         for tries_left in reversed(range(_CONNECT_TRIES)):
@@ -265,19 +279,6 @@ def _connect(address: str) -> None:
                 return
 
 
-def _insist_on_a_listener(address: str) -> None:
-    """Find out in seconds what takes Ray half a minute."""
-    host, _, port = address.removeprefix(_SCHEME).rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), _LISTENER_SECONDS):
-            return
-    except OSError as error:
-        raise BulkError(
-            f"nothing answers at {address} ({error.strerror or error}); see whether the head runs "
-            "there, with a client server: ray start --head --ray-client-server-port=10001"
-        ) from error
-
-
 def _start_local(folder: str) -> None:
     import ray
 
@@ -300,7 +301,11 @@ def _prepare_environment(*, is_local: bool) -> None:
     """Set what Ray reads when it is loaded, and never again."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would tell its makers
     if is_local:
-        # Ray listens on all interfaces, and lets in who knows this, which is of this run alone.
+        # Whoever speaks to Ray runs code in it. What it is told of an address it replaces by one
+        # that others reach, and then listens on all interfaces; unless it is told that it stands
+        # where no cluster is possible: then all of it is on loopback. There it lets in who knows
+        # a token of this run.
+        os.environ[_CLUSTER_IS_POSSIBLE] = "0"
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
         for variable in ("RAY_ADDRESS", "RAY_USE_TLS"):
             os.environ.pop(variable, None)

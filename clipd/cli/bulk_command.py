@@ -107,18 +107,14 @@ def encode(
     """
     from clipd.bulk.bulk_run import BulkRequest, encode_in_bulk
     from clipd.cli.bulk_progress import showing_bulk_progress
-    from clipd.encode.models import resolve
 
     config = _config(config_file)
     model = wanted_model(model_name, "", config_file)
-    paths = Paths.of()
-    paths.make()
-    spec = resolve(model, paths.models, paths.cache)
     request = BulkRequest(where, folders, out, actors or 0, trust_network, part_photos)
     with showing_bulk_progress(sys.stderr) as shown, _ending_gently():
         try:
             with output_on_stderr():  # Ray prints what its workers die of
-                done = encode_in_bulk(request, config, model, spec, shown.show, shown.say)
+                done = encode_in_bulk(request, config, model, shown.show, shown.say)
         except KeyboardInterrupt:
             shown.say("interrupted; what was encoded is kept, and the same command goes on there")
             return failures.INTERRUPTED
@@ -142,6 +138,8 @@ def _tell(done: BulkProgress, out: Path, *, as_json: bool) -> None:
         )
         return
     click.echo(f"{done.encoded:,} encoded, {done.refused:,} refused, {done.known:,} done before")
+    if not (done.encoded or done.refused or done.known):
+        click.echo("clipd: no DIR has a file that is a picture by its name", err=True)
     if done.refused:
         click.echo(f"clipd: which were refused, and why: {out / 'refused.jsonl'}", err=True)
     if done.encoded or done.known:

@@ -100,6 +100,7 @@ class BulkHome:
             **folders,
             "HOME": str(self.folder),
             "XDG_RUNTIME_DIR": str(self.runtime),
+            "TMPDIR": str(self.runtime),
             **self.environment,
         }
 

@@ -8,19 +8,25 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from clipd.bulk.part_folder import REFUSED, refused_in
 from clipd.bulk.part_source import reading_parts
-from tests.bulk.bulk_home import SECONDS, BulkHome, bulk_home, kill_all_at_once
+from tests import processes
+from tests.bulk.bulk_home import SECONDS, BulkHome, bulk_home, descendants, kill_all_at_once
 from tests.daemon import album
 from tests.daemon.harness import Daemon
 from tests.daemon.wire import wait_until
 
 pytestmark = pytest.mark.slow
+# as /proc/net writes 127.0.0.1, the same in an IPv6 socket, and ::1
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+QUICKLY_SECONDS = 10.0  # on a busy machine
 PASSED_OVER = ("skipped", "sidecar")
 
 
@@ -98,11 +104,36 @@ def test_a_driver_that_is_killed_leaves_nothing_running_and_is_gone_on_with(
     finally:
         kill_all_at_once(driver)
     before = len(fresh.paths_done())
+    assert list(fresh.runtime.glob("clipd-ray-*"))
     second = fresh.run("local")
 
+    assert list(fresh.runtime.glob("clipd-ray-*")) == []
     assert 128 <= before < 600, "it was killed midway"
     assert (second["known"], second["encoded"]) == (before, 600 - before)
     assert fresh.paths_done() == fresh.paths()
+
+
+def test_nobody_else_in_the_network_can_speak_to_a_run_on_this_machine(fresh: BulkHome) -> None:
+    fresh.paint(100)
+    driver = fresh.start("local", "--part-photos=16")
+    with stopping(driver):
+        wait_until(lambda: fresh.has_parts(1) or driver.poll() is not None, SECONDS)
+        found: set[str] = set()
+        for one in (driver.pid, *(each.pid for each in descendants(driver.pid))):
+            with suppress(FileNotFoundError):  # it has just ended
+                found.update(processes.network_sockets(one))
+
+    assert len(found) > 4  # of the driver, the actor, and several processes of Ray
+    assert {address.partition(":")[0] for address in found} <= LOOPBACK
+
+
+@contextmanager
+def stopping(driver: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        driver.terminate()
+        driver.communicate(timeout=SECONDS)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -118,6 +149,31 @@ def test_an_interrupted_run_keeps_all_that_was_encoded(
     assert driver.returncode == 130
     assert b"the same command goes on there" in err
     assert 32 <= len(fresh.paths_done()) < 600
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["head.lan", "/nowhere", "--model=nosuch"], "is no cluster"),
+        (["ray://127.0.0.1:9", "/nowhere", "--model=nosuch"], "is no folder here"),
+        (["ray://127.0.0.1:9", "--model=nosuch"], "without a token"),
+        (["ray://127.0.0.1:9", "--model=nosuch", "--trust-network"], "nothing answers"),
+        (["local", "--model=nosuch"], "there is no model 'nosuch'"),
+    ],
+)
+def test_what_is_wrong_is_told_before_what_takes_longer_to_find_out(
+    fresh: BulkHome, words: list[str], complaint: str
+) -> None:
+    fresh.paint(1)
+    process = fresh.start(*words)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=SECONDS)
+
+    assert process.returncode in (2, 4)
+    assert complaint in err.decode()
+    assert err.count(b"\n") == 1
+    assert time.monotonic() - began < QUICKLY_SECONDS
+    assert list(fresh.out.iterdir()) == []
 
 
 def test_no_pictures_at_all_is_told_by_the_exit_status(fresh: BulkHome) -> None:

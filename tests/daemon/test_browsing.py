@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -449,24 +449,9 @@ def test_the_daemon_has_no_network_socket_and_the_page_one_on_loopback(
     page: Page, place: Place, shared: Daemon
 ) -> None:
     for one in (shared.pid, *(child.pid for child in shared.family())):
-        assert network_sockets(one) == []
-    local = set(network_sockets(place.pid))
+        assert processes.network_sockets(one) == []
+    local = set(processes.network_sockets(place.pid))
     assert local == {f"0100007F:{place.port:04X}"}
-
-
-def network_sockets(pid: int) -> list[str]:
-    """Return the local addresses of the sockets that a process has outside of this machine."""
-    own = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            own.add(os.readlink(link))
-    found = []
-    for kind in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
-        for line in Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()[1:]:
-            columns = line.split()
-            if f"socket:[{columns[9]}]" in own:
-                found.append(columns[1])
-    return found
 
 
 def test_the_file_of_entry_works_once_and_the_cookie_is_needed(
