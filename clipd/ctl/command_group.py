@@ -107,7 +107,18 @@ class CommandGroup(click.Group):
         except OSError as error:
             give_up_output(error, program)
             raise  # the output is well: this is something else
+        except RuntimeError as error:
+            if not _hides_interrupt(error):
+                raise
+            return failures.INTERRUPTED
         return code if isinstance(code, int) else failures.DONE
+
+
+def _hides_interrupt(error: BaseException | None) -> bool:
+    """Whether an error came of a Ctrl-C: between the parts of a condition its lock is not held."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 CommandGroup.group_class = CommandGroup  # groups in it are of the same kind

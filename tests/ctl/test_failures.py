@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from clipd.cli.command import main as clipd
 from clipd.ctl.command import cli as clipctl
-from clipd.ctl.failures import exit_code
+from clipd.ctl.command_group import CommandGroup
+from clipd.ctl.failures import INTERRUPTED, exit_code
 from clipd.errors import (
     AlreadyRunningError,
     ClipdError,
@@ -120,3 +122,24 @@ def test_json_behind_two_dashes_is_a_word(ctl: Ctl, service: GivenService) -> No
 @pytest.mark.parametrize("command", ["pause", "resume", "rescan"])
 def test_what_is_done_says_so_in_json(ctl: Ctl, command: str) -> None:
     assert json.loads(ctl(command, "--json").out) == {"ok": True}
+
+
+@pytest.mark.parametrize("is_interrupted", [True, False])
+def test_a_ctrl_c_at_the_seam_of_a_condition_is_an_interrupt_and_another_error_is_none(
+    is_interrupted: bool,
+) -> None:
+    group = CommandGroup("clipctl")
+
+    @group.command()
+    def wait() -> None:
+        condition = threading.Condition()
+        with condition:
+            condition.release()  # as `wait` does, and has not taken it back yet
+            if is_interrupted:
+                raise KeyboardInterrupt
+
+    if is_interrupted:
+        assert group.main(["wait"], standalone_mode=False) == INTERRUPTED
+    else:
+        with pytest.raises(RuntimeError):
+            group.main(["wait"], standalone_mode=False)
