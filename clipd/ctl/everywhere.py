@@ -172,7 +172,10 @@ def _refusal(replies: Sequence[Reply]) -> ClipdError:
     for error in errors.values():
         if isinstance(error, QueryError):
             return error
-    reasons = "; ".join(f"{name}: {_reason(error)}" for name, error in errors.items())
+    said = {name: _reason(error) for name, error in errors.items()}
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in said.items())
+    if len(set(said.values())) == 1 and len(said) == len(replies):
+        reasons = next(iter(said.values()))
     for error in errors.values():
         if isinstance(error, RequestError):
             return RequestError(error.code, reasons, error.status)
