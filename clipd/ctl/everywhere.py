@@ -174,11 +174,10 @@ def _refusal(replies: Sequence[Reply]) -> ClipdError:
             return error
     said = {name: _reason(error) for name, error in errors.items()}
     reasons = "; ".join(f"{name}: {reason}" for name, reason in said.items())
-    if len(set(said.values())) == 1 and len(said) == len(replies):
-        reasons = next(iter(said.values()))
     for error in errors.values():
         if isinstance(error, RequestError):
-            return RequestError(error.code, reasons, error.status)
+            is_same = set(said.values()) == {str(error)} and len(said) == len(replies)
+            return RequestError(error.code, str(error) if is_same else reasons, error.status)
     return NotRunningError(f"no library answers: {reasons}", "see: clipctl --at NAME ping")
 
 
