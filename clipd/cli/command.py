@@ -16,7 +16,7 @@ import click
 from clipd import __version__
 from clipd.cli.bulk_command import bulk
 from clipd.cli.config_option import config_option
-from clipd.cli.model_command import get_model, model
+from clipd.cli.model_command import get_model, model, way_to_get
 from clipd.cli.setup import SetupRequest, set_up, suggested_folder
 from clipd.cli.steps import Steps, output_on_stderr
 from clipd.cli.vectors_command import vectors
@@ -127,7 +127,7 @@ def setup(
 
         set_up_far_encoder(encoder_host, request, get_model, steps.say, confirm)
     else:
-        set_up(request, get_model, steps.say, confirm)
+        set_up(request, way_to_get(request.file), steps.say, confirm)
     steps.print_json()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from clipd.cli.far_model import described_over, keep_description
 from clipd.cli.setup import Confirm, Say, SetupRequest, set_up
 from clipd.cli.unit import UserManager, quoted_words, write_unit
 from clipd.config.folders import Paths, base_folder
@@ -22,7 +23,6 @@ from clipd.errors import (
     EncoderAwayError,
     EncoderRefusedError,
     ModelError,
-    ModelMissingError,
     SetupError,
 )
 from clipd.json_types import JsonObject
@@ -57,6 +57,7 @@ Description=clipd's encoder on {host}
 ListenStream=%t/{folder}/{name}.sock
 DirectoryMode=0700
 SocketMode=0600
+RemoveOnStop=yes
 Accept=yes
 # One for each model in use. Others that linger belong to a machine that hangs.
 MaxConnections=16
@@ -193,7 +194,7 @@ def _try(host: str, name: str, wanted: ModelConfig, say: Say) -> None:
         process.wait()
     say(f"encoder  {host} answers, with the same clipd")
     if told is not None:
-        _keep(wanted, told, host, say)
+        say(f"model    {keep_description(wanted, told, host)}")
 
 
 def _described(sock: socket.socket, name: str, wanted: ModelConfig) -> JsonObject | None:
@@ -203,44 +204,14 @@ def _described(sock: socket.socket, name: str, wanted: ModelConfig) -> JsonObjec
         EncoderAwayError: it does not answer, or has another clipd, or not the model.
     """
     # Here, because they bring numpy along.
-    from clipd.encode.far import FarEncoder, describe, insist_on_version
+    from clipd.encode.far import insist_on_version
     from clipd.encode.greeting import await_greeting
 
     greeting = await_greeting(sock, _TRY_SECONDS, lambda: True)
-    insist_on_version(greeting, name)
     if wanted.checkpoint is not None:
+        insist_on_version(greeting, name)
         return None
-    encoder = FarEncoder(sock, greeting, name)
-    try:
-        return describe(encoder, wanted.name, wanted.pretrained)
-    finally:
-        encoder.end(at_once=False)
-
-
-def _keep(wanted: ModelConfig, told: JsonObject, host: str, say: Say) -> None:
-    """Keep the description of a model whose weights are not here.
-
-    Raises:
-        ModelError: the description makes no sense.
-        SetupError: they are here, and are others.
-    """
-    from clipd.encode.model_json import from_json
-    from clipd.encode.models import keep_far_description, resolve
-
-    paths = Paths.of()
-    paths.make()
-    try:
-        here = resolve(wanted, paths.models, paths.cache)
-    except ModelMissingError:
-        keep_far_description(wanted, paths.models, told)
-        say(f"model    {wanted.name}: its weights are on {host}")
-        return
-    if from_json(told).fingerprint != here.fingerprint:
-        raise SetupError(
-            f"{host} has {wanted.name} with other weights than this machine; fetch them anew on "
-            f"both: clipd model fetch {wanted.name}"
-        )
-    say(f"model    {wanted.name}: its weights are on {host}, and here")
+    return described_over(sock, greeting, name, wanted)
 
 
 def _start_units(host: str, name: str, manager: UserManager, say: Say) -> None:

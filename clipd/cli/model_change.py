@@ -39,7 +39,7 @@ def change_model(
     Args:
         wanted: the model, by name and, where that is an architecture, the tag of its weights.
         file: the configuration.
-        fetch: gets the weights when they are not here; returns what it did.
+        fetch: gets the model when it is not here; returns what it did.
         say: shows a line.
 
     Raises:
@@ -60,7 +60,7 @@ def change_model(
         raise FetchError(f"{error}. {file} is unchanged") from error
     write_config_text(file, old, new, say)
     try:
-        has_gone_over = take_over(wanted, file, paths, say)
+        has_gone_over = take_over(after, file, paths, say)
     except NotRunningError:
         say(f"service  clipd does not run, and will use it when it does; {how_to_start()}")
         return
@@ -68,19 +68,20 @@ def change_model(
         _say_what_next(after, say)
 
 
-def take_over(wanted: ModelConfig, file: Path, paths: Paths, say: Say) -> bool:
-    """Have a running clipd read its configuration again; return whether it goes over to a model.
+def take_over(config: Config, file: Path, paths: Paths, say: Say) -> bool:
+    """Have a running clipd read its configuration again; return whether it goes over to the model.
 
     Args:
-        wanted: the model; its weights are here.
-        file: the configuration that asks for it.
+        config: whose model is here: its weights, or its description where another machine encodes.
+        file: the configuration as it lies there.
         paths: whose clipd.
         say: shows a line: what came of it.
 
     Raises:
         NotRunningError: no clipd runs.
     """
-    fingerprint = resolve(wanted, paths.models, paths.cache).fingerprint
+    is_far = config.encoder.socket is not None
+    fingerprint = resolve(config.model, paths.models, paths.cache, is_far=is_far).fingerprint
     client = Client(paths.socket)
     status = client.get("/v1/status")
     pid = status.get("pid")

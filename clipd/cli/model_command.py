@@ -6,6 +6,7 @@ The encoder's modules bring numpy along; they are imported by the commands that 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from clipd.cli.progress import showing_progress
 from clipd.cli.steps import Steps
 from clipd.config.folders import Paths
 from clipd.config.load import load_config
-from clipd.config.options import ModelConfig
+from clipd.config.options import Config, EncoderConfig, ModelConfig
 from clipd.ctl.command_group import CommandGroup, json_option
 from clipd.ctl.output import emit_json
 from clipd.errors import ModelMissingError, NotRunningError
@@ -81,7 +82,8 @@ def fetch_model(name: str, pretrained: str, config_file: Path | None, as_json: b
     if not name:
         with suppress(NotRunningError):
             paths = Paths.of()
-            take_over(wanted, config_file or paths.config, paths, steps.say)
+            config = _config(config_file)
+            take_over(config, config_file or paths.config, paths, steps.say)
     steps.print_json()
 
 
@@ -92,6 +94,8 @@ def fetch_model(name: str, pretrained: str, config_file: Path | None, as_json: b
 @json_option
 def use_model(name: str, pretrained: str, config_file: Path | None, as_json: bool) -> None:
     """Change to another model: fetch it, write it into the configuration, have clipd use it.
+
+    Where another machine encodes, it needs the weights, and not this one.
 
     Photos are then encoded again in the background. What the former model made is kept for as
     long as store.keep says, so that a change back costs nothing.
@@ -104,8 +108,9 @@ def use_model(name: str, pretrained: str, config_file: Path | None, as_json: boo
     from clipd.cli.model_change import change_model
 
     wanted = ModelConfig(name=name, pretrained=pretrained)
+    file = config_file or Paths.of().config
     steps = Steps(as_json)
-    change_model(wanted, config_file or Paths.of().config, get_model, steps.say)
+    change_model(wanted, file, way_to_get(file, anew=True), steps.say)
     steps.print_json()
 
 
@@ -120,7 +125,9 @@ def describe_model(name: str, pretrained: str, config_file: Path | None, as_json
     from clipd.encode import models
 
     paths = Paths.of()
-    told = models.info(wanted_model(name, pretrained, config_file), paths.models, paths.cache)
+    wanted = wanted_model(name, pretrained, config_file)
+    is_far = _config(config_file).encoder.socket is not None
+    told = models.info(wanted, paths.models, paths.cache, is_far=is_far)
     measured = measured_of(told.spec, config_file, paths)
     if as_json:
         emit_json({**_info_json(told), "measured": measured})
@@ -131,7 +138,7 @@ def describe_model(name: str, pretrained: str, config_file: Path | None, as_json
     click.echo(f"pretrained    {spec.pretrained or '-'}")
     click.echo(f"dimensions    {spec.dim}")
     click.echo(f"picture side  {spec.preprocess.side} pixels")
-    click.echo(f"weights       {spec.checkpoint} ({told.size_bytes / 1e6:.0f} MB)")
+    click.echo(f"weights       {_place_of_weights(told)}")
     click.echo(f"fingerprint   {spec.fingerprint}")
     for sentence in sentences(measured):
         click.echo(f"measured      {sentence}")
@@ -176,11 +183,34 @@ def wanted_model(name: str, pretrained: str, config_file: Path | None) -> ModelC
     Raises:
         ConfigError: the configuration is there and wrong.
     """
-    if name:
-        return ModelConfig(name=name, pretrained=pretrained)
-    if config_file is None and not Paths.of().config.exists():
-        return ModelConfig()
-    return load_config(config_file, needs_roots=False).model
+    return ModelConfig(name=name, pretrained=pretrained) if name else _config(config_file).model
+
+
+def way_to_get(file: Path, *, anew: bool = False) -> Callable[[ModelConfig], str]:
+    """Return what gets a model for a configuration: its weights, or a description of them.
+
+    Args:
+        file: the configuration, which need not be there.
+        anew: ask the machine that encodes, if there is one, also for what is known here.
+
+    Raises:
+        ConfigError: it is wrong.
+    """
+    encoder = load_config(file, needs_roots=False).encoder if file.exists() else EncoderConfig()
+    address = encoder.socket
+    if address is None:
+        return get_model
+
+    def get(wanted: ModelConfig) -> str:
+        from clipd.cli.far_model import get_description, is_known
+
+        if wanted.checkpoint is not None:
+            return get_model(wanted)
+        if not anew and is_known(wanted):
+            return f"{wanted.name} is known here"
+        return get_description(wanted, address)
+
+    return get
 
 
 def get_model(wanted: ModelConfig) -> str:
@@ -204,6 +234,18 @@ def get_model(wanted: ModelConfig) -> str:
     return f"{spec.name} fetched: {spec.checkpoint}"
 
 
+def _place_of_weights(told: Info) -> str:
+    if not told.size_bytes:
+        return "not here: another machine encodes (encoder.socket)"
+    return f"{told.spec.checkpoint} ({told.size_bytes / 1e6:.0f} MB)"
+
+
+def _config(config_file: Path | None) -> Config:
+    if config_file is None and not Paths.of().config.exists():
+        return Config()
+    return load_config(config_file, needs_roots=False)
+
+
 def _info_json(told: Info) -> JsonObject:
     spec = told.spec
     return {
@@ -212,7 +254,7 @@ def _info_json(told: Info) -> JsonObject:
         "pretrained": spec.pretrained,
         "dim": spec.dim,
         "side": spec.preprocess.side,
-        "weights": str(spec.checkpoint),
+        "weights": str(spec.checkpoint) if told.size_bytes else None,
         "bytes": told.size_bytes,
         "fingerprint": spec.fingerprint,
         "notes": [*told.notes],

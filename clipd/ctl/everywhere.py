@@ -172,12 +172,10 @@ def _refusal(replies: Sequence[Reply]) -> ClipdError:
     for error in errors.values():
         if isinstance(error, QueryError):
             return error
-    said = {name: _reason(error) for name, error in errors.items()}
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in said.items())
+    reasons = "; ".join(f"{name}: {_reason(error)}" for name, error in errors.items())
     for error in errors.values():
         if isinstance(error, RequestError):
-            is_same = set(said.values()) == {str(error)} and len(said) == len(replies)
-            return RequestError(error.code, str(error) if is_same else reasons, error.status)
+            return RequestError(error.code, reasons, error.status)
     return NotRunningError(f"no library answers: {reasons}", "see: clipctl --at NAME ping")
 
 

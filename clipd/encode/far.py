@@ -97,7 +97,7 @@ class FarStarter:
         say(f"connecting to {self.far}")
         sock = socket.socket(socket.AF_UNIX)
         try:
-            greeting = self._connect(sock, is_wanted)
+            greeting = connect(sock, self._address, is_wanted)
             insist_on_version(greeting, self.far)
             if greeting.before:
                 log.info("%s said before it began: %s", self.far, greeting.before)
@@ -135,22 +135,28 @@ class FarStarter:
         """Tell whether it greets."""
         with socket.socket(socket.AF_UNIX) as sock:
             try:
-                insist_on_version(self._connect(sock, is_wanted), self.far)
+                insist_on_version(connect(sock, self._address, is_wanted), self.far)
             except EncoderAwayError:
                 return False
         return True
 
-    def _connect(self, sock: socket.socket, is_wanted: IsWanted) -> Greeting:
-        try:
-            sock.settimeout(_GREETING_SECONDS)
-            sock.connect(os.fspath(self._address))
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise EncoderAwayError(
-                f"nothing answers at {self._address} ({reason}); start what stands behind it: "
-                "systemctl --user start clipd-encoder.socket"
-            ) from error
-        return await_greeting(sock, _GREETING_SECONDS, is_wanted)
+
+def connect(sock: socket.socket, address: Path, is_wanted: IsWanted) -> Greeting:
+    """Connect a socket to an encoder, and wait until that greets.
+
+    Raises:
+        EncoderAwayError: nothing is there, or no encoder.
+    """
+    try:
+        sock.settimeout(_GREETING_SECONDS)
+        sock.connect(os.fspath(address))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise EncoderAwayError(
+            f"nothing answers at {address} ({reason}); start what stands behind it: "
+            "systemctl --user start clipd-encoder.socket"
+        ) from error
+    return await_greeting(sock, _GREETING_SECONDS, is_wanted)
 
 
 def describe(encoder: FarEncoder, name: str, pretrained: str) -> JsonObject:

@@ -53,7 +53,7 @@ class Info:
     """What ``clipd model info`` tells of one model."""
 
     spec: ModelSpec
-    size_bytes: int  # of the weights
+    size_bytes: int  # of the weights; 0: they are on another machine
     notes: tuple[str, ...]  # sentences
 
 
@@ -199,20 +199,25 @@ def _is_described(preset: Preset, folder: Path) -> bool:
     return (folder / slug(preset.architecture, preset.pretrained) / DESCRIPTION).is_file()
 
 
-def info(config: ModelConfig, folder: Path, cache: Path) -> Info:
+def info(config: ModelConfig, folder: Path, cache: Path, *, is_far: bool = False) -> Info:
     """Return what is known about the model that the configuration means.
+
+    Args:
+        config: as in `resolve`; so are the others.
 
     Raises:
         ModelError: as `resolve`.
     """
-    spec = resolve(config, folder, cache)
+    spec = resolve(config, folder, cache, is_far=is_far)
     notes = []
     if spec.architecture != config.name and not preset_named(config.name):
         notes.append(
             f"{config.name} is loaded as {spec.architecture}: "
             f"the weights {spec.pretrained!r} were trained with that activation"
         )
-    return Info(spec, Path(spec.checkpoint).stat().st_size, tuple(notes))
+    weights = Path(spec.checkpoint)
+    is_here = weights.is_file() or not is_far
+    return Info(spec, weights.stat().st_size if is_here else 0, tuple(notes))
 
 
 def is_large(spec: ModelSpec) -> bool:

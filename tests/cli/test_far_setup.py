@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,11 @@ from click.testing import Result
 
 from clipd.cli.far_setup import SERVICE_UNIT, SOCKET_UNIT, advice, ssh_to
 from clipd.config.load import load_config
-from clipd.config.options import ModelConfig
-from clipd.encode.model_json import as_json, sha256_of
-from clipd.encode.models import DESCRIPTION, FAR_DESCRIPTION, resolve, slug
-from clipd.encode.presets import IN_THE_BOX
+from clipd.encode.models import FAR_DESCRIPTION, slug
 from tests.cli.test_setup import SYSTEMCTL, Home
 from tests.cli.test_unit import needs_analyze, verify
-from tests.encode.far_machine import FarMachine
+from tests.encode.far_machine import THEIRS, FarMachine, give_model
 from tests.encode.sshd import Sshd, needs_sshd
-
-THEIRS = "hf-hub:mine/photos"  # a model of which this machine has no weights
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +105,7 @@ def test_setup_writes_the_units_and_the_description_of_a_model_that_is_only_ther
     home: Home, runtime: Path, sshd: Sshd
 ) -> None:
     _use(home, sshd)
-    _give_model(sshd.home / ".local/share/clipd/models")
+    give_model(sshd.home / ".local/share/clipd/models")
     address = runtime / "clipd-encoder/desktop.sock"
     address.parent.mkdir()
     program, *words = ssh_to("me@desktop")
@@ -138,24 +131,6 @@ def test_setup_writes_the_units_and_the_description_of_a_model_that_is_only_ther
     again = _setup(home, runtime, "--encoder", "desktop")
     assert again.exit_code == 0, again.stderr
     assert [unit.stat().st_mtime_ns for unit in _units(home)] == before
-
-
-def _give_model(models: Path) -> None:
-    """Put a model there that goes by a name which nobody can resolve without its files."""
-    box = resolve(ModelConfig(name=IN_THE_BOX), models, models)
-    home = models / slug(THEIRS, "")
-    home.mkdir(parents=True)
-    file = Path(box.checkpoint)
-    for each in (file, file.with_suffix(".json")):
-        if each.exists():
-            shutil.copy(each, home / each.name)
-    told = {
-        **as_json(replace(box, name=THEIRS)),
-        "file": file.name,
-        "size_bytes": file.stat().st_size,
-        "sha256": sha256_of(file),
-    }
-    (home / DESCRIPTION).write_text(json.dumps(told))
 
 
 @needs_analyze

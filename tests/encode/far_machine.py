@@ -6,7 +6,9 @@ socket (StandardError=inherit), in front of what it says.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,8 +16,15 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from clipd.config.options import ModelConfig
+from clipd.encode.model_json import as_json, sha256_of
+from clipd.encode.models import DESCRIPTION, resolve, slug
+from clipd.encode.presets import IN_THE_BOX
+
+THEIRS = "hf-hub:mine/photos"  # a model of which this machine has no weights
 ENCODER = (sys.executable, "-P", "-m", "clipd", "encoder")
 
 
@@ -99,3 +108,21 @@ class FarMachine:
                         cwd="/",
                     )
                 )
+
+
+def give_model(models: Path) -> None:
+    """Put `THEIRS` there: the model in the box, by a name that nobody can resolve without files."""
+    box = resolve(ModelConfig(name=IN_THE_BOX), models, models)
+    home = models / slug(THEIRS, "")
+    home.mkdir(parents=True)
+    file = Path(box.checkpoint)
+    for each in (file, file.with_suffix(".json")):
+        if each.exists():
+            shutil.copy(each, home / each.name)
+    told = {
+        **as_json(replace(box, name=THEIRS)),
+        "file": file.name,
+        "size_bytes": file.stat().st_size,
+        "sha256": sha256_of(file),
+    }
+    (home / DESCRIPTION).write_text(json.dumps(told))
