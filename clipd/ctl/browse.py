@@ -23,6 +23,9 @@ _ENTRY_SECONDS = 30  # for a browser to start
 _FAR_ENTRY_SECONDS = 300  # for somebody to type two lines
 
 
+_OTHERWISE = "clipctl browse --no-open prints the file, for a browser that you start yourself"
+
+
 @click.command()
 @click.argument("query", nargs=-1)
 @click.option("--no-open", is_flag=True, help="Print the file that leads to the page instead.")
@@ -49,7 +52,7 @@ def browse(query: tuple[str, ...], no_open: bool, as_json: bool) -> None:
     if connection:
         _say_way(connection, page)
     elif not no_open and not as_json:
-        open_by_desktop(os.fsencode(str(page["file"])))
+        open_by_desktop(os.fsencode(str(page["file"])), _OTHERWISE)
 
 
 def _say_way(connection: list[str], page: JsonObject) -> None:

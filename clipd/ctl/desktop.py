@@ -23,6 +23,8 @@ MOST_WINDOWS = 20
 # A starter of programs that fails does so at once; some wait for the program that they started.
 _FAILURE_SECONDS = 1.0
 _MANAGER_SECONDS = 10.0
+_OTHERWISE = "clipctl view draws photos in the terminal, clipctl copy copies them"
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 _FILE_MANAGER = "org.freedesktop.FileManager1"
 
 
@@ -65,7 +67,7 @@ def open_each(photos: Sequence[ListedPhoto]) -> Sequence[ListedPhoto]:
     """
     chosen = _few(present(photos))
     for photo in chosen:
-        open_by_desktop(photo.path)
+        open_by_desktop(photo.path, _OTHERWISE)
     return chosen
 
 
@@ -74,7 +76,7 @@ def show_each(photos: Sequence[ListedPhoto]) -> Sequence[ListedPhoto]:
     chosen = _few(present(photos))
     if not _shown_by_file_manager([file_address(photo.path) for photo in chosen]):
         for folder in dict.fromkeys(os.path.dirname(photo.path) for photo in chosen):
-            open_by_desktop(folder)
+            open_by_desktop(folder, _OTHERWISE)
     return chosen
 
 
@@ -108,12 +110,23 @@ def _few(photos: Sequence[ListedPhoto]) -> Sequence[ListedPhoto]:
     return photos
 
 
-def open_by_desktop(path: bytes) -> None:
+def open_by_desktop(path: bytes, otherwise: str) -> None:
     """Have the desktop open a file or folder, by a process that outlives this one.
 
+    Args:
+        otherwise: what somebody can do who has no desktop, as a sentence.
+
     Raises:
-        RequestError: there is no xdg-open, or it fails at once.
+        RequestError: there is no desktop, no xdg-open, or it fails at once.
     """
+    # xdg-open would start a browser for terminals, without a terminal, and report success.
+    if not any(os.environ.get(name) for name in _DISPLAYS):
+        raise RequestError(
+            "no_desktop",
+            f"nothing can open {shown(path)}: this session has no desktop (neither DISPLAY nor "
+            f"WAYLAND_DISPLAY is set); {otherwise}",
+            501,
+        )
     if shutil.which("xdg-open") is None:
         raise RequestError(
             "no_desktop",

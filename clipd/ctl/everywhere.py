@@ -172,10 +172,12 @@ def _refusal(replies: Sequence[Reply]) -> ClipdError:
     for error in errors.values():
         if isinstance(error, QueryError):
             return error
-    reasons = "; ".join(f"{name}: {_reason(error)}" for name, error in errors.items())
+    said = {name: _reason(error) for name, error in errors.items()}
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in said.items())
     for error in errors.values():
         if isinstance(error, RequestError):
-            return RequestError(error.code, reasons, error.status)
+            is_same = set(said.values()) == {str(error)} and len(said) == len(replies)
+            return RequestError(error.code, str(error) if is_same else reasons, error.status)
     return NotRunningError(f"no library answers: {reasons}", "see: clipctl --at NAME ping")
 
 

@@ -57,8 +57,18 @@ class Calibrator:
         """What was learnt; None: nothing yet."""
         return self._known
 
+    def has_texts(self) -> bool:
+        """Whether the catalog remembers the reference texts, so that no child is woken for them."""
+        if not self._has_texts:
+            known = self._known is not None or all(
+                self._vectors.known(_query(text)) is not None for text in REFERENCE_TEXTS
+            )
+            with self._changed:
+                self._has_texts |= known
+        return self._has_texts
+
     def wake(self, photos: int) -> None:
-        """Have it learn, if that is called for, now that the model is awake. Never waits.
+        """Have it learn, if that is called for. Never waits.
 
         Args:
             photos: how many can be found.
@@ -121,7 +131,7 @@ class Calibrator:
             # One by one: a query of a person waits for no more than that.
             if self._is_stopped:
                 return
-            aims = self._vectors.made(Query((Term(text=text),)))
+            aims = self._vectors.made(_query(text))
             if not self._is_stopped:  # else there may be no index any more
                 yield aims
 
@@ -176,3 +186,7 @@ class Calibrator:
             write_durably(self._file, made.to_json().encode())
         except OSError as error:
             _log.info("what scores mean is not kept: %s", error)
+
+
+def _query(text: str) -> Query:
+    return Query((Term(text=text),))

@@ -71,8 +71,8 @@ class Search:
         aims = self._vectors.known(query)
         if aims is None:
             return None
-        if self._calibrator.known is not None:  # the reference texts are known: no child is woken
-            self._calibrator.wake(len(self._stored.follower.index))
+        if (query.terms or query.without) and self._calibrator.has_texts():
+            self._learn_scores()
         return self._answer(query, aims, began, understood)
 
     def answer(self, query: Query) -> Answer:
@@ -90,9 +90,11 @@ class Search:
         if known is not None:
             return known
         aims = self._vectors.made(query)
-        photos = len(self._stored.follower.index)
-        self._calibrator.wake_and_wait(photos, _LEARN_SECONDS)  # now that the model is awake
+        self._learn_scores()  # now that the model is awake
         return self._answer(query, aims, began, understand(query, self._stored.spec.name))
+
+    def _learn_scores(self) -> None:
+        self._calibrator.wake_and_wait(len(self._stored.follower.index), _LEARN_SECONDS)
 
     def complete(self, text: str, at: int, around: Surroundings) -> Completion:
         """Return what the word of a query that ends at a character may become."""

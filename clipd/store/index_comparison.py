@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -17,13 +18,44 @@ _PAGE = 5000
 Held: TypeAlias = Callable[[int, int | None], Ids]
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedPage:
+    """Photos in the order of their ids, and which of them an index and its catalog disagree on."""
+
+    count: int  # that the catalog says belong in the index
+    missing: list[int]
+    surplus: list[int]
+
+
+def compared_pages(
+    reader: CatalogReader, model: int, held: Held, size: int = _PAGE
+) -> Iterator[ComparedPage]:
+    """Compare page by page; the last one has no photos but what is surplus behind them.
+
+    Args:
+        size: photos in a page.
+    """
+    last = 0
+    while True:
+        wanted = reader.indexable_ids(model, last, size)
+        upto = int(wanted[-1]) if len(wanted) else None
+        here = held(last, upto)
+        missing = np.setdiff1d(wanted, here, assume_unique=True).tolist()
+        surplus = np.setdiff1d(here, wanted, assume_unique=True).tolist()
+        yield ComparedPage(len(wanted), missing, surplus)
+        if upto is None:
+            return
+        last = upto
+
+
 def compare(
-    reader: CatalogReader, model: int, held: Held, count: int, pace: Pace
+    reader: CatalogReader, model: int, held: Held, count: int, pace: Pace, size: int = _PAGE
 ) -> tuple[list[int], list[int]]:
-    """Return the ids that are missing in the index, and those that are surplus, page by page.
+    """Return the ids that are missing in the index, and those that are surplus.
 
     Args:
         count: about how many photos there are, for the pace.
+        size: photos in a page.
 
     Raises:
         CheckStoppedError: the pace was told to end.
@@ -31,14 +63,8 @@ def compare(
     pace.begin("index", count)
     missing: list[int] = []
     surplus: list[int] = []
-    last = 0
-    while True:
-        wanted = reader.indexable_ids(model, last, _PAGE)
-        upto = int(wanted[-1]) if len(wanted) else None
-        here = held(last, upto)
-        missing += np.setdiff1d(wanted, here, assume_unique=True).tolist()
-        surplus += np.setdiff1d(here, wanted, assume_unique=True).tolist()
-        if upto is None:
-            return missing, surplus
-        last = upto
-        pace.advance(len(wanted))
+    for page in compared_pages(reader, model, held, size):
+        missing += page.missing
+        surplus += page.surplus
+        pace.advance(page.count)
+    return missing, surplus

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from clipd.errors import IndexAwayError
-from clipd.photo import Ids, ModelSpec
-from clipd.store.index_comparison import compare
+from clipd.photo import ModelSpec
+from clipd.store.index_comparison import ComparedPage, compare, compared_pages
 from clipd.store.index_protocol import IndexState
 from clipd.store.lost_vectors import LostVectors, has_all_vectors
-from clipd.store.milvus_collection import Bookmark, MilvusCollection
+from clipd.store.milvus_collection import MOST, Bookmark, MilvusCollection
 from clipd.store.milvus_filling import MilvusFilling
 from clipd.store.milvus_index import MilvusIndex
 from clipd.store.milvus_link import MilvusLink
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _PAGE = 5000  # entries of the journal, or photos, at a time
 _SLICE_SECONDS = 0.5  # of the indexer's thread at a time: new photos wait no longer
 _START_SECONDS = 10.0  # of a start, for a Milvus Lite and for what has changed meanwhile
+_CONFIRM_SECONDS = 3.0  # of the indexer's thread at most, for what came since a check began
 _TRIM_EVERY = 5000  # changes, after which the journal is cut
 
 
@@ -69,7 +70,8 @@ class MilvusFollower:
         self._trimmed = 0
         self._must_rebuild = False
         self._has_more = False
-        self._is_checked = False  # against the catalog, once what it lacked was taken in
+        self._is_counted = False  # against the catalog, once what it lacked was taken in
+        self._comparison: Iterator[ComparedPage] = iter(())  # goes on where the counts disagreed
         self._was_away = False
         self._lost = LostVectors(drop, partial(has_all_vectors, reader, model_id))
 
@@ -136,7 +138,7 @@ class MilvusFollower:
 
     def trouble(self) -> str:
         """Say why the index is away, or whose vectors were damaged. Any thread."""
-        if not (reason := self._link.reason):
+        if not (reason := self._link.reason or self._link.shortage):
             return self._lost.trouble()
         behind = self._behind()
         how_far = f"{behind:,} changes behind" if behind else "away"
@@ -147,16 +149,15 @@ class MilvusFollower:
 
         Raises:
             CheckStoppedError: the pace was told to end.
-            IndexAwayError: it cannot be asked just now.
+            IndexAwayError: it cannot be asked just now, or is still being filled.
         """
-
+        mark = self._mark
         if reason := self._link.reason:
             raise IndexAwayError(reason)
-
-        def held(after: int, upto: int | None) -> Ids:
-            return self._rows.some_behind(after) if upto is None else self._rows.held(after, upto)
-
-        return compare(self._reader, self._model, held, len(self.index), pace or Pace())
+        if mark is not None and mark.is_filling:
+            raise self._still_behind()
+        held, count = self._rows.held, len(self.index)
+        return compare(self._reader, self._model, held, count, pace or Pace(), MOST)
 
     def base_problem(self, pace: Pace) -> str:
         """Return "": nothing of the index lies on a disk of ours."""
@@ -172,10 +173,12 @@ class MilvusFollower:
         On the indexer's thread, so that nothing changes meanwhile.
 
         Raises:
-            IndexAwayError: it cannot be asked just now.
+            IndexAwayError: it cannot be asked just now, or is far behind.
         """
+        deadline = time.monotonic() + _CONFIRM_SECONDS
         while self.catch_up() or self.must_go_on():
-            pass
+            if time.monotonic() >= deadline:
+                raise self._still_behind()
         ids = np.array(sorted(photos), dtype=np.int64)
         held = self._rows.held_of(ids)
         wanted, _ = self.index.vectors(ids)
@@ -187,9 +190,7 @@ class MilvusFollower:
         Raises:
             IndexAwayError: it cannot be written just now.
         """
-        every = sorted(photos)
-        for start in range(0, len(every), _PAGE):
-            self._take(every[start : start + _PAGE])
+        self._take_pages(sorted(photos))
         self._lost.drop()
         if any(self.confirmed(photos)):
             self.rebuild()
@@ -204,14 +205,17 @@ class MilvusFollower:
             return touched
         try:
             self._open(start_seconds)
-            while True:
-                taken = self._step()
+            while taken := self._step():
                 touched += taken
-                self._has_more = taken > 0
-                if not taken or time.monotonic() >= deadline:
+                if time.monotonic() >= deadline:
                     break
-            if not self._has_more:
-                self._settle(touched)
+            self._has_more = taken > 0
+            if touched and not taken:
+                self._held = len(self.index)
+            self._link.be_well()
+            if self._was_away:
+                _log.info("%s answers again", self._link.name)
+            self._was_away = False
         except IndexAwayError as error:
             self._note_away(error)
         self._lost.drop()
@@ -233,11 +237,8 @@ class MilvusFollower:
             self._must_rebuild = True
         self._held = self._rows.count()
         self._mark, self._applied = found, found.seq
-        self._is_checked = False
+        self._is_counted, self._comparison = False, iter(())
         self._link.admit()
-        if self._was_away:
-            _log.info("%s answers again", self._link.name)
-        self._was_away = False
 
     def _step(self) -> int:
         """Take in one page; return how many photos it held."""
@@ -257,7 +258,10 @@ class MilvusFollower:
         if photos:
             self._take(photos)
             self._note(replace(self._mark, seq=seq))
-        return len(photos)
+            return len(photos)
+        if not self._is_counted:
+            self._count()
+        return self._compare_page()
 
     def _fill(self) -> int:
         assert self._mark is not None
@@ -269,31 +273,40 @@ class MilvusFollower:
         self.index.replace(np.empty(0, np.int64), page.ids, page.vectors)
         self._lost.take_note(page)
         self._held += len(page.ids)
+        self._rows.flush_many(self._held)
         self._note(replace(self._mark, filled=page.last))
         return len(page.ids) + len(page.damaged)
 
     def _take(self, photos: Sequence[int]) -> None:
         page = self._reader.page_of(self._model, photos)
         self.index.replace(np.array(photos, dtype=np.int64), page.ids, page.vectors)
+        self._rows.flush_many()
         self._lost.take_note(page)
+
+    def _take_pages(self, photos: Sequence[int]) -> None:
+        for start in range(0, len(photos), _PAGE):
+            self._take(photos[start : start + _PAGE])
 
     def _note(self, mark: Bookmark) -> None:
         self._rows.mark(mark)
         self._mark, self._applied = mark, mark.seq
 
-    def _settle(self, touched: int) -> None:
-        """Count what is held; once after it was away, put right what does not agree."""
-        if touched:
-            self._held = len(self.index)
-        if self._is_checked:
-            return
-        self._is_checked = True
+    def _count(self) -> None:
+        """Begin to compare all, where there are more or fewer than the catalog says."""
+        self._is_counted = True
         self._rows.drop_others(self._reader.model_fingerprints())
         self._held = self._rows.count()
         if self._held != len(self.index):
             _log.warning("%s and the catalog do not agree: they are compared", self._link.name)
-            missing, surplus = self.differences()
-            self.mend([*missing, *surplus])
+            self._comparison = compared_pages(self._reader, self._model, self._rows.held, MOST)
+
+    def _compare_page(self) -> int:
+        """Put right what does not agree on the next page; return how many photos it held."""
+        page = next(self._comparison, None)
+        if page is None:
+            return 0
+        self._take_pages(sorted({*page.missing, *page.surplus}))
+        return page.count
 
     def _behind(self) -> int:
         mark = self._mark
@@ -303,8 +316,14 @@ class MilvusFollower:
             changes += max(0, len(self.index) - self._held)
         return changes
 
+    def _still_behind(self) -> IndexAwayError:
+        behind = f"{self._behind():,} changes behind"
+        return IndexAwayError(f"{self._link.name} is still {behind}; try again when it caught up")
+
     def _note_away(self, error: IndexAwayError) -> None:
-        self._mark, self._has_more = None, False
+        self._has_more = False
+        if not self._link.is_up:
+            self._mark = None  # to be asked for
         if not self._was_away:
             _log.warning("%s; photos are taken in, and the index catches up later", error)
         self._was_away = True

@@ -50,14 +50,7 @@ class MilvusIndex:
         Raises:
             IndexAwayError: it cannot be asked just now.
         """
-        pages = [np.empty(0, np.int64)]
-        last = 0
-        while len(page := self._collection.some_behind(last)):
-            # Of more than fit, those may be left out that lie between.
-            page = page if len(page) < MOST else self._collection.held(last, int(page[-1]))
-            pages.append(page)
-            last = int(page[-1])
-        return np.concatenate(pages)
+        return self._collection.held(0, None)
 
     def replace(self, drop: Ids, ids: Ids, vectors: Vectors) -> None:
         """Take out ``drop``, then write ``ids``.

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clipd.errors import ConfigError, IndexAwayError
-from clipd.store.milvus_lite import LiteServer
+from clipd.store.milvus_lite import LiteServer, grpc_address
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 # pymilvus connects anew within a call that fails: the two together are what a search waits.
 _CONNECT_SECONDS = 0.5
+_LATE_SECONDS = 1.0  # for which searches may go without an answer, before that counts as away
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 15.0
 _MOST_SHOWN = 200  # characters of what Milvus says
@@ -60,20 +61,25 @@ class MilvusLink:
             ConfigError: pymilvus is not installed.
         """
         self._library = milvus_library()
+        # A ValueError is how gRPC says that the channel was closed by another thread.
+        self._errors = (self._library.MilvusException, *_grpc_errors(), ValueError)
         self._token_file = token_file
         self._lite: LiteServer | None = None
         if uri.startswith("unix:"):
-            self._address = "unix:" + uri.removeprefix("unix:").replace("//", "/")
-            self.name = f"Milvus at {self._address}"
+            self._socket = Path(uri.removeprefix("unix:").replace("//", "/"))
+            self.name = f"Milvus at unix:{self._socket}"
         else:
             self._lite = LiteServer(Path(os.path.expanduser(uri)))
-            self._address = f"unix:{self._lite.socket}"
+            self._socket = self._lite.socket
             self.name = f"Milvus Lite in {self._lite.folder}"
+        self._address = grpc_address(self._socket)
         self._lock = threading.Lock()
         self._client: Any = None  # guarded by _lock; None while it is not connected
         self._is_up = False  # guarded by _lock
         self._reason = f"{self.name} is being opened"  # guarded by _lock
-        self._wait = _FIRST_WAIT_SECONDS
+        self._late_since: float | None = None  # guarded by _lock; searches took too long since then
+        self._shortage = ""  # guarded by _lock; why it cannot be written
+        self._wait = _FIRST_WAIT_SECONDS  # guarded by _lock; before the next try, as _due says
         self._due = 0.0
 
     @property
@@ -99,9 +105,15 @@ class MilvusLink:
             return "" if self._is_up else self._reason
 
     @property
+    def shortage(self) -> str:
+        """Why it can be searched and not written, as a sentence, else "". Any thread."""
+        with self._lock:
+            return self._shortage if self._is_up else ""
+
+    @property
     def is_due(self) -> bool:
-        """Whether it is up, or it is time to try again."""
-        return self.is_up or time.monotonic() >= self._due
+        """Whether all is well, or it is time to try again."""
+        return time.monotonic() >= self._due
 
     def connect(self, start_seconds: float = 0.0) -> None:
         """Connect, unless that is done. The indexer's thread.
@@ -121,43 +133,60 @@ class MilvusLink:
             client = self._library.MilvusClient(
                 uri=self._address, token=self._token(), timeout=_CONNECT_SECONDS, dedicated=True
             )
-        except (self._library.MilvusException, *_grpc_errors()) as error:
+        except self._errors as error:
             raise self._away(self._sentence(error)) from None
         except IndexAwayError as error:
             raise self._away(str(error)) from None
         with self._lock:
-            self._client = client
+            if self._client is None:
+                self._client = client
+                return
+        client.close()  # what fills the collection of the next model was quicker
 
     def admit(self) -> None:
         """Let searches in: what they ask for is there. The indexer's thread."""
-        self._wait = _FIRST_WAIT_SECONDS
         with self._lock:
             self._is_up = self._client is not None
+
+    def be_well(self) -> None:
+        """Forget what was wrong: all that was to be written is. The indexer's thread."""
+        with self._lock:
+            self._wait, self._due, self._shortage = _FIRST_WAIT_SECONDS, 0.0, ""
 
     def ask(self, work: Callable[[Any], T]) -> T:
         """Do ``call``, but only while it is up. Any thread.
 
-        Before, a search that finds no collection yet would cut the connection that makes one.
+        Before, a search that finds no collection yet would cut the connection that makes one. And
+        an answer may be late once: of a hundred searches beside Milvus building its graph, one is.
         """
         if reason := self.reason:
             raise IndexAwayError(reason)
-        return self.call(work)
+        client = self._connected()
+        try:
+            found = work(client)
+        except self._errors as error:
+            sentence = self._sentence(error)
+            if self._may_be_late(error):
+                raise IndexAwayError(sentence) from None
+            raise self._away(sentence, client) from None
+        with self._lock:
+            self._late_since = None
+        return found
 
     def call(self, work: Callable[[Any], T]) -> T:
         """Have the client of pymilvus do something. The indexer's thread.
 
         Raises:
-            IndexAwayError: it is away, or became so.
+            IndexAwayError: it is away, or became so; or there is no room for what is written.
         """
-        with self._lock:
-            client, reason = self._client, self._reason
-        if client is None:
-            raise IndexAwayError(reason)
+        client = self._connected()
         try:
             return work(client)
-        except (self._library.MilvusException, *_grpc_errors(), ValueError) as error:
-            # A ValueError is how gRPC says that the channel was closed by another thread.
-            raise self._away(self._sentence(error)) from None
+        except self._errors as error:
+            sentence = self._sentence(error)
+            if _lacks_room(error):
+                raise self._note_shortage(sentence) from None
+            raise self._away(sentence, client) from None
 
     def refuse(self, sentence: str) -> IndexAwayError:
         """Return the error of an engine that answers, but not as it should; it counts as away."""
@@ -169,16 +198,52 @@ class MilvusLink:
         if self._lite is not None:
             self._lite.stop()
 
-    def _away(self, reason: str) -> IndexAwayError:
+    def _connected(self) -> Any:
+        with self._lock:
+            client, reason = self._client, self._reason
+        if client is None:
+            raise IndexAwayError(reason)
+        return client
+
+    def _may_be_late(self, error: Exception) -> bool:
+        """Tell whether it only took too long, and searches before did not."""
+        now = time.monotonic()
+        with self._lock:
+            if _status_of(error) != "DEADLINE_EXCEEDED":
+                return False
+            if self._late_since is None:
+                self._late_since = now
+            return now - self._late_since < _LATE_SECONDS
+
+    def _away(self, reason: str, client: Any = None) -> IndexAwayError:
+        """Have it count as away, and return the error that says why.
+
+        Args:
+            client: which has failed. Another may have taken its place since then, or one that
+                failed as well has told why.
+        """
+        with self._lock:
+            if client is not None and client is not self._client:
+                return IndexAwayError(self._reason if self._client is None else reason)
+            self._wait_longer()
         self._drop(reason)
+        return IndexAwayError(reason)
+
+    def _note_shortage(self, sentence: str) -> IndexAwayError:
+        with self._lock:
+            self._wait_longer()
+            self._shortage = self._reason = sentence
+        return IndexAwayError(sentence)
+
+    def _wait_longer(self) -> None:
         self._due = time.monotonic() + self._wait
         self._wait = min(2 * self._wait, _LONGEST_WAIT_SECONDS)
-        return IndexAwayError(reason)
 
     def _drop(self, reason: str) -> None:
         with self._lock:
             client, self._client = self._client, None
             self._is_up = False
+            self._late_since = None
             self._reason = reason
         if client is not None:
             client.close()
@@ -195,22 +260,45 @@ class MilvusLink:
             ) from error
 
     def _sentence(self, error: Exception) -> str:
-        said = " ".join(str(getattr(error, "message", "") or error).split())
+        status, said = _status_of(error), self._words_of(error)
         lower = said.lower()
-        if "auth" in lower and ("fail" in lower or "check" in lower or "unauth" in lower):
+        if status in ("UNAUTHENTICATED", "PERMISSION_DENIED") or "auth check" in lower:
             if self._token_file is None:
                 return f"{self.name} wants a token: name a file with it as index.token_file"
             return f"{self.name} refuses the token in {self._token_file}: write user:password there"
-        if any(word in lower for word in ("no space", "disk quota", "quota exceeded", "exhausted")):
+        if _lacks_room(error):
             return f"{self.name} has no room to write; make some there ({said[:_MOST_SHOWN]})"
-        if any(word in lower for word in ("unavailable", "fail connecting", "connect failed")):
+        if status == "UNAVAILABLE" or isinstance(error, ValueError):
             return f"{self.name} does not answer; is it running?"
-        if "deadline" in lower or "timeout" in lower:
+        if status == "DEADLINE_EXCEEDED" or "deadline" in lower or "timeout" in lower:
             return f"{self.name} does not answer in time"
         return f"{self.name} failed: {said[:_MOST_SHOWN]}"
+
+    def _words_of(self, error: Exception) -> str:
+        said = str(getattr(error, "message", "") or error)
+        return " ".join(said.replace(str(self._socket), "").split())
 
 
 def _grpc_errors() -> tuple[type[Exception], ...]:
     import grpc
 
     return (grpc.RpcError, grpc.FutureTimeoutError)
+
+
+def _lacks_room(error: Exception) -> bool:
+    said = str(error).lower()
+    words = ("no space left", "disk quota", "quota exceeded")
+    return _status_of(error) == "RESOURCE_EXHAUSTED" or any(each in said for each in words)
+
+
+def _status_of(error: BaseException | None) -> str:
+    """Return how gRPC calls what has happened, "" where it is Milvus that complains."""
+    import grpc
+
+    while error is not None:
+        if isinstance(error, grpc.FutureTimeoutError):
+            return "DEADLINE_EXCEEDED"
+        if isinstance(error, grpc.RpcError):
+            return str(error.code().name)
+        error = error.__context__  # pymilvus raises errors from themselves: that is no cause
+    return ""

@@ -6,14 +6,25 @@ such port, every user of the machine could read and write there, and searches wo
 
 from __future__ import annotations
 
+import os
 import select
 from pathlib import Path
+from urllib.parse import quote
 
 from clipd.errors import ChildError, IndexAwayError
 from clipd.process.child import Child
 
 _LONGEST_PATH = 107  # bytes, unix(7)
 _END_SECONDS = 3.0
+
+
+def grpc_address(file: Path) -> str:
+    """Return what gRPC calls a socket: it reads a path as a part of a URI.
+
+    The last letter is written out as well, since pymilvus takes what ends with .db for a file.
+    """
+    path = os.fsencode(file)
+    return f"unix:{quote(path[:-1])}%{path[-1]:02X}"
 
 
 class LiteServer:

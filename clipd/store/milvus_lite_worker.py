@@ -43,10 +43,13 @@ def main() -> None:
 
 def _serve(channel: Channel, folder: Path, file: str) -> None:
     from clipd.store.milvus_link import milvus_library
+    from clipd.store.milvus_lite import grpc_address
 
     milvus_library()
     # Of each call of pymilvus that Milvus Lite does not know, and which pymilvus does without.
     logging.getLogger("grpc").setLevel(logging.CRITICAL)
+    # What it cannot do is in its answer as well; here it would say so at every try, at length.
+    logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
     try:
         from milvus_lite.adapter.grpc.servicer import MilvusServicer
         from milvus_lite.db import MilvusLite
@@ -65,7 +68,7 @@ def _serve(channel: Channel, folder: Path, file: str) -> None:
     with closing(database):
         server = grpc.server(ThreadPoolExecutor(_THREADS), options=_ANY_SIZE)
         milvus_pb2_grpc.add_MilvusServiceServicer_to_server(MilvusServicer(database), server)
-        server.add_insecure_port(f"unix:{file}")
+        server.add_insecure_port(grpc_address(Path(file)))
         server.start()
         try:
             channel.send({"ready": True})

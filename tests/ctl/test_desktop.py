@@ -21,6 +21,7 @@ class Desktop:
         self._folder.mkdir()
         self._notes = folder / "notes"
         monkeypatch.setenv("NOTES", str(self._notes))
+        monkeypatch.setenv("DISPLAY", ":0")
         monkeypatch.setenv("PATH", str(self._folder))
 
     def has(self, program: str, code: int = 0) -> None:
@@ -74,6 +75,19 @@ def test_a_desktop_without_programs_is_a_sentence(
     assert "exit status 3" in refused(ctl("open", picture(tmp_path))).err
 
 
+def test_a_session_without_a_desktop_is_told_what_else_there_is(
+    ctl: Ctl, desktop: Desktop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop.has("xdg-open")
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    for command in ("open", "show"):
+        said = refused(ctl(command, picture(tmp_path)))
+        assert "has no desktop" in said.err
+        assert "clipctl view" in said.err
+    assert not desktop.notes
+
+
 def test_many_windows_are_refused(ctl: Ctl, desktop: Desktop, tmp_path: Path) -> None:
     desktop.has("xdg-open")
     ctl.lists(*[ListedPhoto(picture(tmp_path), 1)] * (MOST_WINDOWS + 1))
@@ -116,6 +130,7 @@ def test_a_real_bus_without_a_file_manager_is_no_obstacle(
     environment = ctl.environment() | {
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
         "NOTES": str(tmp_path / "notes"),
+        "WAYLAND_DISPLAY": "wayland-0",
     }
     path = picture(tmp_path)
     subprocess.run(

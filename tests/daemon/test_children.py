@@ -187,14 +187,19 @@ def test_decoders_are_locked_in(daemon: Daemon, folder: Path) -> None:
 def test_the_first_query_of_a_new_library_finds_its_reference_texts_encoded(
     daemons: Daemons, tmp_path: Path
 ) -> None:
-    daemon = daemons.new([album.fill(tmp_path / "new")]).start()
+    root = tmp_path / "new"
+    root.mkdir()
+    daemon = daemons.new([root]).start()
     file = daemon.state_folder() / "catalog.sqlite"
 
     def remembered() -> int:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
             return int(connection.execute("SELECT count(*) FROM text_vectors").fetchone()[0])
 
-    daemon.wait_until(lambda: remembered() == len(REFERENCE_TEXTS), what="texts are encoded")
-    assert daemon.search("sunset")
-    daemon.wait_until(lambda: remembered() == len(REFERENCE_TEXTS) + 1, what="one is new")
+    assert daemon.search("sunset") == []  # its vector is remembered from now on
+    album.fill(root)
+    daemon.wait_until(lambda: remembered() == len(REFERENCE_TEXTS) + 1, what="texts are encoded")
+    assert "what scores mean was learnt" not in daemon.log()
+    first = daemon.search("sunset")[0]  # takes no child, and is judged all the same
+    assert first["score"] != first["raw"]
     assert "what scores mean was learnt" in daemon.log()

@@ -208,6 +208,9 @@ def test_a_wrong_query_is_pointed_at_once(known: House) -> None:
 
     assert done.returncode == 2
     assert done.stderr.decode().splitlines()[:2] == ["  cat on:yestreday", "      ^^^^^^^^^^^^"]
+    empty = known.here.ctl("search", "--everywhere", "", ok=False)
+    assert empty.returncode == 2
+    assert empty.stderr.count(b"is empty") == 1
 
 
 def test_a_daemon_of_another_version_is_understood(known: House) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -219,6 +221,124 @@ def test_a_mended_one_agrees(stock: Stock, milvus_lite: str) -> None:
     follower.mend([2, 3, 4711])
 
     assert follower.differences() == ([], [])
+
+
+@pytest.mark.slow
+def test_after_it_was_away_all_is_compared_in_slices(
+    stock: Stock, milvus_lite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock.fill(25)
+    first = stock.milvus(milvus_lite)
+    first.start()
+    strangers = np.array([4711, 4712])
+    vectors = np.stack([a_vector(1), a_vector(2)])
+    first.index.replace(np.array([2, 3, 17]), strangers, vectors)
+    first.close()
+    monkeypatch.setattr("clipd.store.milvus_follow.MOST", 10)
+    monkeypatch.setattr("clipd.store.milvus_follow._START_SECONDS", 0)
+    monkeypatch.setattr("clipd.store.milvus_follow._SLICE_SECONDS", 0)
+
+    again = stock.milvus(milvus_lite)
+
+    again.start()
+    assert again.must_go_on()
+    assert again.differences() == ([17], strangers.tolist())
+    assert again.catch_up() == 10
+    assert again.differences() == ([], strangers.tolist())
+    assert again.catch_up() == 5
+    assert again.catch_up() == 0
+    assert again.differences() == ([], [])
+    assert not again.must_go_on()
+
+
+@pytest.mark.slow
+def test_more_strangers_than_it_lists_at_once_are_found_and_dropped(
+    stock: Stock, milvus_lite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock.fill(3)
+    first = stock.milvus(milvus_lite)
+    first.start()
+    strangers = np.arange(100, 150)
+    first.index.replace(np.empty(0, np.int64), strangers, np.stack([a_vector(1)] * 50))
+    monkeypatch.setattr("clipd.store.milvus_collection.MOST", 10)
+    assert first.differences() == ([], strangers.tolist())
+    first.close()
+
+    again = stock.milvus(milvus_lite)
+    again.start()
+
+    assert again.differences() == ([], [])
+
+
+@pytest.mark.slow
+def test_a_check_while_it_is_filled_says_so_instead_of_listing_all(
+    stock: Stock, milvus_lite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock.fill(25)
+    follower = stock.milvus(milvus_lite)
+    monkeypatch.setattr("clipd.store.milvus_follow._PAGE", 10)
+    monkeypatch.setattr("clipd.store.milvus_follow._START_SECONDS", 0)
+    monkeypatch.setattr("clipd.store.milvus_follow._SLICE_SECONDS", 0)
+    monkeypatch.setattr("clipd.store.milvus_follow._CONFIRM_SECONDS", 0)
+    follower.start()
+
+    with pytest.raises(IndexAwayError, match="is still 15 changes behind; try again"):
+        follower.differences()
+    with pytest.raises(IndexAwayError, match="is still 5 changes behind; try again"):
+        follower.confirmed([1, 2])
+
+
+@pytest.mark.slow
+def test_on_a_full_disk_it_is_still_searched_and_catches_up_when_there_is_room(
+    stock: Stock, tmp_path: Path
+) -> None:
+    folder = tmp_path / "small"
+    with small_disk(folder, "24m"):
+        stock.fill(300)
+        follower = stock.milvus(str(folder / "lite"))
+        follower.start()
+        fill_up(folder / "filler")
+        with stock.catalog.writing():
+            for number in range(1000):
+                stock.put(b"/photos/new%d.jpg" % number, 10_000 + number)
+            stock.catalog.forget_path(b"/photos/000003.jpg", 50)
+
+        wait_until(lambda: follower.catch_up() == 0)
+
+        assert follower.trouble().startswith("the index is 2,001 changes behind: Milvus Lite in")
+        assert "has no room to write; make some there" in follower.trouble()
+        assert follower.index.search(a_vector(7), 1)[0].tolist() == [stock.put_id(7)]
+        with pytest.raises(IndexAwayError, match="has no room to write"):
+            follower.mend([1])
+
+        (folder / "filler").unlink()
+        wait_until(lambda: agrees(follower))
+        assert follower.trouble() == ""
+        assert len(follower.index.ids()) == 1299
+        follower.close()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """Mount a tmpfs of this size; skip where that is not allowed."""
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "clipd-test", str(folder)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"cannot mount a tmpfs here: {done.stderr}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill_up(file: Path) -> None:
+    descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    for size in (1 << 16, 1 << 8):
+        with suppress(OSError):
+            while True:
+                os.write(descriptor, bytes(size))
+    os.close(descriptor)
 
 
 @pytest.mark.slow

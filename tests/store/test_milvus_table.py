@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from clipd.store.milvus_link import MilvusLink
+from clipd.store.milvus_table import MilvusTable, TableColumn, TableIndex
+
+COLUMNS = (
+    TableColumn("id", "INT64", {"is_primary": True}),
+    TableColumn("vector", "FLOAT_VECTOR", {"dim": 4}),
+)
+ROW = {"id": 7, "vector": [1.0, 0.0, 0.0, 0.0]}
+
+
+@pytest.fixture
+def link(milvus: str) -> Iterator[MilvusLink]:
+    made = MilvusLink(milvus)
+    made.connect()
+    yield made
+    made.close()
+
+
+def a_table(link: MilvusLink, name: str) -> MilvusTable:
+    return MilvusTable(link, name, COLUMNS, TableIndex("vector", "FLAT"))
+
+
+def test_what_was_written_is_read_until_it_is_deleted(link: MilvusLink) -> None:
+    table = a_table(link, "written")
+    assert table.open()
+    table.upsert([ROW])
+    table.upsert([ROW])
+    assert not table.open()
+    assert [row["id"] for row in table.query("id > 0", ["id"])] == [7]
+    table.delete([7, 8])
+    assert list(table.query("id > 0", ["id"])) == []
+    table.drop()
+
+
+@pytest.mark.parametrize("steps", ["made", "made and indexed"])
+def test_one_whose_making_was_cut_short_is_made_ready(link: MilvusLink, steps: str) -> None:
+    def make(client: object) -> None:
+        schema = client.create_schema(auto_id=False)  # type: ignore[attr-defined]
+        kinds = link.library.DataType
+        schema.add_field("id", kinds.INT64, is_primary=True)
+        schema.add_field("vector", kinds.FLOAT_VECTOR, dim=4)
+        client.create_collection("cut_short", schema=schema)  # type: ignore[attr-defined]
+        if "indexed" in steps:
+            wanted = client.prepare_index_params()  # type: ignore[attr-defined]
+            wanted.add_index("vector", index_type="FLAT", metric_type="IP")
+            client.create_index("cut_short", wanted)  # type: ignore[attr-defined]
+
+    link.call(make)
+    table = a_table(link, "cut_short")
+
+    table.open()
+
+    table.upsert([ROW])
+    assert [row["id"] for row in table.query("id > 0", ["id"])] == [7]
+    table.drop()
