@@ -37,7 +37,7 @@ def ask_everywhere(
     Raises:
         ClipdError: no peer is known, the query is wrong, or nobody has answered.
     """
-    query = str(asked["q"])
+    query = str(asked.get("q", ""))  # pictures are asked for in terms
     if asked_socket() != socket_path():
         raise RequestError("bad_request", "--everywhere asks all, and --at one: leave one out")
     if numbers := liked_numbers(query):

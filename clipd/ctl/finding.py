@@ -10,7 +10,7 @@ from clipd.ctl.answer_form import AnswerForm, print_answer
 from clipd.ctl.completing import complete_query
 from clipd.ctl.query_request import ask_for_page, read_query, with_surroundings
 from clipd.ctl.query_words import query_of, split_options, weighted_phrase
-from clipd.ctl.searching import limit_values, limits, searching
+from clipd.ctl.searching import libraries, limit_values, limits, searching
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -41,6 +41,7 @@ class SearchCommand(click.Command):
 
 
 @limits
+@libraries
 @click.command(cls=SearchCommand)
 @click.argument("query", nargs=-1, required=True, shell_complete=complete_query)
 @click.option("--explain", is_flag=True, help="Say how the query was read.")
@@ -48,15 +49,6 @@ class SearchCommand(click.Command):
 @click.option("--members", is_flag=True, help="Below each best of a burst, the others of it.")
 @click.option("--page", type=click.IntRange(1, 1000), default=1, metavar="P", help="The Pth page.")
 @click.option("--after", metavar="NEXT", help='The page after the one whose JSON has this "next".')
-@click.option("--everywhere", is_flag=True, help="Ask the peers of clipctl.toml, too.")
-@click.option(
-    "--within",
-    type=click.FloatRange(0.1, 3600),
-    default=20.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="With --everywhere: how long to wait for those who do not answer.",
-)
 @click.option("--plus", multiple=True, metavar="TEXT[:W]", help='As "TEXT"^W in the query.')
 @click.option("--minus", multiple=True, metavar="TEXT[:W]", help='As -"TEXT"^W in the query.')
 @click.pass_context

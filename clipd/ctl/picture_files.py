@@ -22,6 +22,19 @@ _PIECE_BYTES = 1 << 20
 _MOST_BYTES = 1 << 30  # of a picture that comes without end
 
 
+def picture_terms(word: bytes) -> list[JsonObject]:
+    """Return the bytes of pictures as terms of a search.
+
+    Args:
+        word: a path, numbers of the last list, or ``-`` for standard input.
+
+    Raises:
+        RequestError: one cannot be read.
+    """
+    with ExitStack() as opened:
+        return [_term(opened.enter_context(file)) for file in _files(word)]
+
+
 def search_by_files(client: Client, pictures: Sequence[bytes], limits: JsonObject) -> JsonObject:
     """Ask with the bytes of pictures.
 

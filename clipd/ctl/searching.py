@@ -1,4 +1,4 @@
-"""What ``search`` and ``similar`` have in common: limits, and a wait that says what it is for."""
+"""What ``search`` and ``similar`` have in common: options, and a wait that says what it is for."""
 
 from __future__ import annotations
 
@@ -47,6 +47,23 @@ def limits(command: click.Command) -> click.Command:
         ),
     )
     command.params.extend(options)
+    return command
+
+
+def libraries(command: click.Command) -> click.Command:
+    """Give a command the options by which all libraries are asked."""
+    everywhere = click.Option(
+        ["--everywhere"], is_flag=True, help="Ask the peers of clipctl.toml, too."
+    )
+    within = click.Option(
+        ["--within"],
+        type=click.FloatRange(0.1, 3600),
+        default=20.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="With --everywhere: how long to wait for those who do not answer.",
+    )
+    command.params.extend([everywhere, within])
     return command
 
 

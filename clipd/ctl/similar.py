@@ -13,10 +13,10 @@ from clipd.ctl.completing import PhotoWord
 from clipd.ctl.destination import asked_socket
 from clipd.ctl.last_list import ListedPhoto, chosen_photos
 from clipd.ctl.output import path_value
-from clipd.ctl.searching import limit_values, limits, searching
+from clipd.ctl.searching import libraries, limit_values, limits, searching
 from clipd.ctl.whereabouts import client_of
 from clipd.errors import RequestError
-from clipd.json_types import JsonObject
+from clipd.json_types import JsonObject, JsonValue
 
 # The daemon finds no such photo, or can make no picture of it: what it cannot see (its unit
 # hides folders from it) or open, we may.
@@ -25,10 +25,13 @@ _SHOWN_SIDE = 1024  # pixels of a photo that another daemon is shown; models loo
 
 
 @limits
+@libraries
 @click.command()
 @click.argument("pictures", nargs=-1, required=True, type=PhotoWord())
 def similar(
     pictures: tuple[bytes, ...],
+    everywhere: bool,
+    within: float,
     limit: int | None,
     min_score: float | None,
     as_json: bool,
@@ -42,9 +45,12 @@ def similar(
       clipctl similar ~/Pictures/beach.jpg
       clipctl similar /tmp/download.png -n 5 --json
       curl https://... | clipctl similar -      a picture from standard input
+      clipctl similar @3 --everywhere           in the libraries of clipctl.toml, too
     """
     bounds = limit_values(limit, min_score)
-    if b"-" in pictures:
+    if everywhere:
+        answer = _asked_everywhere(pictures, bounds, within)
+    elif b"-" in pictures:
         answer = _uploaded(pictures, bounds)
     else:
         chosen = chosen_photos(pictures)
@@ -67,10 +73,31 @@ def _is_of_another(photo: ListedPhoto) -> bool:
 def _photo_term(photo: ListedPhoto) -> JsonObject:
     if _is_of_another(photo):
         # Neither its path nor its id means anything to the daemon that is asked: it is shown it.
-        asked: JsonObject = {"side": _SHOWN_SIDE}
-        picture = client_of(photo).fetch(f"/v1/photos/{photo.photo}/thumbnail", asked)
-        return {"picture_b64": base64.b64encode(picture).decode("ascii")}
+        return _picture_term(photo)
     return path_value(photo.path) if photo.photo is None else {"photo": photo.photo}
+
+
+def _picture_term(photo: ListedPhoto) -> JsonObject:
+    """Return a photo of a list as the picture that its daemon makes of it."""
+    asked: JsonObject = {"side": _SHOWN_SIDE}
+    picture = client_of(photo).fetch(f"/v1/photos/{photo.photo}/thumbnail", asked)
+    return {"picture_b64": base64.b64encode(picture).decode("ascii")}
+
+
+def _asked_everywhere(pictures: Sequence[bytes], bounds: JsonObject, within: float) -> JsonObject:
+    """Ask all libraries, which are shown the same pictures: so their cosines can be compared."""
+    from clipd.ctl.everywhere import ask_everywhere
+    from clipd.ctl.picture_files import STANDARD_INPUT, picture_terms
+
+    terms: list[JsonValue] = []
+    for word in pictures:
+        listed = [] if word == STANDARD_INPUT else chosen_photos([word])
+        if listed and listed[0].photo is not None:
+            terms += [_picture_term(photo) for photo in listed]
+        else:
+            terms += picture_terms(word)
+    asked: JsonObject = {"terms": terms}
+    return ask_everywhere(asked | bounds, 1, None, within)[0]
 
 
 def _uploaded(pictures: Sequence[bytes], bounds: JsonObject) -> JsonObject:

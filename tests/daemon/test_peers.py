@@ -17,6 +17,7 @@ import pytest
 from clipd.ctl.everywhere import search_everywhere
 from clipd.ctl.libraries import Library
 from clipd.ctl.output import objects
+from clipd.ctl.picture_files import picture_terms
 from clipd.json_types import JsonObject
 from clipd.pocket.scenes import SCENES
 from tests.ctl.conftest import Ctl
@@ -117,6 +118,25 @@ def test_the_merged_order_is_that_of_one_library_of_all_photos(house: House) -> 
         assert names(objects(merged["hits"])) == names(one["hits"]), asked
         assert merged["order"] == one["order"]
         assert merged["next"] == "page-2"
+
+
+def test_what_looks_like_a_picture_is_ordered_as_one_library_of_all_photos_does(
+    known: House, tmp_path: Path
+) -> None:
+    for number, scene in enumerate(("sunset", "a cat", "forest")):
+        stranger = album.save(tmp_path / f"{number}.jpg", album.picture(scene, 99 + number))
+        (term,) = picture_terms(os.fsencode(stranger))
+        asked: JsonObject = {"terms": [term], "limit": 10}
+        one = known.union.request("POST", "/v1/search", json.dumps(asked).encode())[1]
+        words = ("similar", str(stranger), "--everywhere", "--json", "-n", "10")
+        merged = json.loads(known.here.ctl(*words).stdout)
+
+        assert names(merged["hits"]) == names(one["hits"])
+        assert [hit["raw"] for hit in merged["hits"]] == [hit["raw"] for hit in one["hits"]]
+        assert merged["order"] == "score"
+        assert [each["name"] for each in merged["libraries"]] == ["here", "nas", "attic"]
+    wrong = known.here.ctl("similar", "/nowhere.jpg", "--everywhere", ok=False)
+    assert (wrong.returncode, b"cannot read /nowhere.jpg" in wrong.stderr) == (4, True)
 
 
 def test_pages_go_on_where_the_page_before_ended(known: House) -> None:
@@ -388,6 +408,20 @@ def test_what_is_asked_of_a_number_is_asked_of_its_own_daemon(far: FarHouse) -> 
     assert not rest
     assert f"@{number} is a photo of nas" in drawn
     assert any(line.startswith("1 ") and other.name in line for line in drawn.splitlines()[-3:])
+
+
+def test_a_listed_photo_of_another_machine_is_looked_for_in_all_libraries(far: FarHouse) -> None:
+    other = sorted(far.folder.glob("nas *.jpg"))[1]
+    number = far.number_of(other)
+
+    drawn = far.typed(
+        f"{SEARCH}; echo; clipctl similar @{number} --everywhere -n 99 --json 2>/dev/null"
+    )
+
+    (answer,) = [json.loads(line) for line in drawn.splitlines() if line.startswith("{")]
+    assert answer["hits"][0]["path"] == str(other)
+    assert answer["hits"][0]["library"] == "nas"
+    assert {hit["library"] for hit in answer["hits"]} == {"here", "nas"}
 
 
 def test_photos_of_several_machines_are_drawn_side_by_side_and_large(far: FarHouse) -> None:
