@@ -161,7 +161,9 @@ def _vectors(folder: Path, files: Sequence[Path], spec: ModelSpec) -> Vectors:
         model = catalog.model(spec)
     catalog.close()
     reader = CatalogReader(daemon.state_folder() / "catalog.sqlite")
-    rows = [reader.vector(model, reader.photo_at(os.fsencode(file)) or 0) for file in files]
+    rows = [
+        reader.vectors.of_photo(model, reader.photo_at(os.fsencode(file)) or 0) for file in files
+    ]
     reader.close()
     return np.stack([row for row in rows if row is not None])
 

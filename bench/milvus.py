@@ -144,7 +144,7 @@ class _Question:
 
 def _questions(reader: CatalogReader, model: int) -> list[_Question]:
     queries = like_texts(_QUERIES, _SPEC.dim, _THEMES, 2)
-    every = reader.indexable(model, 0, 10**9)
+    every = reader.vectors.indexable(model, 0, 10**9)
     ids, scores = every.ids, queries @ every.vectors.T
     chance = np.random.default_rng(3)
     questions = [_Question("", queries, None, _ten_best(ids, scores))]

@@ -244,7 +244,7 @@ class _Scale:
         self, reader: CatalogReader, model: int, queries: Vectors
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         scores, ids, last = [], [], 0
-        while (page := reader.indexable(model, last, 5000)).last:
+        while (page := reader.vectors.indexable(model, last, 5000)).last:
             scores.append(queries @ page.vectors.T)
             ids.append(page.ids)
             last = page.last

@@ -74,6 +74,6 @@ def made_changeover(
 def has_vector(reader: CatalogReader, model: int, content_hash: bytes) -> bool:
     """Tell whether a content need not be decoded for a model."""
     try:
-        return reader.has_vector(model, content_hash)
+        return reader.vectors.has(model, content_hash)
     except StoreUnavailableError:
         return False  # the photo is decoded, perhaps in vain; the indexer tells of the disk

@@ -97,11 +97,11 @@ class QueryVectors:
     def _known_term(self, term: Term) -> Vector | None:
         stored = self._stored
         if term.text is not None:
-            return stored.reader.text_vector(stored.model, text_key(term.text))
+            return stored.reader.vectors.of_text(stored.model, text_key(term.text))
         photo = term.photo
         if term.path is not None:
             photo = stored.reader.photo_at(term.path)
-        return None if photo is None else stored.reader.vector(stored.model, photo)
+        return None if photo is None else stored.reader.vectors.of_photo(stored.model, photo)
 
     def _term(self, term: Term, worth_keeping: bool) -> Vector:
         known = self._known_term(term)

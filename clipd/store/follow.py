@@ -112,7 +112,7 @@ class IndexFollower:
         Returns:
             How many photos were looked at again.
         """
-        floor, _ = self._reader.journal_span()
+        floor, _ = self._reader.journal.span()
         if floor > self._applied:
             _log.warning("the journal no longer reaches back to the index: building it anew")
             self.rebuild()
@@ -126,10 +126,10 @@ class IndexFollower:
         """Have an index take in the journal; return how far that goes, and how many photos."""
         touched = 0
         while True:
-            seq, photos = self._reader.journal_after(since, _PAGE)
+            seq, photos = self._reader.journal.after(since, _PAGE)
             if not photos:
                 return since, touched
-            page = self._reader.page_of(self._model, photos)
+            page = self._reader.vectors.indexable_of(self._model, photos)
             index.replace(np.array(photos, dtype=np.int64), page.ids, page.vectors)
             self._lost.take_note(page)
             since = seq
@@ -280,8 +280,8 @@ class IndexFollower:
         present, copies = np.unique(self.index.ids(), return_counts=True)
         held = np.isin(ids, present)
         is_twice = np.isin(ids, present[copies > 1])
-        wanted, _ = self._reader.vectors_of(self._model, ids.tolist())
-        is_wanted = np.isin(ids, wanted)
+        wanted = self._reader.vectors.indexable_of(self._model, ids.tolist())
+        is_wanted = np.isin(ids, wanted.ids)
         return ids[is_wanted & ~held].tolist(), ids[(held & ~is_wanted) | is_twice].tolist()
 
     def mend(self, photos: Collection[int]) -> None:
@@ -289,7 +289,7 @@ class IndexFollower:
         every = sorted(photos)
         for start in range(0, len(every), _PAGE):
             page = every[start : start + _PAGE]
-            found = self._reader.page_of(self._model, page)
+            found = self._reader.vectors.indexable_of(self._model, page)
             self.index.replace(np.array(page, dtype=np.int64), found.ids, found.vectors)
             self._lost.take_note(found)
         self._lost.drop()
@@ -300,11 +300,11 @@ class IndexFollower:
     def rebuild(self) -> None:
         """Build the index from the catalog and put it in place at once."""
         # What is written while this reads is in the journal behind the head, and replayed.
-        _, head = self._reader.journal_span()
+        _, head = self._reader.journal.span()
         fresh = VectorIndex(self.index.dim, self.index.codes)
         nothing = np.empty(0, dtype=np.int64)
         last = 0
-        while (page := self._reader.indexable(self._model, last, _REBUILD_PAGE)).last:
+        while (page := self._reader.vectors.indexable(self._model, last, _REBUILD_PAGE)).last:
             fresh.replace(nothing, page.ids, page.vectors)
             self._lost.take_note(page)
             last = page.last
@@ -315,11 +315,11 @@ class IndexFollower:
         self._changes = len(self.index)
 
     def _identity_of(self, spec: ModelSpec) -> Identity:
-        lineage = self._reader.lineage()
+        lineage = self._reader.journal.lineage()
         return Identity(lineage, spec.fingerprint, self.index.codes, spec.dim)
 
     def _resume(self, snap: Snapshot) -> int:
-        floor, head = self._reader.journal_span()
+        floor, head = self._reader.journal.span()
         if not floor <= snap.generation <= head:
             raise SnapshotError(
                 f"the journal ({floor} to {head}) does not reach snapshot {snap.generation}"

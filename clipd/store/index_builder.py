@@ -106,7 +106,7 @@ def build(
         before: whose lists are taken over, while the library has not doubled since they were
             learnt: to assign a million photos to 4,096 lists takes a core a minute.
     """
-    _, generation = reader.journal_span()
+    _, generation = reader.journal.span()
     counts = reader.counts(model)
     photos = counts.photos - counts.without_vector
     if not has_lists(config, photos):
@@ -120,7 +120,7 @@ def build(
         index, taught_on = _with_lists_of(before.base, dim), before.taught_on
         changed = _changed(reader, before.generation)
         ids = _filled(reader, model, lambda page: _put(index, page, before.base, changed))
-    texts = reader.some_text_vectors(model, dim, _ASKED)
+    texts = reader.vectors.of_late_texts(model, dim, _ASKED)
     nprobe, recall = _probes(index, ids, texts, config.nprobe)
     return Built(index, ids, generation, nprobe, recall, taught_on)
 
@@ -129,7 +129,7 @@ def _filled(reader: CatalogReader, model: int, add: Callable[[VectorPage], objec
     """Hand over all vectors, page by page; return their ids, ascending."""
     pages = [np.empty(0, np.int64)]
     last = 0
-    while (page := reader.indexable(model, last, _PAGE)).last:
+    while (page := reader.vectors.indexable(model, last, _PAGE)).last:
         add(page)
         pages.append(page.ids)
         last = page.last
@@ -151,7 +151,7 @@ def _taught(reader: CatalogReader, model: int, dim: int, photos: int) -> Any:
     step = max(1, photos // (lists * _TAUGHT_BY))
     sample: list[Vectors] = []
     last = 0
-    while (page := reader.indexable(model, last, _PAGE)).last:
+    while (page := reader.vectors.indexable(model, last, _PAGE)).last:
         sample.append(page.vectors[::step].copy())
         last = page.last
     index = _empty_ivf(faiss_library().IndexFlatIP(dim), dim, lists)
@@ -193,7 +193,7 @@ def _changed(reader: CatalogReader, since: int) -> Ids:
     """Return the photos that the journal names from there on, ascending."""
     found: set[int] = set()
     while True:
-        since, photos = reader.journal_after(since, _PAGE)
+        since, photos = reader.journal.after(since, _PAGE)
         if not photos:
             return np.array(sorted(found), np.int64)
         found.update(photos)

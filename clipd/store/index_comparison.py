@@ -37,7 +37,7 @@ def compared_pages(
     """
     last = 0
     while True:
-        wanted = reader.indexable_ids(model, last, size)
+        wanted = reader.vectors.indexable_ids(model, last, size)
         upto = int(wanted[-1]) if len(wanted) else None
         here = held(last, upto)
         missing = np.setdiff1d(wanted, here, assume_unique=True).tolist()

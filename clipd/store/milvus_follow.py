@@ -62,7 +62,9 @@ class MilvusFollower:
         self._reader = reader
         self._model = model_id
         self._link = link
-        self._rows = MilvusCollection(self._link, reader.lineage(), spec.fingerprint, spec.dim)
+        self._rows = MilvusCollection(
+            self._link, reader.journal.lineage(), spec.fingerprint, spec.dim
+        )
         self.index = MilvusIndex(self._rows, reader, model_id)
         self._mark: Bookmark | None = None  # None: Milvus has to be asked (again)
         self._applied = 0  # the journal up to here was in the index when it was last asked
@@ -228,7 +230,7 @@ class MilvusFollower:
         self._mark = None
         self._link.connect(start_seconds)
         found = self._rows.open()
-        _, head = self._reader.journal_span()
+        _, head = self._reader.journal.span()
         if found is None:
             found = Bookmark(head, 0)
             self._rows.mark(found)
@@ -243,7 +245,7 @@ class MilvusFollower:
     def _step(self) -> int:
         """Take in one page; return how many photos it held."""
         assert self._mark is not None
-        floor, head = self._reader.journal_span()
+        floor, head = self._reader.journal.span()
         if floor > self._mark.seq and not self._must_rebuild:
             _log.warning("the journal no longer reaches back to the index: it is filled anew")
             self._must_rebuild = True
@@ -254,7 +256,7 @@ class MilvusFollower:
             self._held, self._must_rebuild = 0, False
         if self._mark.is_filling:
             return self._fill()
-        seq, photos = self._reader.journal_after(self._mark.seq, _PAGE)
+        seq, photos = self._reader.journal.after(self._mark.seq, _PAGE)
         if photos:
             self._take(photos)
             self._note(replace(self._mark, seq=seq))
@@ -265,7 +267,7 @@ class MilvusFollower:
 
     def _fill(self) -> int:
         assert self._mark is not None
-        page = self._reader.indexable(self._model, self._mark.filled, _PAGE)
+        page = self._reader.vectors.indexable(self._model, self._mark.filled, _PAGE)
         if not page.last:
             self._rows.flush()
             self._note(replace(self._mark, filled=-1))
@@ -278,7 +280,7 @@ class MilvusFollower:
         return len(page.ids) + len(page.damaged)
 
     def _take(self, photos: Sequence[int]) -> None:
-        page = self._reader.page_of(self._model, photos)
+        page = self._reader.vectors.indexable_of(self._model, photos)
         self.index.replace(np.array(photos, dtype=np.int64), page.ids, page.vectors)
         self._rows.flush_many()
         self._lost.take_note(page)
@@ -310,7 +312,7 @@ class MilvusFollower:
 
     def _behind(self) -> int:
         mark = self._mark
-        _, head = self._reader.journal_span()
+        _, head = self._reader.journal.span()
         changes = max(0, head - self._applied) if self._applied or mark else 0
         if mark is not None and mark.is_filling:
             changes += max(0, len(self.index) - self._held)

@@ -42,7 +42,7 @@ class MilvusIndex:
         return max(0, counts.photos - counts.without_vector)
 
     def __contains__(self, photo: int) -> bool:
-        return bool(len(self._reader.vectors_of(self._model, [photo])[0]))
+        return bool(len(self._reader.vectors.indexable_of(self._model, [photo]).ids))
 
     def ids(self) -> Ids:
         """Return the ids that Milvus holds, ascending; page by page.
@@ -67,9 +67,10 @@ class MilvusIndex:
         """Return those of ``ids`` that can be found, in the same order, and their vectors."""
         found, rows = [np.empty(0, np.int64)], [np.empty((0, self.dim), np.float32)]
         for start in range(0, len(ids), _PAGE):
-            some, theirs = self._reader.vectors_of(self._model, ids[start : start + _PAGE].tolist())
-            found.append(some)
-            rows.append(theirs)
+            some = ids[start : start + _PAGE].tolist()
+            page = self._reader.vectors.indexable_of(self._model, some)
+            found.append(page.ids)
+            rows.append(page.vectors)
         here, vectors = np.concatenate(found), np.concatenate(rows)
         order = np.argsort(here, kind="stable")
         wanted = ids[np.isin(ids, here)]
@@ -112,10 +113,12 @@ class MilvusIndex:
         ids, scores = np.empty(0, np.int64), np.empty(0, np.float64)
         for start in range(0, len(candidates), _PAGE):
             some = candidates[start : start + _PAGE].tolist()
-            here, rows = self._reader.vectors_of(self._model, some)
+            page = self._reader.vectors.indexable_of(self._model, some)
             # As in every other index: plain arithmetic on vectors as they are kept, six decimals.
-            products = (rows.astype(np.float64) @ row.astype(np.float64)).round(6).clip(-1, 1)
-            ids, scores = np.concatenate([ids, here]), np.concatenate([scores, products])
+            products = (
+                (page.vectors.astype(np.float64) @ row.astype(np.float64)).round(6).clip(-1, 1)
+            )
+            ids, scores = np.concatenate([ids, page.ids]), np.concatenate([scores, products])
             order = np.lexsort((ids, -scores))[:k]
             ids, scores = ids[order], scores[order]
         return ids, scores.astype(np.float32)

@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clipd.photo import Fingerprint, Ids, Vectors
+from clipd.photo import Fingerprint
 from clipd.store.check import Damage, find_damage
 from clipd.store.faults import suspect_mark
+from clipd.store.journal import Journal
+from clipd.store.kept_vectors import KeptVectors
 from clipd.store.pace import Pace
 from clipd.store.photo_record import PhotoRecords
-from clipd.store.query_texts import hash_of
 from clipd.store.read_connections import ReadConnections
 from clipd.store.rows import (
     FAILURE_COLUMNS,
@@ -37,7 +35,6 @@ from clipd.store.rows import (
     split,
 )
 from clipd.store.sqlite import Access, disk_trouble, takes_files
-from clipd.store.vectors import KeptVector, VectorPage, page_of, unpack_text_vector
 
 _FOLDER_ROWS = f"""
     SELECT name, NULL, {FINGERPRINT} FROM paths
@@ -83,10 +80,6 @@ _SAMPLE = """
             AND gone_at IS NULL ORDER BY folder {order}, name {order} LIMIT ?4)
     ) found JOIN photos ON photos.id = found.photo_id LIMIT ?4
 """
-_INDEXABLE = """
-    SELECT photo_id, vector, checksum FROM vectors JOIN photos ON photos.id = photo_id
-    WHERE model_id = ? AND live > 0 AND photo_id
-"""
 
 
 class CatalogReader:
@@ -103,6 +96,8 @@ class CatalogReader:
         self._access = access
         self.connections = ReadConnections(file, access)
         self.records = PhotoRecords(self.connections)
+        self.vectors = KeptVectors(self.connections)
+        self.journal = Journal(self.connections)
 
     @property
     def access(self) -> Access:
@@ -198,21 +193,13 @@ class CatalogReader:
             for (fingerprint,) in self.connections.fetch("SELECT fingerprint FROM models")
         }
 
-    def has_vector(self, model: int, content_hash: bytes) -> bool:
-        """Tell whether the photo with this content has its vector of the model."""
-        sql = (
-            "SELECT 1 FROM photos JOIN vectors ON photo_id = photos.id"
-            " WHERE content_hash = ? AND model_id = ?"
-        )
-        return self.connections.first(sql, content_hash, model) is not None
-
     def locate(self, photos: Sequence[int]) -> dict[int, tuple[Located, ...]]:
         """Return the live paths of photos, in order; photos without any are left out."""
         found: dict[int, tuple[Located, ...]] = {}
         for photo, folder, name, root, device in self.connections.fetch(
             "SELECT photo_id, folder, name, root_id, device FROM paths WHERE gone_at IS NULL"
             " AND photo_id IN (SELECT value FROM json_each(?)) ORDER BY folder, name",
-            _list(photos),
+            json.dumps([int(photo) for photo in photos]),
         ):
             path = os.path.join(plain_folder(folder), name)
             here = Located(path, root, int(device), is_aside(folder))
@@ -224,76 +211,6 @@ class CatalogReader:
         sql = "SELECT photo_id FROM paths WHERE folder = ? AND name = ? AND gone_at IS NULL"
         row = self.connections.first(sql, *split(path))
         return int(row[0]) if row else None
-
-    def vector(self, model: int, photo: int) -> NDArray[np.float32] | None:
-        """Return a photo's vector of a model, shape (dim,); None: it has none that is whole."""
-        sql = "SELECT photo_id, vector, checksum FROM vectors WHERE photo_id = ? AND model_id = ?"
-        page = self._page(model, self.connections.fetch(sql, photo, model))
-        return page.vectors[0] if len(page.ids) else None
-
-    def vectors_of(self, model: int, photos: Sequence[int]) -> tuple[Ids, Vectors]:
-        """Return those of ``photos`` that belong in the index now, by id, and their vectors."""
-        page = self.page_of(model, photos)
-        return page.ids, page.vectors
-
-    def page_of(self, model: int, photos: Sequence[int]) -> VectorPage:
-        """Return what belongs in the index now of ``photos``, by id."""
-        sql = f"{_INDEXABLE} IN (SELECT value FROM json_each(?)) ORDER BY photo_id"
-        return self._page(model, self.connections.fetch(sql, model, _list(photos)))
-
-    def indexable(self, model: int, after: int, limit: int) -> VectorPage:
-        """Return what belongs in the index, by id, from behind ``after``."""
-        sql = f"{_INDEXABLE} > ? ORDER BY photo_id LIMIT ?"
-        return self._page(model, self.connections.fetch(sql, model, after, limit))
-
-    def indexable_ids(self, model: int, after: int, limit: int) -> Ids:
-        """Return the ids of photos that belong in the index, in order, from behind ``after``."""
-        sql = (
-            "SELECT photo_id FROM vectors JOIN photos ON photos.id = photo_id"
-            " WHERE model_id = ? AND live > 0 AND photo_id > ? ORDER BY photo_id LIMIT ?"
-        )
-        rows = self.connections.fetch(sql, model, after, limit)
-        return np.array([photo for (photo,) in rows], dtype=np.int64)
-
-    def text_vector(self, model: int, text: str) -> NDArray[np.float32] | None:
-        """Return the kept vector of a query, shape (dim,); None: there is none that is whole."""
-        (key,) = self.connections.fetch("SELECT key FROM text_key")[0]
-        row = self.connections.first(
-            "SELECT vector, dim FROM text_vectors JOIN models ON models.id = model_id"
-            " WHERE model_id = ? AND text = ?",
-            *(model, hash_of(text, key)),
-        )
-        return unpack_text_vector(*row) if row else None
-
-    def some_text_vectors(self, model: int, dim: int, limit: int) -> Vectors:
-        """Return vectors of queries, the latest first, shape (n, dim)."""
-        rows = self.connections.fetch(
-            "SELECT vector FROM text_vectors WHERE model_id = ? ORDER BY used_at DESC LIMIT ?",
-            *(model, limit),
-        )
-        kept = [vector for (blob,) in rows if (vector := unpack_text_vector(blob, dim)) is not None]
-        return np.stack(kept) if kept else np.empty((0, dim), np.float32)
-
-    def journal_after(self, seq: int, limit: int) -> tuple[int, list[int]]:
-        """Return up to ``limit`` entries of the journal: the last one's number, distinct photos."""
-        sql = "SELECT seq, photo_id FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
-        rows = self.connections.fetch(sql, seq, limit)
-        return (rows[-1][0] if rows else seq), list({photo: None for _, photo in rows})
-
-    def journal_span(self) -> tuple[int, int]:
-        """Return (floor, head): the highest number ever trimmed, and the highest ever given."""
-        row = self.connections.first(
-            "SELECT (SELECT min(seq) FROM journal),"
-            " (SELECT seq FROM sqlite_sequence WHERE name = 'journal')"
-        )
-        first, head = row or (None, None)
-        head = int(head or 0)
-        return (head if first is None else int(first) - 1), head
-
-    def lineage(self) -> str:
-        """Return the token of this catalog's line of history."""
-        row = self.connections.first("SELECT token FROM lineage")
-        return str(row[0]) if row else ""
 
     def counts(self, model: int) -> Counts:
         """Return how much there is, in constant time."""
@@ -373,15 +290,7 @@ class CatalogReader:
         with self.connections.lent() as connection:
             return find_damage(connection, pace or Pace())
 
-    def _page(self, model: int, rows: list[tuple[Any, ...]]) -> VectorPage:
-        dim = self.connections.first("SELECT dim FROM models WHERE id = ?", model)
-        return page_of([KeptVector(*row) for row in rows], int(dim[0]) if dim else 0)
-
 
 def _known_file(row: Sequence[Any]) -> KnownFile:
     name, kind, *columns = row
     return KnownFile(name, fingerprint_of(columns), kind)
-
-
-def _list(photos: Sequence[int]) -> str:
-    return json.dumps([int(photo) for photo in photos])

@@ -145,7 +145,7 @@ def test_a_stop_leaves_a_snapshot_and_a_short_journal(stock: Stock) -> None:
     follower.catch_up()
     _upkeep(stock, follower).finish()
 
-    floor, head = stock.reader.journal_span()
+    floor, head = stock.reader.journal.span()
     assert floor == head
     resumed = stock.follower()
     assert "0 changes after the snapshot" in resumed.start()

@@ -49,7 +49,7 @@ class Running:
         running.callback(encoder.close)
         batches = running.enter_context(Batches(encoder, BATCH, self.inbox.post))
         claims = Claims(
-            lambda content_hash: house.reader.has_vector(house.model, content_hash),
+            lambda content_hash: house.reader.vectors.has(house.model, content_hash),
             lambda job, outcome: self.inbox.post(Read(job, outcome)),
         )
         self.on_claim: Callable[[], object] = lambda: None

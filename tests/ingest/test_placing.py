@@ -45,7 +45,7 @@ def test_a_file_that_looks_the_same_is_the_photo_and_is_read_no_more(house: Writ
     assert photo is not None
     assert house.look("a.jpg") is None
     assert wanted == [photo]  # its headers
-    assert list(house.reader.indexable(house.model, 0, 9).ids) == [photo]
+    assert list(house.reader.vectors.indexable(house.model, 0, 9).ids) == [photo]
     assert place(house, file_at(house, "a.jpg")) == 0  # it is there already
 
 

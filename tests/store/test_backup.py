@@ -150,7 +150,7 @@ def test_after_a_restore_no_older_snapshot_of_the_index_is_trusted(tmp_path: Pat
         follower = stock.follower()
         follower.start()
         follower.save()
-        vector = stock.reader.vector(stock.model, 1)
+        vector = stock.reader.vectors.of_photo(stock.model, 1)
         row = stock.catalog.path(b"/photos/000001.jpg")
     assert vector is not None
     assert row is not None

@@ -170,8 +170,8 @@ def test_purge_keeps_what_is_young_or_in_use_and_drops_vectors_with_their_photo(
     assert stock.catalog.photo_of_hash(a_hash(0)) == copied
     assert stock.catalog.photo_of_hash(a_hash(2)) == young
     assert stock.catalog.photo_of_hash(a_hash(1)) is None
-    assert stock.reader.vector(stock.model, old) is None
-    assert stock.reader.vector(stock.model, young) is not None
+    assert stock.reader.vectors.of_photo(stock.model, old) is None
+    assert stock.reader.vectors.of_photo(stock.model, young) is not None
     assert stock.reader.damage().sentences == []
 
 
@@ -226,9 +226,9 @@ def test_query_vectors_come_back_exactly_and_only_the_newest_are_kept(stock: Sto
         for number in range(10_001):
             stock.catalog.put_text_vector(stock.model, f"query {number}", vector, now=2 + number)
 
-    assert stock.reader.text_vector(stock.model, "lone \udcff") is None
-    assert stock.reader.text_vector(stock.model, "query 0") is None
-    kept = stock.reader.text_vector(stock.model, "query 1")
+    assert stock.reader.vectors.of_text(stock.model, "lone \udcff") is None
+    assert stock.reader.vectors.of_text(stock.model, "query 0") is None
+    kept = stock.reader.vectors.of_text(stock.model, "query 1")
     assert kept is not None
     assert np.array_equal(kept, vector)
     assert stock.reader.counts(stock.model).text_vectors == 10_000
@@ -250,7 +250,7 @@ def test_a_damaged_vector_of_a_query_counts_as_none(stock: Stock, blob: bytes) -
     with contextlib.closing(sqlite3.connect(stock.file)) as connection, connection:
         connection.execute("UPDATE text_vectors SET vector = ?", (blob,))
 
-    assert stock.reader.text_vector(stock.model, "sunset") is None
+    assert stock.reader.vectors.of_text(stock.model, "sunset") is None
 
 
 def test_a_root_that_left_the_config_is_retired_and_comes_back_for_nothing(stock: Stock) -> None:

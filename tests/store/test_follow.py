@@ -130,7 +130,7 @@ def change_and_compare(changes: list[tuple[str, bytes, int]], engine: str) -> No
         assert follower.differences() == ([], [])
         assert stock.reader.damage().sentences == []
         for photo in follower.index.ids():
-            vector = stock.reader.vector(stock.model, int(photo))
+            vector = stock.reader.vectors.of_photo(stock.model, int(photo))
             assert vector is not None
             products = follower.index.search(vector, 10)
             assert photo in products[0][np.isclose(products[1], vector @ vector, atol=1e-3)]
@@ -188,7 +188,7 @@ def test_a_journal_that_was_cut_too_far_means_a_rebuild(stock: Stock, engine: st
     follower.start()
     with stock.catalog.writing():
         stock.put(b"/photos/new.jpg", 9)
-        stock.catalog.trim_journal(stock.reader.journal_span()[1])
+        stock.catalog.trim_journal(stock.reader.journal.span()[1])
 
     follower.catch_up()
 

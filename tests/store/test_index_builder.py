@@ -24,7 +24,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
         with stock.catalog.writing():
             stock.catalog.forget_path(b"/photos/000007.jpg", 50)
             stock.put(b"/photos/without.jpg", 9999, vector=False)
-        stock.reader.journal_span()  # opens the catalog, once for all
+        stock.reader.journal.span()  # opens the catalog, once for all
         yield stock
 
 
@@ -35,7 +35,7 @@ def test_an_exact_base_holds_every_vector_by_ascending_id(stock: Stock, kind: st
     assert len(made.ids) == made.index.ntotal == 2999
     assert (np.diff(made.ids) > 0).all()
     assert (made.nprobe, made.recall) == (0, 1.0)
-    assert made.generation == stock.reader.journal_span()[1]
+    assert made.generation == stock.reader.journal.span()[1]
     assert stock.put_id(7) not in made.ids.tolist()
     place = int(np.searchsorted(made.ids, stock.put_id(1234)))
     assert np.allclose(made.index.reconstruct(place), a_vector(1234), atol=1e-3)

@@ -61,7 +61,7 @@ def test_what_comes_and_goes_while_a_base_is_built_is_in_the_index(stock: Stock,
 
     covered = merged(follower)
 
-    assert 0 < covered <= stock.reader.journal_span()[1]
+    assert 0 < covered <= stock.reader.journal.span()[1]
     assert follower.differences() == ([], [])
     base = follower.index.base
     assert base is not None

@@ -382,7 +382,7 @@ def test_collections_of_models_that_are_forgotten_are_dropped(
     link.connect()
     names = link.call(lambda client: client.list_collections())
     link.close()
-    assert len([name for name in names if stock.reader.lineage()[:16] in name]) == 1
+    assert len([name for name in names if stock.reader.journal.lineage()[:16] in name]) == 1
 
 
 @pytest.mark.slow
@@ -410,7 +410,7 @@ def test_a_collection_that_is_marked_as_another_librarys_is_refused_in_words(
     link.connect()
     theirs = MilvusCollection(link, "somebody else's", stock.spec.fingerprint, stock.spec.dim)
     theirs.name = MilvusCollection(
-        link, stock.reader.lineage(), stock.spec.fingerprint, stock.spec.dim
+        link, stock.reader.journal.lineage(), stock.spec.fingerprint, stock.spec.dim
     ).name
     theirs.mark(Bookmark(1, -1))
     link.close()

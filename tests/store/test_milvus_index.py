@@ -98,7 +98,7 @@ def test_vectors_come_in_the_order_that_they_are_asked_for(
     ids, vectors = filled.index.vectors(asked)
     assert ids.tolist() == [9, 3, 7]
     for photo, vector in zip(ids.tolist(), vectors, strict=True):
-        kept = many.reader.vector(many.model, photo)
+        kept = many.reader.vectors.of_photo(many.model, photo)
         assert kept is not None
         assert np.array_equal(kept, vector)
 

@@ -35,8 +35,8 @@ def test_all_that_is_kept_of_other_models_goes_and_nothing_else(stock: Stock) ->
     assert forget(stock, None) == [Forgotten("old", 5000), Forgotten("older", 2500)]
 
     for model in (old, older):
-        assert stock.reader.vector(model, photos[0]) is None
-        assert stock.reader.text_vector(model, "sunset") is None
+        assert stock.reader.vectors.of_photo(model, photos[0]) is None
+        assert stock.reader.vectors.of_text(model, "sunset") is None
         assert stock.reader.counts(model).without_vector == 5000
     assert [model.name for model in stock.catalog.models()] == [IN_USE]
     assert stock.reader.counts(stock.model).without_vector == 0
@@ -53,7 +53,7 @@ def test_a_model_is_forgotten_by_its_name_alone(stock: Stock) -> None:
 
     assert forget(stock, "old") == [Forgotten("old", 3)]
 
-    assert stock.reader.vector(older, photos[0]) is not None
+    assert stock.reader.vectors.of_photo(older, photos[0]) is not None
 
 
 def test_a_forgotten_model_can_come_back(stock: Stock) -> None:
@@ -119,7 +119,7 @@ def test_what_a_former_model_left_goes_after_a_time(stock: Stock) -> None:
     follower.start()
 
     assert purged(stock, before=200) == 0
-    assert stock.reader.vector(old, photos[0]) is not None
+    assert stock.reader.vectors.of_photo(old, photos[0]) is not None
     assert purged(stock, before=201) == 4  # the last one finds nothing
 
     assert [model.name for model in stock.catalog.models()] == [IN_USE]
@@ -163,8 +163,8 @@ def test_vectors_of_queries_go_after_a_time(stock: Stock) -> None:
         stock.catalog.put_text_vector(stock.model, "new", a_vector(1), now=200)
         stock.catalog.purge(before=150)
 
-    assert stock.reader.text_vector(stock.model, "old") is None
-    assert stock.reader.text_vector(stock.model, "new") is not None
+    assert stock.reader.vectors.of_text(stock.model, "old") is None
+    assert stock.reader.vectors.of_text(stock.model, "new") is not None
 
 
 def test_vectors_of_the_next_model_are_in_no_index_and_in_its_own_at_once(stock: Stock) -> None:

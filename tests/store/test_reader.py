@@ -5,7 +5,7 @@ import threading
 from random import Random
 
 from clipd.store.rows import KnownFile
-from tests.store.stock import Stock, a_hash, a_model, a_print
+from tests.store.stock import Stock, a_print
 
 
 def test_a_folder_shows_photos_and_failures_by_name_but_nothing_below_it(stock: Stock) -> None:
@@ -68,21 +68,18 @@ def test_errors_are_paged_with_or_without_the_skipped(stock: Stock) -> None:
     assert (counts.errors, counts.skipped) == (3, 3)
 
 
-def test_what_is_known_of_a_photo_is_told_per_model(stock: Stock) -> None:
+def test_a_photo_is_located_at_all_its_live_paths_in_order(stock: Stock) -> None:
     with stock.catalog.writing():
         photo = stock.put(b"/photos/b", 1)
         stock.put(b"/photos/a", 1)
-        other = stock.catalog.model(a_model("two"))
+        stock.put(b"/photos/gone", 1)
+        stock.catalog.forget_path(b"/photos/gone", 50)
 
-    assert stock.reader.has_vector(stock.model, a_hash(1))
-    assert not stock.reader.has_vector(other, a_hash(1))
-    assert not stock.reader.has_vector(stock.model, a_hash(2))
     assert [where.path for where in stock.reader.locate([photo, 99])[photo]] == [
         b"/photos/a",
         b"/photos/b",
     ]
     assert stock.reader.locate([]) == {}
-    assert stock.reader.vectors_of(other, [photo])[0].tolist() == []
 
 
 def test_readers_in_many_threads_see_only_what_was_committed_whole(stock: Stock) -> None:
@@ -92,7 +89,7 @@ def test_readers_in_many_threads_see_only_what_was_committed_whole(stock: Stock)
 
     def read() -> None:
         while not done.is_set():
-            ids = stock.reader.indexable_ids(stock.model, 0, 1000)
+            ids = stock.reader.vectors.indexable_ids(stock.model, 0, 1000)
             if len(ids) % 2 or stock.reader.counts(stock.model).photos % 2:
                 odd.append(len(ids))
 
@@ -114,7 +111,7 @@ def test_readers_in_many_threads_see_only_what_was_committed_whole(stock: Stock)
 def test_a_reader_never_keeps_the_wal_from_being_cut(stock: Stock) -> None:
     stock.fill(50)
     stock.reader.folder_rows(b"/photos", b"", 3)
-    stock.reader.indexable(stock.model, 0, 3)
+    stock.reader.vectors.indexable(stock.model, 0, 3)
     stock.reader.damage()
 
     stock.catalog.checkpoint()

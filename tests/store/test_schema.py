@@ -28,7 +28,7 @@ def test_a_catalog_of_0_1_keeps_its_photos_and_vectors(old_folder: Path) -> None
         row = stock.catalog.path(b"/photos/000001.jpg")
         assert row is not None
         assert (row.photo, row.fingerprint.inode, row.fingerprint.born_ns) == (2, 1, 0)
-        vector = stock.reader.vector(stock.model, 2)
+        vector = stock.reader.vectors.of_photo(stock.model, 2)
         assert vector is not None
         assert vector @ a_vector(1) == pytest.approx(1, abs=0.01)
         assert len(stock.reader.failures(b"", 10, skipped=True)) == 2
@@ -79,14 +79,14 @@ def test_vectors_of_0_1_get_their_checksums_little_by_little(old_folder: Path) -
                 done.append(stock.catalog.add_checksums(limit=2))
         assert done == [2, 1, 0]
         assert stock.reader.damage().sentences == []
-        assert stock.reader.journal_span()[1] == 7  # the index has nothing to do with it
+        assert stock.reader.journal.span()[1] == 7  # the index has nothing to do with it
 
 
 def test_texts_of_queries_that_0_1_kept_in_clear_leave_the_files(old_folder: Path) -> None:
     assert b"sunset at the sea" in (old_folder / CATALOG).read_bytes()
 
     with Stock(old_folder) as stock:
-        kept = stock.reader.text_vector(stock.model, "a sunset at the sea")
+        kept = stock.reader.vectors.of_text(stock.model, "a sunset at the sea")
         backup(stock.file, old_folder)
 
     assert kept is not None

@@ -43,13 +43,13 @@ def test_a_file_that_comes_later_has_its_vector_already(
     stock: Stock, photos: list[PortablePhoto]
 ) -> None:
     assert move(stock, photos) == Imported(taken=20)
-    assert stock.reader.has_vector(stock.model, a_hash(7))
+    assert stock.reader.vectors.has(stock.model, a_hash(7))
     assert stock.reader.counts(stock.model).photos == 0
 
     with stock.catalog.writing():
         stock.catalog.put_path(stock.root, b"/photos/x.jpg", a_print(1), stock.put_id(7))
 
-    page = stock.reader.indexable(stock.model, 0, 10)
+    page = stock.reader.vectors.indexable(stock.model, 0, 10)
     assert np.allclose(page.vectors[0], a_vector(7), atol=1e-3)
     assert stock.reader.counts(stock.model).without_vector == 0
     assert stock.reader.damage().sentences == []
@@ -64,7 +64,7 @@ def test_it_goes_on_where_it_was_and_changes_nothing_that_is_known(
     move(stock, photos[:10])
 
     assert move(stock, photos) == Imported(taken=10, known=10)
-    kept = stock.reader.vector(stock.model, known)
+    kept = stock.reader.vectors.of_photo(stock.model, known)
     assert kept is not None
     assert np.allclose(kept, a_vector(999), atol=1e-3)
 
@@ -79,7 +79,7 @@ def test_a_photo_that_waits_for_its_vector_gets_it(
     move(stock, photos)
 
     assert stock.reader.counts(stock.model).without_vector == 0
-    assert len(stock.reader.indexable(stock.model, 0, 10).ids) == 1
+    assert len(stock.reader.vectors.indexable(stock.model, 0, 10).ids) == 1
 
 
 def test_what_no_file_asks_for_goes_as_deleted_photos_go(
@@ -90,8 +90,8 @@ def test_what_no_file_asks_for_goes_as_deleted_photos_go(
         stock.catalog.put_path(stock.root, b"/photos/x.jpg", a_print(1), stock.put_id(7))
         assert stock.catalog.purge(before=10**11) == 19
 
-    assert stock.reader.has_vector(stock.model, a_hash(7))
-    assert not stock.reader.has_vector(stock.model, a_hash(8))
+    assert stock.reader.vectors.has(stock.model, a_hash(7))
+    assert not stock.reader.vectors.has(stock.model, a_hash(8))
 
 
 def test_what_went_long_ago_is_expected_anew(stock: Stock, photos: list[PortablePhoto]) -> None:
@@ -103,7 +103,7 @@ def test_what_went_long_ago_is_expected_anew(stock: Stock, photos: list[Portable
         assert stock.catalog.purge(before=2000) == 1  # what is left of its path
         assert stock.catalog.purge(before=2000) == 0
 
-    assert stock.reader.has_vector(stock.model, a_hash(7))
+    assert stock.reader.vectors.has(stock.model, a_hash(7))
 
 
 def test_a_full_disk_is_told_and_what_was_taken_in_stays(

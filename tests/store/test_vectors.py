@@ -57,7 +57,7 @@ def test_a_damaged_vector_is_named_dropped_and_made_anew(stock: Stock, blob: byt
     stock.fill(3)
     set_blob(stock, 2, blob)
     assert stock.reader.damage().sentences == ["unusable vectors of photos 2"]
-    assert stock.reader.vector(stock.model, 2) is None
+    assert stock.reader.vectors.of_photo(stock.model, 2) is None
 
     follower = following(stock)
     follower.start()
