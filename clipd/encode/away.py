@@ -18,6 +18,7 @@ class Away:
         self.since: float | None = None  # time.time()
         self._why: EncoderAwayError | None = None
         self._wait = _WAITS[0]
+        self._before: float | None = None  # since when, while it is presumed to be back
 
     def __bool__(self) -> bool:
         return self.since is not None
@@ -25,13 +26,20 @@ class Away:
     def begin(self, why: EncoderAwayError) -> str:
         """Note why it is away; return that as a sentence. It stays away since the first time."""
         if self.since is None:
-            self.since, self._wait = time.time(), _WAITS[0]
+            self.since = self._before or time.time()
         self._why = why
         return self.sentence()
 
+    def presume_back(self) -> None:
+        """Note that it can be reached again; whether it encodes, its next answer shows.
+
+        One that can be reached and does not encode would else be asked every second for ever.
+        """
+        self._before, self.since, self._why = self.since, None, None
+
     def end(self) -> None:
         """Note that it is back."""
-        self.since, self._why = None, None
+        self.since, self._why, self._before, self._wait = None, None, None, _WAITS[0]
 
     def next_wait(self) -> float:
         """Return for how many seconds to wait before the next look, longer each time."""

@@ -17,7 +17,8 @@ from clipd.process.channel import Channel, Message
 from clipd.process.child import Child
 
 LOOK_SECONDS = 0.25  # between two looks for a sign of life while an answer is owed
-_MAX_ANSWER_BYTES = 1 << 30
+_MAX_ANSWER_BYTES = 64 << 20  # 4,096 vectors of the longest kind
+_REST_SECONDS = 30.0  # for the rest of an answer that has begun to come
 NICE = 5  # behind clipd, which answers; before the decoders, which only feed it
 
 
@@ -65,6 +66,10 @@ class AskedEncoder(ABC):
     def is_stopped(self) -> bool:
         """Whether a signal (SIGSTOP) has stopped the process until another continues it."""
 
+    def doing(self) -> str:
+        """Return what it is at before its first answer, as far as it tells; "" otherwise."""
+        return ""
+
     @abstractmethod
     def end(self, *, at_once: bool) -> Ending:
         """End it for certain; `at_once` does not wait for it to end by itself."""
@@ -93,7 +98,7 @@ class AskedEncoder(ABC):
         channel.set_timeout(patience.total_seconds)
         try:
             channel.send(order, body)
-            answer = channel.receive(_MAX_ANSWER_BYTES)
+            answer = channel.receive(_MAX_ANSWER_BYTES, within=patience.total_seconds)
         finally:
             del self._questions[lane]
         if answer is None:
@@ -117,7 +122,7 @@ class AskedEncoder(ABC):
             if self.overdue():
                 raise TimeoutError
         del self._questions[0]
-        answer = channel.receive(_MAX_ANSWER_BYTES)
+        answer = channel.receive(_MAX_ANSWER_BYTES, within=_REST_SECONDS)
         if answer is None:
             raise ChildError("the encoder has closed its lane")
         return answer

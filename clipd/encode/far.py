@@ -19,6 +19,7 @@ from clipd.encode.starter import IsWanted, Say
 from clipd.errors import ChildError, EncoderAwayError, EncoderClosedError, EncoderRefusedError
 from clipd.json_types import JsonObject
 from clipd.photo import ModelSpec
+from clipd.process.channel import Message
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 _GREETING_SECONDS = 20.0
 # It gives a sign of life every second, whatever it computes: the link is what may be silent.
 _MOST_SILENCE_SECONDS = 15.0
+_MOST_TOLD = 100  # characters of what it is at
 _DESCRIBE = Patience(30.0, 60.0)  # it may have to hash weights
 
 
@@ -48,7 +50,33 @@ class FarEncoder(AskedEncoder):
             first=greeting.rest,
             hear=lambda words: log.info("%s: %s", name, words),
         )
+        self._turns = [0 for _ in self._mux.lanes]  # the number of the last question, by lane
+        self._complaint = ""  # of an answer that cannot be one
         super().__init__(self._mux.lanes)
+
+    def ask(
+        self,
+        lane: int,
+        order: JsonObject,
+        body: bytes | memoryview = b"",
+        *,
+        patience: Patience,
+    ) -> Message:
+        """Ask as any encoder is asked; the answer has to carry the number of the question.
+
+        What was sent twice, or late, would else be taken for the vectors of other photos.
+        """
+        self._turns[lane] += 1
+        turn = self._turns[lane]
+        answer = super().ask(lane, {**order, "turn": turn}, body, patience=patience)
+        if answer.header.get("turn") != turn:
+            self._complaint = "it answered what it was not asked"
+            raise ChildError(self._complaint)
+        return answer
+
+    def doing(self) -> str:
+        """Return what the other machine is at."""
+        return self._mux.told[:_MOST_TOLD]
 
     def is_alive(self) -> bool:
         """Whether the connection is there."""
@@ -62,7 +90,7 @@ class FarEncoder(AskedEncoder):
         """Close the connection; the process at its other end ends of that."""
         self._mux.close()
         words = f"did not answer for {self._hung_seconds:.0f} s" if self._hung_seconds else ""
-        why = words or self._mux.ending or "the connection was lost"
+        why = words or self._complaint or self._mux.ending or "the connection was lost"
         return Ending("crash", why, away=why)
 
     def _quiet_seconds(self) -> float:

@@ -90,6 +90,7 @@ def _serve(mux: Mux, config_file: Path | None) -> None:
         # Its own socket may lead to yet another machine, or back to here and so on without end.
         by_itself = replace(config.encoder, socket=None)
         with Encoder(spec, by_itself, Paths.of().cache) as encoder:
+            mux.tells = lambda: _start_of(encoder)
             encoder.wake()
             first.send({"ready": True, **_state_of(encoder), "seals": _seals_of(encoder)})
             _answer_both(mux, encoder)
@@ -162,16 +163,17 @@ def _answer(channel: Channel, encoder: Encoder, lane: int) -> None:
     """Answer one lane. Whatever is wrong with a message ends the stream, not this process alone."""
     try:
         while (message := channel.receive(_MOST_BODY_BYTES)) is not None:
+            turn: JsonObject = {"turn": message.header.get("turn")}
             try:
                 vectors = _encoded(message, encoder, lane)
             except EncoderDiedError as error:
-                channel.send({"error": str(error), "died": error.kind, **_state_of(encoder)})
-                continue
+                refusal: JsonObject = {"error": str(error), "died": error.kind}
+                channel.send({**turn, **refusal, **_state_of(encoder)})
             except ClipdError as error:
-                channel.send({"error": str(error), **_state_of(encoder)})
-                continue
-            header: JsonObject = {"shape": list(vectors.shape), **_state_of(encoder)}
-            channel.send(header, np.ascontiguousarray(vectors).data)
+                channel.send({**turn, "error": str(error), **_state_of(encoder)})
+            else:
+                header: JsonObject = {**turn, "shape": list(vectors.shape), **_state_of(encoder)}
+                channel.send(header, np.ascontiguousarray(vectors).data)
     except (ChildError, OSError) as error:
         log.debug("%s", error)
     finally:
@@ -185,8 +187,14 @@ def _encoded(message: Message, encoder: Encoder, lane: int) -> Vectors:
         shape = message.header["shape"]
         pixels = np.frombuffer(message.body, np.uint8).reshape(shape)  # type: ignore[arg-type]
         return (encoder.encode_images if lane == IMAGES else encoder.encode_query_image)(pixels)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise EncodeError(f"an order that no clipd gives: {error}") from error
+
+
+def _start_of(encoder: Encoder) -> str:
+    """Return what a start is at; "" while there is none."""
+    now = encoder.status()
+    return (now.doing or "loading the model") if now.state == "starting" else ""
 
 
 def _state_of(encoder: Encoder) -> JsonObject:

@@ -109,9 +109,10 @@ class Keeper:
                     reach = _SHORT_REACH_SECONDS if is_short else _REACH_SECONDS
                     self._insist_on_reach(min(left, reach))
                 if not self._changed.wait_for(self._is_settled, left):
-                    doing = f" ({self._doing})" if self._doing else ""
+                    doing = self.doing()
                     raise EncodeError(
-                        f"the encoder is still starting{doing}; ask again in a moment"
+                        f"the encoder is still starting{doing and f' ({doing})'}; "
+                        "ask again in a moment"
                     )
 
     def bury(self, child: AskedEncoder, *, is_hung: bool) -> Ending:
@@ -165,7 +166,9 @@ class Keeper:
     def doing(self) -> str:
         """Return what a start is at, where it takes long; "" otherwise."""
         with self._changed:
-            return self._doing
+            if self._doing or self._child is None or not self._is_starting:
+                return self._doing
+            return self._child.doing()
 
     def close(self, grace_seconds: float) -> None:
         """End the child; a call under way has that long to finish, then it fails."""
@@ -241,7 +244,7 @@ class Keeper:
                 with self._changed:
                     if self._away and not self._is_starting:
                         log.info("%s is back", self._starter.far)
-                        self._away.end()
+                        self._away.presume_back()
                         self._error = ""
                 return
 

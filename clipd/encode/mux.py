@@ -28,13 +28,15 @@ _CHUNK_BYTES = 64 << 10
 _WINDOW_BYTES = 1 << 20  # of a lane, in one direction
 _ALIVE_SECONDS = 1.0
 _MOST_WORDS = 500  # characters of the other end that are worth repeating
+_MOST_LINES = 200  # that may wait to be sent; a program that prints without end fills no memory
 
 
 class Mux:
     """Carries two lanes over a stream, on a thread of its own. Both ends of the stream run one.
 
     The lanes are channels like those of a child: whoever closes one ends the whole, and both are
-    closed when the stream ends. Each end tells the other once a second that it is there.
+    closed when the stream ends. Each end tells the other once a second that it is there, and what
+    it is at, where it sets `tells`.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Mux:
         pairs = [socket.socketpair() for _ in _LANES]
         self.lanes = tuple(Channel(ours) for ours, _ in pairs)
         self.ending = ""  # why the stream ended, where there is something to say
+        self.tells: Callable[[], str] = lambda: ""  # what we are at; asked by our thread
+        self.told = ""  # what the other end was at when it last said so
         self._inner = [inner for _, inner in pairs]
         for inner in self._inner:
             inner.setblocking(False)
@@ -88,7 +92,8 @@ class Mux:
 
     def say(self, line: str) -> None:
         """Send a line for the log of the other end. Any thread."""
-        self._words.append(line.encode("utf-8", "replace")[:_MOST_WORDS])
+        if len(self._words) < _MOST_LINES:
+            self._words.append(line.encode("utf-8", "replace")[:_MOST_WORDS])
 
     def close(self) -> None:
         """End the stream, and both lanes."""
@@ -107,7 +112,9 @@ class Mux:
             self._parse()
             while not self._is_over:
                 self._turn()
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self.ending = self.ending or str(error.strerror)
+        except ValueError as error:
             self.ending = self.ending or str(error)
         finally:
             self._is_over = True
@@ -121,8 +128,8 @@ class Mux:
         self._fill()
         ready = self._poll()
         now = time.monotonic()
-        if now - self._said_at >= _ALIVE_SECONDS:
-            self._put(_ALIVE, 0)
+        if now - self._said_at >= _ALIVE_SECONDS and not self._out:
+            self._put(_ALIVE, 0, self.tells().encode("utf-8", "replace")[:_MOST_WORDS])
         if self._most_silence is not None and now - self._heard_at > self._most_silence:
             raise ValueError(f"nothing was heard for {self._most_silence:.0f} s")
         for lane, inner in enumerate(self._inner):
@@ -148,42 +155,55 @@ class Mux:
             events[inner.fileno()] = asked  # with 0, the end of the lane is told all the same
         for fd, asked in events.items():
             poll.register(fd, asked)
-        left = max(0.0, self._said_at + _ALIVE_SECONDS - time.monotonic())
+        # While something waits to be sent, nothing that is due makes this wait shorter.
+        due = time.monotonic() if self._out else self._said_at
+        left = max(0.0, due + _ALIVE_SECONDS - time.monotonic())
         return dict(poll.poll(left * 1000 + 1))
 
     def _fill(self) -> None:
         """Choose what is sent next, once all before it has been taken: queries go first."""
-        while self._words:
+        if self._out:
+            return
+        if self._words:  # one line beside each piece of a lane, so that words never hold one up
             self._put(_WORDS, 0, self._words.pop(0))
         for lane in (QUERIES, IMAGES):
-            if self._out or not self._credit[lane]:
+            if not self._credit[lane]:
                 continue
             with suppress(BlockingIOError):
                 data = self._inner[lane].recv(min(_CHUNK_BYTES, self._credit[lane]))
                 self._is_over |= not data
                 self._credit[lane] -= len(data)
                 self._put(_DATA, lane, data)
+                return
 
     def _put(self, kind: int, lane: int, body: bytes = b"") -> None:
         self._said_at = time.monotonic()
         self._out += _FRAME.pack(kind, lane, len(body)) + body
 
     def _write(self) -> None:
-        with suppress(BlockingIOError):
+        try:
             del self._out[: os.write(self._writing, self._out)]
+        except BlockingIOError:
+            pass
+        except ConnectionError:  # why that is, ssh may have said before it ended
+            while self._read() and not self._is_over:
+                pass
+            self._is_over = True
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take in what has come; return whether anything had."""
         try:
             data = os.read(self._reading, 4 * _CHUNK_BYTES)
         except BlockingIOError:
-            return
+            return False
         if not data:
             self._is_over = True
             self.ending = last_words(self._came)  # ssh says why it ends where we read
-            return
+            return True
         self._heard_at = time.monotonic()
         self._came += data
         self._parse()
+        return True
 
     def _parse(self) -> None:
         while len(self._came) >= _FRAME.size:
@@ -208,6 +228,8 @@ class Mux:
         elif kind == _GRANT:
             (count,) = _NUMBER.unpack(body[: _NUMBER.size].ljust(_NUMBER.size, b"\0"))
             self._credit[lane] = min(self._credit[lane] + count, _WINDOW_BYTES)
+        elif kind == _ALIVE:
+            self.told = last_words(body)
         elif kind == _WORDS:
             self._hear(last_words(body))
 

@@ -10,6 +10,9 @@ from clipd.process.seals import Seals
 
 log = logging.getLogger(__name__)
 
+_MOST_SAID = 600  # characters of a sentence that comes from it
+_MOST_NUMBER = 1e12
+
 
 class SelfReport:
     """Empty until an encoder has spoken; the next one begins where the last has left off.
@@ -38,9 +41,19 @@ class SelfReport:
 
     def about(self, key: str) -> str:
         """Return one thing of the last answer; "" where it did not say."""
-        return str(self._about.get(key, ""))
+        return str(self._about.get(key, ""))[:_MOST_SAID]
 
     def measured(self) -> JsonObject:
         """Return what the choice of the precision rests on."""
         said = self._about.get("measured")
-        return said if isinstance(said, dict) else {}
+        tables = said.items() if isinstance(said, dict) else ()
+        return {name: _figures(each) for name, each in tables if isinstance(each, dict)}
+
+
+def _figures(table: JsonObject) -> JsonObject:
+    """Return the numbers of a table, which go into JSON for other programs as they are."""
+    return {
+        name: value
+        for name, value in table.items()
+        if isinstance(value, int | float) and abs(value) < _MOST_NUMBER  # no NaN is
+    }

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -67,13 +68,19 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ChildError("the other end of a channel is gone") from error
 
-    def receive(self, max_body_bytes: int) -> Message | None:
+    def receive(self, max_body_bytes: int, *, within: float | None = None) -> Message | None:
         """Wait for one message; None when the other end has closed.
+
+        Args:
+            max_body_bytes: the largest body to take.
+            within: seconds for the whole of it, which a sender that stalls in its middle uses up.
 
         Raises:
             ChildError: the message is too large, cut short or not JSON.
-            TimeoutError: the timeout passed.
+            TimeoutError: the timeout passed, or `within`.
         """
+        ends = None if within is None else time.monotonic() + within
+        self._wait_until(ends)
         try:
             first, fds, _, _ = socket.recv_fds(self._sock, _LENGTHS.size, MAX_FDS)
         except ConnectionResetError:
@@ -81,7 +88,7 @@ class Channel:
         if not first:
             return None
         try:
-            return self._rest(bytes(first), tuple(fds), max_body_bytes)
+            return self._rest(bytes(first), tuple(fds), max_body_bytes, ends)
         except BaseException:
             for fd in fds:
                 os.close(fd)
@@ -96,23 +103,34 @@ class Channel:
         """Close the socket."""
         self._sock.close()
 
-    def _rest(self, first: bytes, fds: tuple[int, ...], max_body_bytes: int) -> Message:
-        lengths = first + self._exactly(_LENGTHS.size - len(first))
+    def _rest(
+        self, first: bytes, fds: tuple[int, ...], max_body_bytes: int, ends: float | None
+    ) -> Message:
+        lengths = first + self._exactly(_LENGTHS.size - len(first), ends)
         head_bytes, body_bytes = _LENGTHS.unpack(lengths)
         if head_bytes > MAX_HEADER_BYTES or body_bytes > max_body_bytes:
             raise ChildError(f"a message of {head_bytes} + {body_bytes} bytes is over the limit")
         try:
-            header = json.loads(self._exactly(head_bytes))
-        except ValueError as error:
+            header = json.loads(self._exactly(head_bytes, ends))
+        except (ValueError, RecursionError) as error:  # the second: brackets without end
             raise ChildError("a message has a header that is not JSON") from error
         if not isinstance(header, dict):
             raise ChildError("a message has a header that is not an object")
-        return Message(header, self._exactly(body_bytes), fds)
+        return Message(header, self._exactly(body_bytes, ends), fds)
 
-    def _exactly(self, count: int) -> bytearray:
+    def _wait_until(self, ends: float | None) -> None:
+        """Let the next call last until then at most."""
+        if ends is not None:
+            left = ends - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._sock.settimeout(left)
+
+    def _exactly(self, count: int, ends: float | None) -> bytearray:
         data = bytearray(count)
         view = memoryview(data)
         while view:
+            self._wait_until(ends)
             try:
                 received = self._sock.recv_into(view)
             except ConnectionResetError:

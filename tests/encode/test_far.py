@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import shlex
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -245,6 +246,78 @@ def test_nonsense_after_the_greeting_ends_the_connection_and_is_no_bug(
             encoder.encode_texts(["a cat"])
         wait_for(lambda: encoder.status().state == "away")
         assert "desktop away since" in encoder.status().error
+
+
+def odd(machine: FarMachine, pocket: ModelSpec, how: str) -> None:
+    """Have something else in the place of the encoder: see `odd_machine`."""
+    script = Path(__file__).with_name("odd_machine.py")
+    machine.command = (sys.executable, str(script), how, str(pocket.dim))
+
+
+def test_what_the_machine_does_before_it_is_ready_is_told(
+    machine: FarMachine, pocket: ModelSpec
+) -> None:
+    odd(machine, pocket, "slow")
+    with encoder_at(machine, pocket) as encoder, ThreadPoolExecutor(1) as pool:
+        waking = pool.submit(encoder.wake)
+        wait_for(lambda: encoder.status().doing == "preparing the model")
+        assert encoder.status().state == "starting"
+        machine.signal_all(signal.SIGKILL)
+        with pytest.raises(EncoderAwayError):
+            waking.result()
+        assert encoder.status().doing == ""
+
+
+def test_an_answer_that_nobody_asked_for_is_taken_for_no_photo(
+    machine: FarMachine, pocket: ModelSpec
+) -> None:
+    odd(machine, pocket, "twice")
+    with encoder_at(machine, pocket) as encoder:
+        assert encoder.encode_texts(["a cat"]).shape == (1, pocket.dim)
+        # Found at once, a broken connection is made anew without a word.
+        assert encoder.encode_texts(["a dog"]).shape == (1, pocket.dim)
+        assert len(machine.processes) == 2
+
+
+def test_one_that_stalls_amid_its_first_answer_is_given_up_though_it_is_alive(
+    machine: FarMachine, pocket: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipd.encode.encoder_child._REST_SECONDS", 1.0)
+    odd(machine, pocket, "stalls")
+    with encoder_at(machine, pocket) as encoder, pytest.raises(EncoderAwayError):
+        encoder.wake()
+
+
+def test_what_a_machine_says_of_itself_is_cut_down_to_what_a_status_can_hold(
+    machine: FarMachine, pocket: ModelSpec
+) -> None:
+    odd(machine, pocket, "lies")
+    with encoder_at(machine, pocket) as encoder:
+        encoder.encode_texts(["a cat"])
+        encoder.wake()
+        status = encoder.status()
+
+    assert status.measured == {"fp32": {"cosine": 1}}
+    assert len(status.device) < 1000
+
+
+def test_one_that_greets_and_does_not_encode_is_asked_less_and_less_often(
+    machine: FarMachine, pocket: ModelSpec
+) -> None:
+    machine.command = ("sh", "-c", f"{GREETED % __version__} exit 1")
+    with encoder_at(machine, pocket) as encoder:
+        since: float | None = None
+        waits: list[float] = []
+        for _ in range(3):
+            with pytest.raises(EncoderAwayError):
+                encoder.wake()
+            since = since or encoder.status().away_since
+            assert encoder.status().away_since == since
+            begun = time.monotonic()
+            wait_for(lambda: encoder.status().state != "away")
+            waits.append(time.monotonic() - begun)
+
+    assert waits[0] < waits[1] < waits[2]
 
 
 def test_other_weights_are_refused_in_words(machine: FarMachine, pocket: ModelSpec) -> None:

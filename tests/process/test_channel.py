@@ -61,6 +61,7 @@ def test_a_closed_end_is_seen(ends: tuple[Channel, Channel]) -> None:
         b"\x00\x00\x00\x02\x00\x00\x00\x00[]",  # a header that is no object
         b"\x00\x00\x00\x02\x00\x00\x00\x00{x",  # a header that is no JSON
         b"\x00\x00\x00\x09\x00\x00\x00\x00{}",  # cut short
+        b"\x00\x01\x00\x00\x00\x00\x00\x00" + b"[" * 65536,  # brackets without end
     ],
 )
 def test_nonsense_from_a_child_is_an_error_not_a_crash(raw: bytes) -> None:
@@ -70,3 +71,23 @@ def test_nonsense_from_a_child_is_an_error_not_a_crash(raw: bytes) -> None:
         here.shutdown(socket.SHUT_WR)
         with pytest.raises(ChildError):
             Channel(there).receive(10)
+
+
+def test_a_message_that_stalls_in_its_middle_is_given_up_though_bytes_trickle() -> None:
+    here, there = socket.socketpair()
+    stop = threading.Event()
+
+    def trickle() -> None:
+        here.sendall(b"\x00\x00\x00\x40\x00\x00\x00\x00")
+        while not stop.wait(0.05):
+            here.sendall(b"{")
+
+    with here, there:
+        sender = threading.Thread(target=trickle)
+        sender.start()
+        try:
+            with pytest.raises(TimeoutError):
+                Channel(there).receive(10, within=0.5)
+        finally:
+            stop.set()
+            sender.join()
