@@ -202,6 +202,7 @@ def assembled(
             search, thumbnails, board, verifier, forgetter, importer, reader, write_path
         )
         running.enter_context(serving_on(sock, daemon, limits, lanes))
+        running.callback(stored.follower.hurry)  # the indexer may be waiting for a Milvus
         # Ended first, since the server waits for the answers that it is still giving.
         running.callback(verifier.close)
         running.callback(_give_up_start, encoder)

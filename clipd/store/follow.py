@@ -186,6 +186,9 @@ class IndexFollower:
         """End what a child does."""
         self._merge.stop()
 
+    def hurry(self) -> None:
+        """Do nothing: no engine is waited for."""
+
     def close(self) -> None:
         """Let go of files and children; nothing is to be found any more."""
         self._merge.stop()

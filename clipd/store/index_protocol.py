@@ -145,6 +145,9 @@ class Follower(Protocol):
     def stop_merging(self) -> None:
         """End what ``begin_merge`` has begun."""
 
+    def hurry(self) -> None:
+        """Wait for no engine any more: clipd stops, and the journal keeps what it lacks."""
+
     def close(self) -> None:
         """Let go of files, children and connections; nothing is to be found any more."""
 

@@ -130,9 +130,9 @@ class MilvusCollection:
         """As ``flush``, once it is many: every time makes a segment, and a search asks each.
 
         Args:
-            among: how many rows there are, where a quarter of them may wait; 0: few may.
+            among: how many rows there are, where a sixteenth may wait; 0: few may.
         """
-        most = _UNFLUSHED_LITE if self._link.is_lite else max(_UNFLUSHED, among // 4)
+        most = _UNFLUSHED_LITE if self._link.is_lite else max(_UNFLUSHED, among // 16)
         if self._unflushed >= most:
             self.flush()
 

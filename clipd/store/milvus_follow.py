@@ -122,6 +122,10 @@ class MilvusFollower:
     def stop_merging(self) -> None:
         """Do nothing: Milvus merges by itself."""
 
+    def hurry(self) -> None:
+        """Disconnect as soon as nothing is under way; the rest is taken in after the next start."""
+        self._link.hurry()
+
     def close(self) -> None:
         """Disconnect."""
         self._link.close()
@@ -326,6 +330,6 @@ class MilvusFollower:
         self._has_more = False
         if not self._link.is_up:
             self._mark = None  # to be asked for
-        if not self._was_away:
+        if not self._was_away and not self._link.is_closing:
             _log.warning("%s; photos are taken in, and the index catches up later", error)
         self._was_away = True

@@ -6,22 +6,24 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from clipd.errors import ConfigError, IndexAwayError
+from clipd.store.milvus_errors import MilvusErrors
 from clipd.store.milvus_lite import LiteServer, grpc_address
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-# pymilvus connects anew within a call that fails: the two together are what a search waits.
 _CONNECT_SECONDS = 0.5
 _LATE_SECONDS = 1.0  # for which searches may go without an answer, before that counts as away
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 15.0
-_MOST_SHOWN = 200  # characters of what Milvus says
+_LAST_CALL_SECONDS = 1.0
+_STOPPING = "clipd is stopping"
 
 
 def milvus_library() -> Any:
@@ -61,19 +63,21 @@ class MilvusLink:
             ConfigError: pymilvus is not installed.
         """
         self._library = milvus_library()
-        # A ValueError is how gRPC says that the channel was closed by another thread.
-        self._errors = (self._library.MilvusException, *_grpc_errors(), ValueError)
         self._token_file = token_file
         self._lite: LiteServer | None = None
         if uri.startswith("unix:"):
-            self._socket = Path(uri.removeprefix("unix:").replace("//", "/"))
-            self.name = f"Milvus at unix:{self._socket}"
+            socket = Path(uri.removeprefix("unix:").replace("//", "/"))
+            self.name = f"Milvus at unix:{socket}"
         else:
             self._lite = LiteServer(Path(os.path.expanduser(uri)))
-            self._socket = self._lite.socket
+            socket = self._lite.socket
             self.name = f"Milvus Lite in {self._lite.folder}"
-        self._address = grpc_address(self._socket)
+        self._address = grpc_address(socket)
+        self._errors = MilvusErrors(self._library, self.name, socket, token_file)
         self._lock = threading.Lock()
+        self._is_closing = False  # guarded by _lock
+        self._calls = 0  # guarded by _lock; that are waiting for an answer
+        self._no_calls = threading.Condition(self._lock)
         self._client: Any = None  # guarded by _lock; None while it is not connected
         self._is_up = False  # guarded by _lock
         self._reason = f"{self.name} is being opened"  # guarded by _lock
@@ -91,6 +95,11 @@ class MilvusLink:
     def is_lite(self) -> bool:
         """Whether a process of ours is the engine."""
         return self._lite is not None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether clipd stops, and nothing more is asked of it."""
+        return self._is_closing
 
     @property
     def is_up(self) -> bool:
@@ -113,7 +122,7 @@ class MilvusLink:
     @property
     def is_due(self) -> bool:
         """Whether all is well, or it is time to try again."""
-        return time.monotonic() >= self._due
+        return not self._is_closing and time.monotonic() >= self._due
 
     def connect(self, start_seconds: float = 0.0) -> None:
         """Connect, unless that is done. The indexer's thread.
@@ -133,12 +142,15 @@ class MilvusLink:
             client = self._library.MilvusClient(
                 uri=self._address, token=self._token(), timeout=_CONNECT_SECONDS, dedicated=True
             )
-        except self._errors as error:
-            raise self._away(self._sentence(error)) from None
+        except self._errors.kinds as error:
+            raise self._away(self._errors.sentence(error)) from None
         except IndexAwayError as error:
             raise self._away(str(error)) from None
+        # pymilvus would connect anew within a call that fails, under one lock for all calls: with
+        # 20 searches at once the last one waited 5 s.
+        client._get_connection()._on_rpc_error = _fail_at_once
         with self._lock:
-            if self._client is None:
+            if self._client is None and not self._is_closing:
                 self._client = client
                 return
         client.close()  # what fills the collection of the next model was quicker
@@ -161,14 +173,14 @@ class MilvusLink:
         """
         if reason := self.reason:
             raise IndexAwayError(reason)
-        client = self._connected()
-        try:
-            found = work(client)
-        except self._errors as error:
-            sentence = self._sentence(error)
-            if self._may_be_late(error):
-                raise IndexAwayError(sentence) from None
-            raise self._away(sentence, client) from None
+        with self._calling() as client:
+            try:
+                found = work(client)
+            except self._errors.kinds as error:
+                sentence = self._errors.sentence(error)
+                if self._may_be_late(error):
+                    raise IndexAwayError(sentence) from None
+                raise self._away(sentence, client) from None
         with self._lock:
             self._late_since = None
         return found
@@ -179,37 +191,51 @@ class MilvusLink:
         Raises:
             IndexAwayError: it is away, or became so; or there is no room for what is written.
         """
-        client = self._connected()
-        try:
-            return work(client)
-        except self._errors as error:
-            sentence = self._sentence(error)
-            if _lacks_room(error):
-                raise self._note_shortage(sentence) from None
-            raise self._away(sentence, client) from None
+        with self._calling() as client:
+            try:
+                return work(client)
+            except self._errors.kinds as error:
+                sentence = self._errors.sentence(error)
+                if self._errors.lacks_room(error):
+                    raise self._note_shortage(sentence) from None
+                raise self._away(sentence, client) from None
 
     def refuse(self, sentence: str) -> IndexAwayError:
         """Return the error of an engine that answers, but not as it should; it counts as away."""
         return self._away(f"{self.name} cannot be used: {sentence}")
 
+    def hurry(self) -> None:
+        """Disconnect for good, as soon as those who ask have their answer, or do not get it."""
+        with self._lock:
+            self._is_closing = True
+            self._no_calls.wait_for(lambda: not self._calls, _LAST_CALL_SECONDS)
+        self._drop(_STOPPING)
+
     def close(self) -> None:
         """Disconnect, and end a Milvus Lite."""
-        self._drop("clipd is stopping")
+        self.hurry()
         if self._lite is not None:
             self._lite.stop()
 
-    def _connected(self) -> Any:
+    @contextmanager
+    def _calling(self) -> Iterator[Any]:
         with self._lock:
-            client, reason = self._client, self._reason
-        if client is None:
-            raise IndexAwayError(reason)
-        return client
+            client = self._client
+            if client is None or self._is_closing:
+                raise IndexAwayError(_STOPPING if self._is_closing else self._reason)
+            self._calls += 1
+        try:
+            yield client
+        finally:
+            with self._lock:
+                self._calls -= 1
+                self._no_calls.notify_all()
 
     def _may_be_late(self, error: Exception) -> bool:
         """Tell whether it only took too long, and searches before did not."""
         now = time.monotonic()
         with self._lock:
-            if _status_of(error) != "DEADLINE_EXCEEDED":
+            if not self._errors.is_late(error):
                 return False
             if self._late_since is None:
                 self._late_since = now
@@ -259,46 +285,6 @@ class MilvusLink:
                 f"index.token_file {self._token_file} cannot be read: {reason}"
             ) from error
 
-    def _sentence(self, error: Exception) -> str:
-        status, said = _status_of(error), self._words_of(error)
-        lower = said.lower()
-        if status in ("UNAUTHENTICATED", "PERMISSION_DENIED") or "auth check" in lower:
-            if self._token_file is None:
-                return f"{self.name} wants a token: name a file with it as index.token_file"
-            return f"{self.name} refuses the token in {self._token_file}: write user:password there"
-        if _lacks_room(error):
-            return f"{self.name} has no room to write; make some there ({said[:_MOST_SHOWN]})"
-        if status == "UNAVAILABLE" or isinstance(error, ValueError):
-            return f"{self.name} does not answer; is it running?"
-        if status == "DEADLINE_EXCEEDED" or "deadline" in lower or "timeout" in lower:
-            return f"{self.name} does not answer in time"
-        return f"{self.name} failed: {said[:_MOST_SHOWN]}"
 
-    def _words_of(self, error: Exception) -> str:
-        said = str(getattr(error, "message", "") or error)
-        return " ".join(said.replace(str(self._socket), "").split())
-
-
-def _grpc_errors() -> tuple[type[Exception], ...]:
-    import grpc
-
-    return (grpc.RpcError, grpc.FutureTimeoutError)
-
-
-def _lacks_room(error: Exception) -> bool:
-    said = str(error).lower()
-    words = ("no space left", "disk quota", "quota exceeded")
-    return _status_of(error) == "RESOURCE_EXHAUSTED" or any(each in said for each in words)
-
-
-def _status_of(error: BaseException | None) -> str:
-    """Return how gRPC calls what has happened, "" where it is Milvus that complains."""
-    import grpc
-
-    while error is not None:
-        if isinstance(error, grpc.FutureTimeoutError):
-            return "DEADLINE_EXCEEDED"
-        if isinstance(error, grpc.RpcError):
-            return str(error.code().name)
-        error = error.__context__  # pymilvus raises errors from themselves: that is no cause
-    return ""
+def _fail_at_once(error: Exception) -> bool:
+    raise error

@@ -188,3 +188,44 @@ def test_a_uri_that_cannot_be_is_refused_in_words(
     checked = daemon.clipd("config", "check", "--config", str(daemon.file))
     assert checked.returncode
     assert words in checked.stderr.decode()
+
+
+def test_one_that_hangs_delays_neither_answers_nor_the_stop(
+    made: Callable[[str], Daemon], pictures: Path, relay: Relay
+) -> None:
+    daemon = made(index(f"unix:{relay.file}"))
+    daemon.wait_idle()
+    daemon.wait_until(lambda: len(daemon.search("sunset")) == 20)
+    relay.hold()
+    album.save(pictures / "new.jpg", album.new("sunset"))  # the indexer waits for its write
+    daemon.wait_until(lambda: daemon.status()["photos"] == 21)
+
+    for _ in range(3):
+        began = time.monotonic()
+        code, answer = daemon.request("GET", "/v1/search?q=sunset")
+        assert time.monotonic() - began < 2
+        assert (code, answer["error"]["code"]) == (503, "index_away")
+        began = time.monotonic()
+        daemon.status()
+        assert time.monotonic() - began < 0.5
+    assert "does not answer in time" in daemon.status()["problems"][0]
+
+    assert daemon.stop() < 3
+
+
+def test_a_stop_does_not_wait_for_one_that_hangs(
+    made: Callable[[str], Daemon], pictures: Path, relay: Relay
+) -> None:
+    daemon = made(index(f"unix:{relay.file}"))
+    daemon.wait_idle()
+    relay.hold()
+    album.save(pictures / "new.jpg", album.new("sunset"))
+    daemon.wait_until(lambda: daemon.status()["photos"] == 21)
+
+    assert daemon.stop() < 3
+
+    relay.go_on()
+    daemon.start()
+    daemon.wait_until(lambda: answers(daemon) and b"new.jpg" in daemon.found(pictures))
+    assert daemon.worked()[1] == 0
+    assert daemon.verify()["photos"] == 21

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,47 @@ def test_searches_that_are_cut_off_together_all_say_why(stock: Stock, relay: Rel
     name = f"Milvus at unix:{relay.file}"
     assert said == [f"{name} does not answer; is it running?"] * 8
     assert follower.state().away == said[0]
+
+
+def test_however_many_search_none_waits_for_the_others_to_fail(stock: Stock, relay: Relay) -> None:
+    stock.fill(5)
+    follower = stock.milvus(f"unix:{relay.file}")
+    follower.start()
+    is_over = threading.Event()
+    took: list[float] = []
+
+    def search() -> None:
+        while not is_over.is_set():
+            began = time.monotonic()
+            with suppress(IndexAwayError):
+                follower.index.search(a_vector(1), 5)
+            took.append(time.monotonic() - began)
+            is_over.wait(0.01)
+
+    threads = [threading.Thread(target=search) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        relay.hold()
+        is_over.wait(1)  # all have asked, and
+        relay.close()  # are cut off at once;
+        relay.hold()  # who connects anew is not answered
+        relay.open()
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            follower.catch_up()
+            is_over.wait(0.05)
+        relay.go_on()
+        deadline = time.monotonic() + SECONDS
+        while follower.trouble():
+            assert time.monotonic() < deadline
+            follower.catch_up()
+            is_over.wait(0.05)
+    is_over.set()
+    for thread in threads:
+        thread.join()
+
+    assert max(took) < 2
 
 
 def test_who_fails_late_does_not_cut_the_connection_that_came_after(milvus_lite: str) -> None:
