@@ -49,7 +49,8 @@ def errors(with_skipped: bool, as_json: bool) -> None:
       clipctl errors
       clipctl errors --json | jq -r '.[] | select(.kind == "corrupt") | .path'
 
-    Prints the kind, the path and the reason, with tabs between.
+    Prints the kind, the path and the reason, with tabs between. What only waits is no error;
+    where something does, a sentence says what for.
     """
     client = Client()
     failures = list(_failures(client, with_skipped or as_json))
@@ -57,11 +58,14 @@ def errors(with_skipped: bool, as_json: bool) -> None:
         emit_json([*failures])
         return
     emit_lines(columns(one["kind"], one["path"], one["reason"]) for one in failures)
-    skipped = 0 if with_skipped else number(client.get("/v1/status"), "skipped")
+    state = client.get("/v1/status")
+    skipped = 0 if with_skipped else number(state, "skipped")
     if skipped:
         say(f"{_files(skipped)} skipped by name; list them with: clipctl errors --all")
     if not failures and not skipped:
         say("no errors")
+    for sentence in _waits(state):
+        say(one_line(sentence))
 
 
 @click.command()
@@ -157,20 +161,39 @@ def _time_left(state: JsonObject) -> str:
     return f", about {clock(waiting / rate)} left" if waiting else ""
 
 
-def _rests(state: JsonObject) -> Iterator[str]:
-    """Say of each thing that rests why it does, and what ends that."""
+def _waits(state: JsonObject) -> Iterator[str]:
+    """Say of photos that are no hits, though nothing is wrong with them, what they wait for."""
+    waiting = number(state, "backlog")
+    changes = "1 change waits" if waiting == 1 else f"{waiting:,} changes wait"
+    if waiting and (reason := _reason_to_wait(state)):
+        yield f"{reason} ({changes})"
+    index = state.get("index")
+    if isinstance(index, dict) and index.get("away"):
+        yield f"what is new is not searched yet, since the index is away: {index['away']}"
+
+
+def _reason_to_wait(state: JsonObject) -> str:
+    """Say why new photos wait, and what ends that; "" where they only wait for their turn."""
     match state.get("state"):
         case "paused":
-            yield "indexing is paused, searches go on; end the pause with: clipctl resume"
+            return "indexing is paused, searches go on; end the pause with: clipctl resume"
         case "resting":
-            yield "new photos wait for mains power (power.on_battery), searches go on"
+            return "new photos wait for mains power (power.on_battery), searches go on"
         case "waiting":
-            yield "new photos wait for the weights of the model; get them with: clipd model fetch"
-        case "scanning":
-            yield "the folders are being compared with the catalog"
+            return "new photos wait for the weights of the model; get them with: clipd model fetch"
     encoder = state.get("encoder")
     if isinstance(encoder, dict) and encoder.get("state") == "away" and number(state, "backlog"):
-        yield f"new photos wait for {encoder.get('far')}, and are encoded when it is back"
+        return f"new photos wait for {encoder.get('far')}, and are encoded when it is back"
+    return ""
+
+
+def _rests(state: JsonObject) -> Iterator[str]:
+    """Say of each thing that rests why it does, and what ends that."""
+    if reason := _reason_to_wait(state):
+        yield reason
+    if state.get("state") == "scanning":
+        yield "the folders are being compared with the catalog"
+    encoder = state.get("encoder")
     if isinstance(encoder, dict) and encoder.get("state") == "asleep":
         yield "the model has left memory until it is needed (encoder.idle_unload)"
     metadata = state.get("metadata")

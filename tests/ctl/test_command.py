@@ -118,6 +118,47 @@ def test_errors_counts_files_skipped_by_name_unless_asked(ctl: Ctl, service: Giv
     assert {"path", "reason", "kind", "since"} <= set(listed[0])
 
 
+AWAY: JsonValue = {"state": "away", "far": "desktop", "model": "pocket"}
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (
+            {"state": "indexing", "backlog": 2, "encoder": AWAY},
+            "new photos wait for desktop, and are encoded when it is back (2 changes wait)",
+        ),
+        ({"state": "paused", "backlog": 1}, "end the pause with: clipctl resume (1 change waits)"),
+        ({"state": "waiting", "backlog": 1}, "wait for the weights of the model"),
+        ({"index": {"away": "Milvus does not answer"}}, "the index is away: Milvus does not"),
+    ],
+    ids=["encoder", "paused", "weights", "index"],
+)
+def test_errors_says_what_photos_wait_for_that_are_none(
+    ctl: Ctl, service: GivenService, more: dict[str, JsonValue], sentence: str
+) -> None:
+    service.states = [{**IDLE, **more}]
+    said = ctl("errors")
+    assert said.out == b""
+    assert sentence in said.err
+
+
+@pytest.mark.parametrize("more", [{"encoder": AWAY}, {"state": "paused"}, {"backlog": 3}])
+def test_errors_says_nothing_of_what_keeps_no_photo_waiting(
+    ctl: Ctl, service: GivenService, more: dict[str, JsonValue]
+) -> None:
+    service.states = [{**IDLE, **more}]
+    assert "wait" not in ctl("errors").err
+
+
+def test_status_says_what_another_machine_does_before_it_is_ready(
+    ctl: Ctl, service: GivenService
+) -> None:
+    encoder: JsonValue = {"state": "starting", "far": "desktop", "doing": "preparing the model"}
+    service.states = [{**IDLE, "encoder": encoder}]
+    assert "starting, on desktop, preparing the model" in ctl("status").out.decode()
+
+
 def test_errors_lists_more_than_a_page(ctl: Ctl, service: GivenService) -> None:
     service.failures = tuple(
         failure(b"/photos/%04d\xff?&.jpg" % n, "corrupt", "cut") for n in range(2500)
