@@ -22,6 +22,7 @@ from clipd.ingest.batches import Batches
 from clipd.ingest.changes import Changes
 from clipd.ingest.chores import Upkeep
 from clipd.ingest.claims import Claims
+from clipd.ingest.files_at_work import FilesAtWork
 from clipd.ingest.header_pass import HeaderPass, HeaderProgress
 from clipd.ingest.inbox import (
     Encoded,
@@ -125,16 +126,10 @@ class Indexer:
         self._settler = settler
         self._pool = workers.pool
         self._batches = workers.batches
-        self._claims = workers.claims
+        self._files = FilesAtWork(workers.claims)
         self._recorder = recorder
         self._upkeep = upkeep
         self._pause = pause
-        self._flying: dict[int, ToRead] = {}  # in decoders, by ticket
-        self._in_work: set[bytes] = set()  # from decoder to catalog
-        self._landed: list[bytes] = []  # leave `_in_work` when this turn has committed
-        self._done_hashes: list[bytes] = []  # contents whose claims end with this turn
-        self._touched: list[bytes] = []  # by this turn, to be looked at again if it fails
-        self._ticket = 0
         self._disk_problem = ""
         self._disk_retry = 0.0
         self._beat = time.monotonic()
@@ -155,7 +150,7 @@ class Indexer:
         """Tell where the write path stands. Any thread."""
         return IngestProgress(
             waiting=len(self._changes),
-            working=max(len(self._in_work), len(self._touched)),
+            working=self._files.count,
             is_encoding_anew=not self._backfill.is_done,
             decoded=self._recorder.decoded,
             encoded=self._recorder.encoded,
@@ -168,7 +163,7 @@ class Indexer:
     @property
     def is_idle(self) -> bool:
         """Whether no change waits and nothing is at work. Any thread."""
-        return not (len(self._changes) or self._in_work or self._touched)
+        return not (len(self._changes) or self._files.count)
 
     def retry(self, path: bytes) -> None:
         """Have what was refused at a path and below it tried again, soon. Any thread."""
@@ -191,12 +186,12 @@ class Indexer:
             self._turn(self._wait())
             self._inbox.run_calls()
             self._retirement.go_on()
-            self._upkeep.run(is_idle=not self._in_work and not self._changes.has_more())
+            self._upkeep.run(is_idle=not self._files and not self._changes.has_more())
         self._finish()
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _LAST_BATCH_SECONDS
-        while self._in_work and time.monotonic() < deadline:
+        while self._files and time.monotonic() < deadline:
             self._turn(self._inbox.messages(_BUSY_WAIT_SECONDS))
         self._inbox.run_calls()
         self._upkeep.finish()
@@ -205,7 +200,7 @@ class Indexer:
         """Wait until there is something to do; return what the others have answered."""
         if self._must_wait():
             return self._inbox.messages(_HELD_WAIT_SECONDS)
-        if self._in_work:
+        if self._files:
             self._changes.wait(0)
             can_look = self._room() > 0 and self._changes.has_more()
             return self._inbox.messages(0 if can_look else _BUSY_WAIT_SECONDS)
@@ -224,7 +219,7 @@ class Indexer:
 
     def _turn(self, messages: list[Message]) -> None:
         """Take in answers and look at changes, in one transaction; then let the index follow."""
-        # Before the transaction: a rollback must not return these paths to `_in_work`, since
+        # Before the transaction: a rollback must not return these files to work, since
         # nobody will answer for them a second time.
         records = [self._take_in(message) for message in messages]
         changes = self._catalog.changes
@@ -246,14 +241,8 @@ class Indexer:
             self._recorder.count(sum(len(m.batch) for m in messages if isinstance(m, Encoded)))
         except StoreUnavailableError as error:
             self._wait_for_room(error)
-        # Only now can it be found, and only now is it no work any more.
-        for content_hash in self._done_hashes:
-            self._claims.release(content_hash)
-        self._done_hashes.clear()
-        self._touched.clear()
-        self._in_work.difference_update(self._landed)
-        self._landed.clear()
-        self._batches.send_due(more_coming=bool(self._flying))
+        self._files.end_turn()
+        self._batches.send_due(more_coming=self._files.in_decoders > 0)
 
     def _take_in(self, message: Message) -> Callable[[], None]:
         """Note that work has come back; return what is left to be recorded of it."""
@@ -275,20 +264,18 @@ class Indexer:
 
     def _land(self, batch: tuple[Ready, ...]) -> None:
         for ready in batch:
-            self._touched.append(ready.path)
-            self._landed.append(ready.path)
-            self._done_hashes.append(ready.decoded.content_hash)
+            self._files.touch(ready.path)
+            self._files.leave(ready.path, ready.decoded.content_hash)
 
     def _take_in_read(self, message: Read) -> Callable[[], None]:
-        file = self._flying.pop(message.job.ticket)
+        file = self._files.come_back(message.job.ticket)
         outcome = message.outcome
-        self._touched.append(file.path)
         if not isinstance(outcome, Refused) and outcome.pixels is not None:
             self._recorder.decoded += 1
             ready = Ready(file.path, file.root, outcome, time.monotonic())
             self._batches.add(ready)
             return _nothing
-        self._landed.append(file.path)
+        self._files.leave(file.path)
         if isinstance(outcome, Refused):
             return partial(self._recorder.refused, file, outcome)
         return partial(self._recorder.known, file, outcome)
@@ -304,10 +291,10 @@ class Indexer:
             self._look_at(path)
 
     def _look_at(self, path: bytes) -> None:
-        if path in self._in_work:
+        if path in self._files:
             self._changes.put_back(path, _HELD_WAIT_SECONDS)
             return
-        self._touched.append(path)
+        self._files.touch(path)
         found = self._settler.settle(path)
         if isinstance(found, ToRead):
             self._read_or_wait(found)
@@ -329,14 +316,14 @@ class Indexer:
             self._changes.add(iter(due))
         if not self._recorder.encoder_wait():
             self._encode_anew()
-        if not self._in_work:
+        if not self._files:
             self._headers.send()
 
     def _encode_anew(self) -> None:
-        if self._backfill.is_done and not self._in_work:
+        if self._backfill.is_done and not self._files:
             self._backfill.look_again()
         while self._room() > 0 and (file := self._backfill.take()) is not None:
-            if file.path not in self._in_work:
+            if file.path not in self._files:
                 self._read(file)
 
     def _room(self) -> int:
@@ -344,13 +331,10 @@ class Indexer:
 
         A short queue is what lets a fresh photo overtake a long scan.
         """
-        return min(2 * self._pool.processes + 2 - len(self._flying), self._batches.room)
+        return min(2 * self._pool.processes + 2 - self._files.in_decoders, self._batches.room)
 
     def _read(self, file: ToRead) -> None:
-        self._ticket += 1
-        self._flying[self._ticket] = file
-        self._in_work.add(file.path)
-        self._pool.submit(DecodeJob(self._ticket, file.path, file.root))
+        self._pool.submit(DecodeJob(self._files.begin(file), file.path, file.root))
 
     def _wait_for_room(self, error: StoreUnavailableError) -> None:
         if not self._disk_problem:
@@ -359,9 +343,8 @@ class Indexer:
         with suppress(StoreUnavailableError):  # gives back what the write-ahead log holds
             self._catalog.checkpoint()
         self._disk_retry = time.monotonic() + _DISK_WAIT_SECONDS
-        for path in self._touched:
-            if path not in self._in_work or path in self._landed:
-                self._changes.put_back(path, _DISK_WAIT_SECONDS)
+        for path in self._files.lost():
+            self._changes.put_back(path, _DISK_WAIT_SECONDS)
         self._backfill.restart()
         self._headers.restart()
 

@@ -120,7 +120,7 @@ def test_a_photo_whose_file_is_away_is_asked_when_its_root_is_back(house: WriteP
         running.wait_until(lambda: not running.headers.can_send)
         assert said(house) == []
         os.rename(house.state / "away", house.photos)
-        house.see_roots()
+        running.write(house.see_roots)
         running.write(running.intake.restart)
         running.wait_until(lambda: said(house) == [(photo, "Canon EOS 80D")])
 
