@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -82,19 +83,23 @@ def encode_in_bulk(
     model: ModelConfig,
     show: Show,
     say: Callable[[str], object],
+    stop: threading.Event,
 ) -> BulkProgress:
     """Encode all photos below some folders that no part has yet.
+
+    For a thread beside the main one: see `connected`.
 
     Args:
         config: what is left out, and limits.
         model: as the nodes, too, are to find it.
         show: told twice a second how far it is, and of every part.
         say: told a sentence that people should see.
+        stop: set when somebody has had enough.
 
     Raises:
         BulkError: it cannot start, or cannot go on; the parts stay.
         ClipdError: the model is not here.
-        KeyboardInterrupt: it was interrupted; what was encoded is in a part.
+        KeyboardInterrupt: it was stopped; what was encoded is in a part.
     """
     # What is told at once comes first, and what a model or old parts take to be read last.
     address = head_address(request.where)
@@ -108,10 +113,10 @@ def encode_in_bulk(
     spec = _resolved(model)
     with ExitStack() as running:
         parts = running.enter_context(writing_parts(request.out, spec, request.part_photos))
-        files = _Files(photos, parts)
+        files = _Files(photos, parts, stop)
         workload = Workload(files.to_do(), config.encoder.batch)
         count = running.enter_context(counting(photos))
-        run = _Run(parts, files, workload, count.total, show)
+        run = _Run(parts, files, workload, count.total, show, stop)
         if workload.is_empty():
             return run.end()
         cluster = running.enter_context(connected(address))
@@ -125,14 +130,16 @@ def encode_in_bulk(
 class _Files:
     """The files to do, as they are listed."""
 
-    def __init__(self, photos: PhotoList, parts: PartFolder) -> None:
+    def __init__(self, photos: PhotoList, parts: PartFolder, stop: threading.Event) -> None:
         self._photos = photos
         self._parts = parts
+        self._stop = stop
         self.known = 0
         self.unlisted: list[RefusedFile] = []  # that could not even be looked at
 
     def to_do(self) -> Iterator[PortableFile]:
         for file in self._photos.files(self.unlisted.append):
+            _insist_on_going_on(self._stop)  # many may be known, one after the other
             if self._parts.knows(file):
                 self.known += 1
             else:
@@ -149,8 +156,10 @@ class _Run:
         workload: Workload,
         total: Callable[[], int | None],
         show: Show,
+        stop: threading.Event,
     ) -> None:
         self._parts = parts
+        self._stop = stop
         self._files = files
         self._workload = workload
         self._crew: Crew | None = None
@@ -165,6 +174,7 @@ class _Run:
         self._crew = crew
         try:
             while not self._workload.is_done:
+                _insist_on_going_on(self._stop)
                 for result in crew.results():
                     self._take(result)
                 self._take_unlisted()
@@ -223,6 +233,11 @@ class _Run:
             parts=self._parts.parts,
             new_part=new_part,
         )
+
+
+def _insist_on_going_on(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 def _resolved(model: ModelConfig) -> ModelSpec:

@@ -16,14 +16,16 @@ _MARK: Final = "of-a-bulk-run"
 
 
 @contextmanager
-def ray_folder() -> Iterator[str]:
+def ray_folder(among: Path) -> Iterator[str]:
     """Have a folder for the length of the block; those that killed runs have left are removed.
 
-    The lock on a folder goes with its run, however that ends. It is taken before the mark is made,
-    so that a folder with the mark and without the lock is nobody's.
+    Args:
+        among: where it is to lie.
     """
-    _remove_left_behind(Path(tempfile.gettempdir()))
-    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    # The lock on a folder goes with its run, however that ends. It is taken before the mark is
+    # made, so that a folder with the mark and without the lock is nobody's.
+    _remove_left_behind(among)
+    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=among)
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -6,12 +6,13 @@ import logging
 import os
 import re
 import secrets
-import signal
 import socket
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from clipd.bulk.encoding_actor import EncodingActor
@@ -27,6 +28,7 @@ _STORE_BYTES: Final = 128 << 20  # of shared memory: results are small
 _LISTENER_SECONDS: Final = 5.0
 _CONNECT_TRIES: Final = 3
 _CLUSTER_IS_POSSIBLE: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+_LONGEST_TEMPORARY: Final = 20  # bytes: of 107 a socket's path has, Ray and we take 87
 _DOCS: Final = "docs/bulk.md tells how"
 
 
@@ -115,6 +117,9 @@ def insist_on_listener(address: str) -> None:
 def connected(address: str) -> Iterator[Cluster]:
     """Be connected to a cluster for the length of the block, or have one of this machine alone.
 
+    For a thread beside the main one, on which Ray takes SIGTERM to itself, and to which a
+    KeyboardInterrupt comes in the midst of what must not be left in the midst.
+
     Args:
         address: as `head_address` returned it; "": this machine.
 
@@ -124,13 +129,12 @@ def connected(address: str) -> Iterator[Cluster]:
     import ray
 
     with ExitStack() as running:
-        folder = "" if address else running.enter_context(ray_folder())
+        folder = "" if address else running.enter_context(ray_folder(_temporary()))
         try:
-            with _own_signals():
-                if address:
-                    _connect(address)
-                else:
-                    _start_local(folder)
+            if address:
+                _connect(address)
+            else:
+                _start_local(folder)
             yield Cluster(address or "this machine")
         finally:
             with suppress(Exception):  # the connection may be what failed; that error is under way
@@ -242,16 +246,6 @@ def translating(name: str) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep what this process does on SIGTERM: Ray would have it end on the spot."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _connect(address: str) -> None:
     import ray
 
@@ -277,6 +271,12 @@ def _connect(address: str) -> None:
                 ) from error
             else:
                 return
+
+
+def _temporary() -> Path:
+    """Return where temporary files are; Ray's sockets in it have room for a short path."""
+    place = Path(tempfile.gettempdir())
+    return place if len(os.fsencode(place)) <= _LONGEST_TEMPORARY else Path("/tmp")
 
 
 def _start_local(folder: str) -> None:

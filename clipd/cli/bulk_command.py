@@ -5,10 +5,12 @@ What a command needs is imported by that command.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -27,6 +29,9 @@ from clipd.ctl.output import emit_json
 
 if TYPE_CHECKING:
     from clipd.bulk.bulk_run import BulkProgress
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LOOK_SECONDS = 0.05
 
 
 @click.group(cls=CommandGroup)
@@ -111,10 +116,12 @@ def encode(
     config = _config(config_file)
     model = wanted_model(model_name, "", config_file)
     request = BulkRequest(where, folders, out, actors or 0, trust_network, part_photos)
-    with showing_bulk_progress(sys.stderr) as shown, _ending_gently():
+    with showing_bulk_progress(sys.stderr) as shown:
         try:
             with output_on_stderr():  # Ray prints what its workers die of
-                done = encode_in_bulk(request, config, model, shown.show, shown.say)
+                done = _stoppable(
+                    lambda stop: encode_in_bulk(request, config, model, shown.show, shown.say, stop)
+                )
         except KeyboardInterrupt:
             shown.say("interrupted; what was encoded is kept, and the same command goes on there")
             return failures.INTERRUPTED
@@ -152,16 +159,27 @@ def _config(config_file: Path | None) -> Config:
     return load_config(config_file)
 
 
-@contextmanager
-def _ending_gently() -> Iterator[None]:
-    """Take a SIGTERM for a Ctrl-C, and a SIGINT also where our parent ignores it."""
-    before = {each: signal.signal(each, _interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+def _stoppable(run: Callable[[threading.Event], BulkProgress]) -> BulkProgress:
+    """Run something on a thread beside this one; a signal asks it to stop, a second one ends it.
+
+    SIGTERM is taken for a Ctrl-C, and SIGINT also where our parent ignores it.
+    """
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(failures.INTERRUPTED)
+        stop.set()
+
+    before = {each: signal.signal(each, ask) for each in _SIGNALS}
     try:
-        yield
+        with ThreadPoolExecutor(1, "clipd-bulk") as thread:
+            running = thread.submit(run, stop)
+            while wait([running], _LOOK_SECONDS).not_done:
+                # Ray puts in a handler of SIGTERM, once it runs, that would have us dumped.
+                for each in _SIGNALS:
+                    signal.signal(each, ask)
+            return running.result()
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -152,6 +152,38 @@ def test_an_interrupted_run_keeps_all_that_was_encoded(
 
 
 @pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("gcs_server", signal.SIGINT),
+        ("raylet/raylet", signal.SIGTERM),
+        ("raylet/raylet", signal.SIGINT),
+        ("ray::_Actor", signal.SIGTERM),
+    ],
+)
+def test_a_run_that_is_interrupted_while_ray_starts_ends_as_at_any_other_time(
+    fresh: BulkHome, moment: str, number: signal.Signals
+) -> None:
+    fresh.paint(600)
+    driver = fresh.start("local")
+    wait_until(
+        lambda: (
+            driver.poll() is not None
+            or any(moment in one.command for one in descendants(driver.pid))
+        ),
+        SECONDS,
+    )
+    family = descendants(driver.pid)
+    driver.send_signal(number)
+    _, err = driver.communicate(timeout=SECONDS)
+
+    assert driver.returncode == 130, err.decode()
+    assert err.endswith(b"the same command goes on there\n")
+    assert b"Traceback" not in err
+    assert list(fresh.runtime.glob("clipd-ray-*")) == []
+    wait_until(lambda: not [one for one in family if one.is_alive], SECONDS)
+
+
+@pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (["head.lan", "/nowhere", "--model=nosuch"], "is no cluster"),

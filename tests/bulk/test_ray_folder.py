@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from clipd.bulk.ray_folder import ray_folder
 from tests.processes import look
 
 _HOLD = """
-import os, sys, tempfile
+import os, pathlib, sys
 from clipd.bulk.ray_folder import ray_folder
-tempfile.tempdir = sys.argv[1]
-with ray_folder() as folder:
+with ray_folder(pathlib.Path(sys.argv[1])) as folder:
     os.mkdir(os.path.join(folder, "session"))
     print(folder, flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
 
 
 @contextmanager
@@ -41,40 +31,40 @@ def another_run(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]
     assert look(process.pid) is None
 
 
-def test_the_folder_of_a_run_goes_with_it(temporary: Path) -> None:
-    with ray_folder() as folder:
+def test_the_folder_of_a_run_goes_with_it(tmp_path: Path) -> None:
+    with ray_folder(tmp_path) as folder:
         Path(folder, "session").mkdir()
 
-    assert list(temporary.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_of_a_killed_run_goes_with_the_next_one(temporary: Path) -> None:
-    with another_run(temporary) as (process, folder):
+def test_the_folder_of_a_killed_run_goes_with_the_next_one(tmp_path: Path) -> None:
+    with another_run(tmp_path) as (process, folder):
         process.kill()
     assert (folder / "session").is_dir()
 
-    with ray_folder() as own:
-        assert list(temporary.iterdir()) == [Path(own)]
+    with ray_folder(tmp_path) as own:
+        assert list(tmp_path.iterdir()) == [Path(own)]
 
 
-def test_the_folder_of_a_run_that_goes_on_stays(temporary: Path) -> None:
-    with another_run(temporary) as (_, folder):
-        with ray_folder():
+def test_the_folder_of_a_run_that_goes_on_stays(tmp_path: Path) -> None:
+    with another_run(tmp_path) as (_, folder):
+        with ray_folder(tmp_path):
             assert (folder / "session").is_dir()
         assert (folder / "session").is_dir()
 
-    assert list(temporary.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_what_only_looks_like_a_folder_of_ours_stays(temporary: Path) -> None:
-    (temporary / "clipd-ray-of-a-cluster").mkdir()
-    (temporary / "clipd-ray-file").touch()
-    (temporary / "elsewhere").mkdir()
-    (temporary / "elsewhere" / "of-a-bulk-run").touch()
-    (temporary / "clipd-ray-link").symlink_to(temporary / "elsewhere")
-    before = sorted(temporary.rglob("*"))
+def test_what_only_looks_like_a_folder_of_ours_stays(tmp_path: Path) -> None:
+    (tmp_path / "clipd-ray-of-a-cluster").mkdir()
+    (tmp_path / "clipd-ray-file").touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "of-a-bulk-run").touch()
+    (tmp_path / "clipd-ray-link").symlink_to(tmp_path / "elsewhere")
+    before = sorted(tmp_path.rglob("*"))
 
-    with ray_folder():
+    with ray_folder(tmp_path):
         pass
 
-    assert sorted(temporary.rglob("*")) == before
+    assert sorted(tmp_path.rglob("*")) == before
