@@ -23,7 +23,7 @@ from clipd.search.query_keys import (
     Surroundings,
     absolute,
 )
-from clipd.store.condition_sql import folded
+from clipd.store.folding import folded
 from clipd.store.selection import Column, PhotoSelection
 
 MOST_OPTIONS = 50

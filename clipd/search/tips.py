@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from clipd.search.date_ranges import month_number
 from clipd.search.grammar import value_text
 from clipd.search.query import Query
-from clipd.store.condition_sql import folded
 from clipd.store.conditions import InPlace, TakenBetween, TakenEveryYear
+from clipd.store.folding import folded
 
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b", re.ASCII)
 _PICTURE_PATH = re.compile(

@@ -8,7 +8,6 @@ import numpy as np
 
 from clipd.photo import Ids
 from clipd.store.condition_sql import (
-    Sql,
     is_of_photo,
     narrowed,
     tables,
@@ -26,6 +25,7 @@ from clipd.store.conditions import (
     Whereabouts,
     Within,
 )
+from clipd.store.criterion_sql import Sql
 from clipd.store.read_connections import ReadConnections
 
 _UNDATED = "SELECT photo_id FROM meta WHERE taken IS NULL OR taken = ''"

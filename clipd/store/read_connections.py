@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clipd.store.condition_sql import FOLDED, folded
 from clipd.store.faults import translating
+from clipd.store.folding import FOLDED, folded
 from clipd.store.sqlite import Access, connect
 
 _IDLE_CONNECTIONS = 8

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from clipd.photo import META_READER, Ids
-from clipd.store.condition_sql import FILE_TIME, TAKEN, tables, values_of, where
+from clipd.store.condition_sql import tables, where
 from clipd.store.conditions import Condition, Whereabouts
+from clipd.store.criterion_sql import FILE_TIME, TAKEN, values_of
 from clipd.store.photo_filter import PhotoFilter
 from clipd.store.read_connections import ReadConnections
 from clipd.store.rows import folder_range, plain_folder
