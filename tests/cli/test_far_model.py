@@ -8,7 +8,7 @@ import pytest
 
 from clipd.config.load import load_config
 from clipd.encode.models import FAR_DESCRIPTION, slug
-from tests.cli.test_command import clipd, config_of
+from tests.cli.program import clipd, config_of
 from tests.encode.far_machine import THEIRS, FarMachine, give_model
 
 pytestmark = pytest.mark.slow

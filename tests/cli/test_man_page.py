@@ -12,7 +12,7 @@ import pytest
 from clipd.cli.command import main
 from clipd.cli.man_page import Manual, commands_of, man_page, root_context
 from clipd.ctl.command import cli
-from tests.cli.test_command import clipd
+from tests.cli.program import clipd
 
 PROGRAMS = (Manual("clipd", main, "clipctl"), Manual("clipctl", cli, "clipd"))
 

@@ -9,7 +9,7 @@ from clipd.config.options import ModelConfig
 from clipd.encode.compiled import Compiled, homes_of, record, refuse
 from clipd.encode.models import resolve
 from clipd.json_types import JsonObject
-from tests.cli.test_command import clipd
+from tests.cli.program import clipd
 
 MEASURED: JsonObject = {
     "fp32": {"seconds": 0.3, "cosine": 1.0},

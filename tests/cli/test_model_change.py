@@ -5,7 +5,7 @@ import pytest
 from clipd.config.load import load_config
 from clipd.config.options import ModelConfig
 from clipd.encode.presets import IN_THE_BOX
-from tests.cli.test_command import clipd, config_of
+from tests.cli.program import clipd, config_of
 from tests.encode.hub import serving_hub
 
 TEXT = '# mine\n[model]\nname = "ViT-B-32-256"  # good\n[[roots]]\npath = "~/Pictures"\n'
