@@ -207,7 +207,7 @@ def way_to_get(file: Path, *, anew: bool = False) -> Callable[[ModelConfig], str
         if wanted.checkpoint is not None:
             return get_model(wanted)
         if not anew and is_known(wanted):
-            return f"{wanted.name} is known here"
+            return f"{wanted.name} is known here, and another machine encodes"
         return get_description(wanted, address)
 
     return get

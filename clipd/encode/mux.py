@@ -198,7 +198,7 @@ class Mux:
             return False
         if not data:
             self._is_over = True
-            self.ending = last_words(self._came)  # ssh says why it ends where we read
+            self.ending = _words_in(self._came)  # ssh says why it ends where we read
             return True
         self._heard_at = time.monotonic()
         self._came += data
@@ -209,7 +209,7 @@ class Mux:
         while len(self._came) >= _FRAME.size:
             kind, lane, length = _FRAME.unpack_from(self._came)
             if kind not in (_DATA, _GRANT, _ALIVE, _WORDS) or lane not in _LANES:
-                raise ValueError(last_words(self._came) or "it sent what no clipd sends")
+                raise ValueError(_words_in(self._came) or "it sent what no clipd sends")
             if length > _CHUNK_BYTES:
                 raise ValueError(f"it sent a frame of {length} bytes, which no clipd does")
             end = _FRAME.size + length
@@ -246,3 +246,13 @@ class Mux:
         if self._taken[lane] >= _WINDOW_BYTES // 4:
             self._put(_GRANT, lane, _NUMBER.pack(self._taken[lane]))
             self._taken[lane] = 0
+
+
+def _words_in(data: bytearray) -> str:
+    """Return the last line of what came in place of a frame; "" where it is no text."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return ""
+    is_text = all(each.isprintable() or each.isspace() for each in text)
+    return last_words(data) if is_text else ""

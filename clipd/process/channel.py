@@ -20,6 +20,7 @@ from clipd.json_types import JsonObject
 _LENGTHS = struct.Struct("!II")  # bytes of header, bytes of body
 MAX_HEADER_BYTES = 1 << 20
 MAX_FDS = 4
+_AT_ONCE_BYTES = 32 << 20  # a batch of pictures fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class Channel:
             TimeoutError: the timeout passed.
         """
         head = json.dumps(header, ensure_ascii=True).encode()
-        view = memoryview(body).cast("B")
+        view = memoryview(body)
+        view = view.cast("B") if view.nbytes else memoryview(b"")  # an empty array cannot be cast
         start = _LENGTHS.pack(len(head), view.nbytes) + head
         try:
             sent = socket.send_fds(self._sock, [start], fds) if fds else 0
@@ -127,8 +129,15 @@ class Channel:
             self._sock.settimeout(left)
 
     def _exactly(self, count: int, ends: float | None) -> bytearray:
-        data = bytearray(count)
-        view = memoryview(data)
+        data = bytearray(min(count, _AT_ONCE_BYTES))
+        self._fill(memoryview(data), ends)
+        while len(data) < count:  # memory only for what has come, not for what was announced
+            more = bytearray(min(count - len(data), len(data)))
+            self._fill(memoryview(more), ends)
+            data += more
+        return data
+
+    def _fill(self, view: memoryview, ends: float | None) -> None:
         while view:
             self._wait_until(ends)
             try:
@@ -138,4 +147,3 @@ class Channel:
             if not received:
                 raise ChildError("a message was cut short: the other end is gone")
             view = view[received:]
-        return data

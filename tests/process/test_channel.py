@@ -1,8 +1,11 @@
 import os
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from clipd.errors import ChildError
@@ -30,6 +33,35 @@ def test_a_message_arrives_whole(ends: tuple[Channel, Channel]) -> None:
     assert message is not None
     assert message.header == {"op": "x", "n": 3}
     assert message.body == body
+
+
+def test_an_empty_array_is_an_empty_body(ends: tuple[Channel, Channel]) -> None:
+    here, there = ends
+    here.send({"op": "x"}, np.empty((0, 384), np.float32).data)
+    message = there.receive(0)
+    assert message is not None
+    assert message.body == b""
+
+
+def test_a_large_body_arrives_whole_and_one_that_is_only_announced_takes_no_memory() -> None:
+    here, there = socket.socketpair()
+    with here, there, ThreadPoolExecutor(1) as pool:
+        body = os.urandom(1 << 20) * 80
+        sent = pool.submit(Channel(here).send, {}, body)
+        message = Channel(there).receive(len(body), within=60)
+        sent.result()
+        assert message is not None
+        assert message.body == body
+        del message
+
+        here.sendall(b"\x00\x00\x00\x02\x40\x00\x00\x00{}")  # a gigabyte
+        tracemalloc.start()
+        try:
+            with pytest.raises(TimeoutError):
+                Channel(there).receive(1 << 30, within=0.3)
+            assert tracemalloc.get_traced_memory()[1] < 100 << 20
+        finally:
+            tracemalloc.stop()
 
 
 def test_a_descriptor_travels_with_its_message(ends: tuple[Channel, Channel]) -> None:
