@@ -236,6 +236,7 @@ class MilvusFollower:
         found = self._rows.open()
         _, head = self._reader.journal.span()
         if found is None:
+            _log.info("%s holds nothing of this catalog: it is filled", self._link.name)
             found = Bookmark(head, 0)
             self._rows.mark(found)
         if found.seq > head:

@@ -87,6 +87,8 @@ def test_with_milvus_lite_photos_come_and_go_and_a_kill_loses_nothing(
     daemon = made(index(tmp_path / "lite"))
     daemon.wait_idle()
     assert daemon.status()["index"]["kind"] == "milvus"
+    assert "cygrpc" in mapped(daemon)
+    assert "pyarrow" not in mapped(daemon)
     assert {Path(hit["path"]).parent.name for hit in daemon.search("sunset", 4)} == {"sunset"}
     assert daemon.verify()["photos"] == 20
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from clipd.errors import IndexAwayError
 from clipd.store.milvus_link import MilvusLink
 from clipd.store.milvus_table import MilvusTable, TableColumn, TableIndex
 
@@ -24,6 +28,18 @@ def link(milvus: str) -> Iterator[MilvusLink]:
 
 def a_table(link: MilvusLink, name: str) -> MilvusTable:
     return MilvusTable(link, name, COLUMNS, TableIndex("vector", "FLAT"))
+
+
+def open_patiently(link: MilvusLink, table: MilvusTable) -> None:
+    """Open it as clipd does, which does not wait while Milvus loads what was there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(IndexAwayError):
+            link.connect()
+            table.open()
+            return
+        threading.Event().wait(0.5)
+    pytest.fail(link.reason)
 
 
 def test_what_was_written_is_read_until_it_is_deleted(link: MilvusLink) -> None:
@@ -54,7 +70,7 @@ def test_one_whose_making_was_cut_short_is_made_ready(link: MilvusLink, steps: s
     link.call(make)
     table = a_table(link, "cut_short")
 
-    table.open()
+    open_patiently(link, table)
 
     table.upsert([ROW])
     assert [row["id"] for row in table.query("id > 0", ["id"])] == [7]
