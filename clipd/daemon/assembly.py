@@ -51,12 +51,13 @@ from clipd.serve.server import serving_on
 from clipd.store.backup import backup, fresh_backup_at
 from clipd.store.reader import CatalogReader
 from clipd.store.view import StoreView
-from clipd.watch.backlog import Backlog, Folder
+from clipd.watch.backlog import Backlog
 from clipd.watch.library import PhotoLibrary
 from clipd.watch.look import Looker
 from clipd.watch.roots import Roots
 from clipd.watch.rules import Rules
 from clipd.watch.scan import folder_steps
+from clipd.watch.waiting_folders import Folder
 from clipd.watch.watcher import watching
 
 _log = logging.getLogger(__name__)

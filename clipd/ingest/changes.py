@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from clipd.watch.backlog import Backlog, Folder, Lanes
+from clipd.watch.backlog import Backlog, Lanes
+from clipd.watch.waiting_folders import Folder
 
 _PAGE = 256
 

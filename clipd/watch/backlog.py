@@ -15,24 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from clipd.watch.root import is_within
+from clipd.watch.waiting_folders import Folder, WaitingFolders
 
 # What to take out: single paths go first, then folders that events tell of, then what scans found.
 Lanes = Literal["paths", "fresh", "all"]
 
 MAX_PATHS = 50_000  # beyond, paths become their folders
-MAX_FOLDERS = 20_000  # beyond, folders become their root
 MAX_REMEMBERED = 10_000  # taken paths whose first hint is remembered
-STORM_WAIT_SECONDS = 2.0  # the longest that a storm holds back the scan of its folder
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder to compare with the catalog."""
-
-    path: bytes
-    deep: bool  # with everything below
-    expected: int  # how many paths are thought to differ; an estimate, 0 when unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +34,10 @@ class Work:
 
 @dataclass(slots=True)
 class _Pending:
-    """One waiting path or folder; times on the monotonic clock."""
+    """One waiting path; times on the monotonic clock."""
 
     first: float
     due: float
-    deep: bool = False
-    expected: int = 0
-    is_storm: bool = False
 
 
 class Backlog:
@@ -72,10 +58,8 @@ class Backlog:
         self._paths: dict[bytes, _Pending] = {}
         self._due: list[tuple[float, bytes]] = []  # a heap; entries may be out of date
         self._names_in: dict[bytes, set[bytes]] = {}  # folder -> its waiting paths
-        self._hinted: OrderedDict[bytes, _Pending] = OrderedDict()  # folders told of by events
-        self._scanned: OrderedDict[bytes, _Pending] = OrderedDict()  # folders found by a scan
+        self._folders = WaitingFolders()
         self._taken: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # first hint, taken at
-        self._expected = 0
         self._waiting_until = 0.0
         self._woken = False
 
@@ -94,10 +78,8 @@ class Backlog:
         now = time.monotonic()
         with self._changed:
             folder = os.path.dirname(path)
-            storm = self._hinted.get(folder)
-            if storm is not None and storm.is_storm:
-                self._prolong(storm, now, grown=not closed)
-            else:
+            quiet = now + self._settle
+            if not self._folders.prolong_storm(folder, quiet, has_grown=not closed):
                 self._wait_for(path, now, closed=closed)
                 self._bound(folder, now)
 
@@ -113,9 +95,8 @@ class Backlog:
         moment = time.monotonic()
         with self._changed:
             due = moment if now else moment + self._settle
-            self._add_folder(self._scanned if now else self._hinted, path, due, deep, expected)
-            if len(self._hinted) + len(self._scanned) > MAX_FOLDERS:
-                self._fold_into_roots(moment)
+            self._folders.add(path, due, deep=deep, expected=expected, is_scanned=now)
+            self._folders.bound(self._roots, moment + self._settle)
             self._notify_if_before(due)
 
     def take(self, limit: int, timeout: float, lanes: Lanes = "all") -> Work:
@@ -163,7 +144,7 @@ class Backlog:
 
     def __len__(self) -> int:
         with self._changed:
-            return len(self._paths) + self._expected
+            return len(self._paths) + self._folders.expected
 
     # Below, the lock is held.
 
@@ -194,12 +175,6 @@ class Backlog:
             del self._names_in[folder]
         return self._paths.pop(path)
 
-    def _prolong(self, storm: _Pending, now: float, *, grown: bool) -> None:
-        storm.due = max(storm.due, min(now + self._settle, storm.first + STORM_WAIT_SECONDS))
-        if grown:
-            storm.expected += 1
-            self._expected += 1
-
     def _bound(self, folder: bytes, now: float) -> None:
         if len(self._names_in[folder]) > self._storm:
             self._escalate(folder)
@@ -207,66 +182,19 @@ class Backlog:
             for each in list(self._names_in):
                 self._escalate(each)
             self._due.clear()
-        if len(self._hinted) + len(self._scanned) > MAX_FOLDERS:
-            self._fold_into_roots(now)
+        self._folders.bound(self._roots, now + self._settle)
 
     def _escalate(self, folder: bytes) -> None:
         paths = [self._paths.pop(path) for path in self._names_in.pop(folder)]
         due = max(path.due for path in paths)
-        self._add_folder(self._hinted, folder, due, False, len(paths))
-        pending = self._hinted.get(folder)
-        if pending is not None:
-            pending.is_storm = True
-            pending.first = min(pending.first, *(path.first for path in paths))
+        self._folders.add_storm(folder, min(path.first for path in paths), due, len(paths))
         self._notify_if_before(due)
-
-    def _add_folder(
-        self,
-        folders: OrderedDict[bytes, _Pending],
-        path: bytes,
-        due: float,
-        deep: bool,
-        expected: int,
-    ) -> None:
-        above = self._deep_above(folders, path)
-        pending = above or folders.get(path)
-        self._expected += max(expected, 0 if pending else 1)
-        if pending is None:
-            folders[path] = _Pending(time.monotonic(), due, deep, max(expected, 1))
-            return
-        pending.expected += expected
-        if above is None:
-            pending.deep |= deep
-            pending.due = due
-
-    def _deep_above(self, folders: OrderedDict[bytes, _Pending], path: bytes) -> _Pending | None:
-        while len(path) > 1:
-            path = os.path.dirname(path)
-            pending = folders.get(path)
-            if pending is not None and pending.deep:
-                return pending
-        return None
-
-    def _fold_into_roots(self, now: float) -> None:
-        """Replace all folders by their roots, or by what they have in common."""
-        paths = [*self._hinted, *self._scanned]
-        expected = self._expected
-        roots = [root for root in self._roots if any(is_within(path, root) for path in paths)]
-        if not roots:
-            roots = [os.path.commonpath(paths)]
-        self._hinted.clear()
-        self._scanned.clear()
-        self._expected = 0
-        for root in roots:
-            due = now + self._settle
-            self._add_folder(self._scanned, root, due, True, max(1, expected // len(roots)))
 
     def _due_work(self, limit: int, now: float, lanes: Lanes) -> Work:
         paths = self._due_paths(limit, now)
         if paths or lanes == "paths":
             return Work(paths=paths)
-        kept = (self._hinted,) if lanes == "fresh" else (self._hinted, self._scanned)
-        return Work(folders=self._due_folders(kept, limit, now))
+        return Work(folders=self._folders.take(limit, now, only_hinted=lanes == "fresh"))
 
     def _due_paths(self, limit: int, now: float) -> tuple[bytes, ...]:
         taken: list[bytes] = []
@@ -282,28 +210,8 @@ class Backlog:
             taken.append(path)
         return tuple(taken)
 
-    def _due_folders(
-        self, kept: Sequence[OrderedDict[bytes, _Pending]], limit: int, now: float
-    ) -> tuple[Folder, ...]:
-        taken: list[Folder] = []
-        room = limit
-        for folders in kept:
-            paths = []
-            for path, pending in folders.items():
-                if room <= 0:
-                    break  # of 20,000 folders, only those that are taken are looked at
-                if pending.due <= now:
-                    room -= pending.expected
-                    taken.append(Folder(path, pending.deep, pending.expected))
-                    paths.append(path)
-            for path in paths:
-                del folders[path]
-        self._expected -= sum(folder.expected for folder in taken)
-        return tuple(taken)
-
     def _next_due(self) -> float:
-        folders = (*self._hinted.values(), *self._scanned.values())
-        soonest = min((pending.due for pending in folders), default=float("inf"))
+        soonest = self._folders.next_due()
         return min(soonest, self._due[0][0]) if self._due else soonest
 
     def _remember(self, path: bytes, first: float, now: float) -> None:

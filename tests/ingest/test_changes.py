@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 
 from clipd.ingest.changes import Changes
-from clipd.watch.backlog import Backlog, Folder
+from clipd.watch.backlog import Backlog
+from clipd.watch.waiting_folders import Folder
 
 
 def _stream(backlog: Backlog, found: int = 3) -> Changes:

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from clipd.watch import backlog as backlog_module
-from clipd.watch.backlog import Backlog, Folder, Work
+from clipd.watch.backlog import Backlog, Work
+from clipd.watch.waiting_folders import Folder
 
 SETTLE = 0.05
 
@@ -151,7 +152,7 @@ def test_too_many_paths_become_their_folders(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_too_many_folders_become_their_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog_module, "MAX_FOLDERS", 500)
+    monkeypatch.setattr("clipd.watch.waiting_folders.MAX_FOLDERS", 500)
     backlog = make()
     backlog.bound_to([b"/p", b"/q"])
     for number in range(501):
@@ -162,7 +163,7 @@ def test_too_many_folders_become_their_root(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_many_hints_take_bounded_memory_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog_module, "MAX_PATHS", 2000)
-    monkeypatch.setattr(backlog_module, "MAX_FOLDERS", 800)
+    monkeypatch.setattr("clipd.watch.waiting_folders.MAX_FOLDERS", 800)
     backlog = make()
     backlog.bound_to([b"/p"])
     hinted = set()
