@@ -25,13 +25,12 @@ from clipd.watch.new_folders import NewFolders, watch_missed
 from clipd.watch.overflow import LostEvents
 from clipd.watch.root import Root, RootChange, VolumeChange
 from clipd.watch.suspend import SleepClock
+from clipd.watch.volume_exchange import VolumeExchange
 
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 0.05  # for the catalog to note a volume
-_NOTING_SECONDS = 1.0  # in all; the catalog of a full disk is not asked in a hurry
 CHECK_SECONDS = 2.0  # between looks at the root, each a few stats
-_TELL_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ class RootWatcher:
         self._mailbox = Mailbox()
         self._pulse = library.roots.pulse(root)
         self._volumes = library.roots.volumes(root)
+        self._exchange = VolumeExchange(self._volumes, self._have_noted)
         self._new_folders = NewFolders(root.path)
         self._events = Events(
             root,
@@ -94,10 +94,6 @@ class RootWatcher:
         self._next_scan = 0.0  # on the monotonic clock
         self._mounts: Mapping[bytes, int] = {}
         self._catalog_trouble = ""  # why the catalog could not be asked, "" when it could
-        self._is_waiting_for_catalog = False  # to exchange the paths of two volumes
-        self._told_volumes: tuple[VolumeChange, ...] = ()
-        self._tell_again = 0.0  # on the monotonic clock
-        self._noted_by = 0.0  # when the catalog should have noted them, on that clock
         # A daemon thread, so that one that waits for its disk does not keep the process alive.
         self._thread = threading.Thread(
             target=self._run, name=f"clipd-watch-root-{root.id}", daemon=True
@@ -162,7 +158,7 @@ class RootWatcher:
         for work in self._mailbox.take_requests():
             work()
         self._look_around()
-        if self._is_due and not (self._is_waiting_for_catalog or self._is_offline()):
+        if self._is_due and not (self._exchange.is_under_way or self._is_offline()):
             self._scan()
 
     def _put_off(self, error: StoreUnavailableError) -> None:
@@ -174,9 +170,7 @@ class RootWatcher:
 
     def _break(self) -> tuple[float, bool]:
         """Return for how long to rest, and whether something is left to do after it."""
-        # Until a volume is noted, no file on it is believed: two seconds, at the very first start.
-        is_noting = not self._volumes.is_settled and time.monotonic() < self._noted_by
-        if self._is_waiting_for_catalog or is_noting:
+        if self._exchange.is_soon_over:
             return SETTLE_SECONDS, True
         return CHECK_SECONDS, self._lost.is_waiting
 
@@ -190,7 +184,10 @@ class RootWatcher:
             log.info("the machine was suspended; scanning %s", self._path)
             self._volumes.look_again()
             self._plan()
-        if not self._is_in_place():
+        if self._exchange.check():
+            self._roots.reload(self.root)
+            self._plan(rearm=True)
+        if self._exchange.is_under_way:
             return
         change = self._roots.check(self.root)
         if change is not None:
@@ -203,34 +200,9 @@ class RootWatcher:
             self._plan()
         self._look_at_watches()
 
-    def _is_in_place(self) -> bool:
-        """Whether the paths in the catalog are those of the volumes that lie here.
-
-        While one volume is exchanged for another, neither may the root be scanned, nor does its
-        state mean anything: the files of one would be compared with the paths of the other.
-        """
-        did_wait = self._is_waiting_for_catalog
-        try:
-            changes = tuple(self._volumes.check())
-        except OSError:
-            changes = ()  # the root is not there, which its state tells
-        if changes:
-            self._have_noted(changes)
-        self._is_waiting_for_catalog = any(change.moves_paths for change in changes)
-        if did_wait and not self._is_waiting_for_catalog:
-            self._roots.reload(self.root)
-            self._plan(rearm=True)
-        return not self._is_waiting_for_catalog
-
-    def _have_noted(self, changes: tuple[VolumeChange, ...]) -> None:
-        """Tell of volumes, and again now and then while the catalog cannot be written."""
-        now = time.monotonic()
-        if changes == self._told_volumes and now < self._tell_again:
-            return
-        self._told_volumes, self._tell_again = changes, now + _TELL_AGAIN_SECONDS
-        self._noted_by = now + _NOTING_SECONDS
+    def _have_noted(self, volumes: tuple[VolumeChange, ...]) -> None:
         state = self._roots.state(self.root.id)
-        self._on_root_change(RootChange(self.root, None, state, volumes=changes))
+        self._on_root_change(RootChange(self.root, None, state, volumes=volumes))
 
     def _take_change(self, change: RootChange) -> None:
         if change.now.state == "offline":
