@@ -11,7 +11,9 @@ _MOST_SHOWN = 200  # characters of what Milvus says
 class MilvusErrors:
     """The errors of one Milvus."""
 
-    def __init__(self, library: Any, name: str, socket: Path, token_file: Path | None) -> None:
+    def __init__(
+        self, library: Any, name: str, socket: Path, token_file: Path | None, is_ours: bool
+    ) -> None:
         """Make it.
 
         Args:
@@ -19,12 +21,14 @@ class MilvusErrors:
             name: by which sentences call the Milvus.
             socket: whose path is not taken for what Milvus says.
             token_file: with what is shown to it, if anything is.
+            is_ours: it is a child of clipd.
         """
         import grpc
 
         self._name = name
         self._socket = socket
         self._token_file = token_file
+        self._advice = "it is started again" if is_ours else "is it running?"
         # A ValueError is how gRPC says that the channel was closed by another thread.
         self.kinds: tuple[type[Exception], ...] = (
             library.MilvusException,
@@ -54,7 +58,7 @@ class MilvusErrors:
         if self.lacks_room(error):
             return f"{name} has no room to write; make some there ({said[:_MOST_SHOWN]})"
         if status == "UNAVAILABLE" or isinstance(error, ValueError):
-            return f"{name} does not answer; is it running?"
+            return f"{name} does not answer; {self._advice}"
         if self.is_late(error) or "deadline" in lower or "timeout" in lower:
             return f"{name} does not answer in time"
         return f"{name} failed: {said[:_MOST_SHOWN]}"

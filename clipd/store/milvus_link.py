@@ -90,7 +90,9 @@ class MilvusLink:
             socket = self._lite.socket
             self.name = f"Milvus Lite in {self._lite.folder}"
         self._address = grpc_address(socket)
-        self._errors = MilvusErrors(self._library, self.name, socket, token_file)
+        self._errors = MilvusErrors(
+            self._library, self.name, socket, token_file, is_ours=self.is_lite
+        )
         self._lock = threading.Lock()
         self._is_closing = False  # guarded by _lock
         self._calls = 0  # guarded by _lock; that are waiting for an answer

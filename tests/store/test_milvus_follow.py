@@ -234,7 +234,7 @@ def test_after_it_was_away_all_is_compared_in_slices(
     vectors = np.stack([a_vector(1), a_vector(2)])
     first.index.replace(np.array([2, 3, 17]), strangers, vectors)
     first.close()
-    monkeypatch.setattr("clipd.store.milvus_follow.MOST", 10)
+    monkeypatch.setattr("clipd.store.milvus_replay.MOST", 10)
     monkeypatch.setattr("clipd.store.milvus_follow._START_SECONDS", 0)
     monkeypatch.setattr("clipd.store.milvus_follow._SLICE_SECONDS", 0)
 
@@ -276,7 +276,7 @@ def test_a_check_while_it_is_filled_says_so_instead_of_listing_all(
 ) -> None:
     stock.fill(25)
     follower = stock.milvus(milvus_lite)
-    monkeypatch.setattr("clipd.store.milvus_follow._PAGE", 10)
+    monkeypatch.setattr("clipd.store.milvus_replay._PAGE", 10)
     monkeypatch.setattr("clipd.store.milvus_follow._START_SECONDS", 0)
     monkeypatch.setattr("clipd.store.milvus_follow._SLICE_SECONDS", 0)
     monkeypatch.setattr("clipd.store.milvus_follow._CONFIRM_SECONDS", 0)
@@ -348,7 +348,7 @@ def test_it_is_filled_anew_on_demand_and_goes_on_where_it_was_broken_off(
     stock.fill(25)
     first = stock.milvus(milvus_lite)
     first.start()
-    monkeypatch.setattr("clipd.store.milvus_follow._PAGE", 10)
+    monkeypatch.setattr("clipd.store.milvus_replay._PAGE", 10)
     monkeypatch.setattr("clipd.store.milvus_follow._SLICE_SECONDS", 0)
     first.rebuild()
     assert first.catch_up() == 10
