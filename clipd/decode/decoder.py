@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, get_args
+from typing import Final
 
-import numpy as np
-
-from clipd.decode.meta_message import checked_meta
+from clipd.decode.decoder_answer import (
+    decoded_in,
+    drawn_in,
+    fitted_in,
+    hash_in,
+    headers_in,
+    refusal_in,
+)
 from clipd.decode.opening import OpenPhoto
 from clipd.decode.sandbox import MOST_THREADS
 from clipd.decode.settings import Claim, Settings
 from clipd.errors import ChildError, PictureError, ShortageError
-from clipd.json_types import JsonObject, JsonValue
-from clipd.photo import Decoded, Drawn, FailureKind, Fingerprint, Fitted, Headers, Meta
+from clipd.json_types import JsonObject
+from clipd.photo import Decoded, Drawn, Fitted, Headers, Meta
 from clipd.process.channel import Channel, Message
 from clipd.process.child import Child
 from clipd.process.seals import Seals
@@ -30,8 +34,6 @@ _SLOWEST_BYTES_PER_SECOND: Final = 4 << 20
 # For one that was killed some time ago: a stop has ten seconds in all, and waits for it last.
 _ABORTED_SECONDS: Final = 1.0
 _MOST_DRAWN_BYTES: Final = 8 << 20
-_JPEG_START: Final = b"\xff\xd8\xff"
-_HASH_HEX: Final = re.compile(r"[0-9a-f]{32}")
 _ENVIRONMENT: Final = {
     # One arena: every thread of a codec would reserve 64 MiB more of the bounded address space.
     "MALLOC_ARENA_MAX": "1",
@@ -107,8 +109,7 @@ class Decoder:
         with self._serving(photo):
             lane = self._child.lanes[0]
             _send(lane, photo, headers_only=True)
-            meta = checked_meta(self._receive(lane, 0).header.get("meta"))
-            return Headers(photo.fingerprint, meta, _beside(photo))
+            return headers_in(self._receive(lane, 0), photo)
 
     def draw(self, photo: OpenPhoto, side: int, claim: Claim | None = None) -> Drawn:
         """Make a thumbnail of one open file; see `decode` for the errors.
@@ -120,23 +121,14 @@ class Decoder:
         with self._serving(photo):
             lane = self._child.lanes[0]
             _send(lane, photo, box=(side, side), as_jpeg=True, claim=claim)
-            answer = self._receive(lane, _MOST_DRAWN_BYTES)
-            width, height = _edge(answer.header.get("width")), _edge(answer.header.get("height"))
-            if max(width, height) > side or not answer.body.startswith(_JPEG_START):
-                raise ChildError("a decoder sent a thumbnail that is none")
-            return Drawn(photo.fingerprint, width, height, bytes(answer.body))
+            return drawn_in(self._receive(lane, _MOST_DRAWN_BYTES), photo, side)
 
     def fit(self, photo: OpenPhoto, box: tuple[int, int]) -> Fitted:
         """Make pixels of one open file that fit into a box; see `decode` for the errors."""
         with self._serving(photo):
             lane = self._child.lanes[0]
             _send(lane, photo, box=box)
-            answer = self._receive(lane, 3 * box[0] * box[1])
-            width, height = _edge(answer.header.get("width")), _edge(answer.header.get("height"))
-            is_within = width <= box[0] and height <= box[1]
-            if not is_within or len(answer.body) != 3 * width * height:
-                raise ChildError("a decoder sent pixels of the wrong size")
-            return Fitted(photo.fingerprint, width, height, bytes(answer.body))
+            return fitted_in(self._receive(lane, 3 * box[0] * box[1]), photo, box)
 
     @contextmanager
     def _serving(self, photo: OpenPhoto) -> Iterator[None]:
@@ -216,13 +208,13 @@ class Decoder:
 
     def _ask(self, lane: Channel, photo: OpenPhoto, wanted: Callable[[bytes], bool]) -> Decoded:
         _send(lane, photo)
-        content_hash = _hash(self._receive(lane, 0).header)
+        content_hash = hash_in(self._receive(lane, 0))
         is_wanted = wanted(content_hash)
         lane.send({"wanted": is_wanted})
         if not is_wanted:
             return Decoded(content_hash, photo.fingerprint, 0, 0, "", Meta(), None)
-        answer = self._receive(lane, self._settings.target.size_bytes)
-        return self._checked(answer, content_hash, photo)
+        target = self._settings.target
+        return decoded_in(self._receive(lane, target.size_bytes), content_hash, photo, target)
 
     def _receive(self, lane: Channel, max_body_bytes: int) -> Message:
         message = lane.receive(max_body_bytes)
@@ -231,26 +223,8 @@ class Decoder:
         for fd in message.fds:
             os.close(fd)
         if "kind" in message.header:
-            raise _refusal(message.header)
+            raise refusal_in(message.header)
         return message
-
-    def _checked(self, answer: Message, content_hash: bytes, photo: OpenPhoto) -> Decoded:
-        target, header = self._settings.target, answer.header
-        if len(answer.body) != target.size_bytes:
-            raise ChildError("a decoder sent pixels of the wrong size")
-        meta = checked_meta(header.get("meta"))
-        pixels = np.frombuffer(answer.body, np.uint8).reshape(target.side, target.side, 3)
-        width, height = _edge(header.get("width")), _edge(header.get("height"))
-        return Decoded(
-            content_hash,
-            photo.fingerprint,
-            width,
-            height,
-            photo.format,
-            meta,
-            pixels,
-            _beside(photo),
-        )
 
     def _death(self, status: int) -> PictureError:
         if self._expired.is_set():
@@ -286,28 +260,3 @@ def _send(
         "claim": None if claim is None else claim.to_json(),
     }
     lane.send(header, fds=fds)
-
-
-def _beside(photo: OpenPhoto) -> Fingerprint | None:
-    return None if photo.sidecar is None else photo.sidecar.fingerprint
-
-
-def _hash(header: JsonObject) -> bytes:
-    value = header.get("hash")
-    if not isinstance(value, str) or not _HASH_HEX.fullmatch(value):
-        raise ChildError("a decoder sent a hash that is none")
-    return bytes.fromhex(value)
-
-
-def _edge(value: JsonValue) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 31:
-        raise ChildError("a decoder sent a size that is none")
-    return value
-
-
-def _refusal(header: JsonObject) -> PictureError:
-    kind, reason = header["kind"], header.get("reason")
-    for known in get_args(FailureKind):
-        if kind == known:
-            return PictureError(known, str(reason)[:400])
-    raise ChildError("a decoder sent a kind of failure that is none")
