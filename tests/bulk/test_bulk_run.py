@@ -151,6 +151,26 @@ def test_an_interrupted_run_keeps_all_that_was_encoded(
     assert 32 <= len(fresh.paths_done()) < 600
 
 
+def test_a_second_signal_ends_a_run_without_another_word(fresh: BulkHome) -> None:
+    fresh.paint(600)
+    driver = fresh.start("local")
+    wait_until(
+        lambda: (
+            driver.poll() is not None
+            or any(one.command.startswith("ray::_Actor") for one in descendants(driver.pid))
+        ),
+        SECONDS,
+    )
+    family = descendants(driver.pid)
+    driver.send_signal(signal.SIGINT)
+    driver.send_signal(signal.SIGTERM)
+    _, err = driver.communicate(timeout=SECONDS)
+
+    assert driver.returncode == 130
+    assert b"the same command goes on there" not in err
+    wait_until(lambda: not [one for one in family if one.is_alive], SECONDS)
+
+
 @pytest.mark.parametrize(
     ("moment", "number"),
     [
