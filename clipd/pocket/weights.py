@@ -7,12 +7,16 @@ was taught here, the text tower and the projection, is packed beside this module
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import importlib.util
 import json
 import math
+import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +79,27 @@ def checkpoint(folder: Path) -> Path:
     seal = folder / f"pocket-{key}.sha256"
     if not _is_whole(target, seal):
         folder.mkdir(parents=True, exist_ok=True)
-        _assemble(PACKED.read_bytes(), target, seal)
+        with _alone_in(folder):
+            if not _is_whole(target, seal):
+                _assemble(PACKED.read_bytes(), target, seal)
         give_back()
     return target
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from putting the weights together meanwhile.
+
+    Landlock lets a sealed child read the file that lay there when it was sealed, and not one that
+    has taken its place since.
+    """
+    lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _key() -> str:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def test_the_checkpoint_is_put_together_once_and_leaves_only_its_seal_beside_it(
     assert second.stat().st_ino == written.st_ino
     assert second.stat().st_mtime_ns == written.st_mtime_ns
     assert set(folder.iterdir()) == {first, first.with_suffix(".sha256")}
+
+
+def test_several_who_need_it_at_once_get_the_same_file(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        inodes = list(pool.map(lambda _: checkpoint(tmp_path).stat().st_ino, range(4)))
+
+    assert len(set(inodes)) == 1
 
 
 def test_a_damaged_copy_is_put_together_anew(tmp_path: Path) -> None:
