@@ -77,15 +77,12 @@ def last_list() -> list[ListedPhoto]:
 def chosen_photos(words: Iterable[bytes]) -> list[ListedPhoto]:
     """Return what words stand for: paths, made absolute, and numbers of the last list.
 
+    A file that is named like a number is ``./@3``.
+
     Raises:
         RequestError: there is no such number, or no list.
     """
     return [photo for word in words for photo in _chosen_by(word)]
-
-
-def is_number(word: bytes) -> bool:
-    """Whether a word stands for photos of the last list. A file of that name is ``./@3``."""
-    return _NUMBERS.fullmatch(word) is not None
 
 
 def lists_folder(environment: Mapping[str, str] = os.environ) -> Path:

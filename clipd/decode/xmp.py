@@ -21,7 +21,6 @@ _MOST_LETTERS: Final = 1 << 16  # of one value
 _MOST_VALUES: Final = 4 * MOST_TAGS  # of one property
 _FORBIDDEN: Final = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
-_RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 # Names of properties by namespace, as they stand in `_Packet.values`.
 _PREFIXES: Final = {
     "http://purl.org/dc/elements/1.1/": "dc",

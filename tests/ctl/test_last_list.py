@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clipd.ctl.last_list import ListedPhoto, chosen_photos, is_number, keep_list, lists_folder
+from clipd.ctl.last_list import ListedPhoto, chosen_photos, keep_list, lists_folder
 from clipd.errors import RequestError
 from clipd.search.query import Query, Term
 from tests.ctl.conftest import Ctl
@@ -57,7 +57,6 @@ def test_without_a_list_a_number_says_how_to_get_one(here: Path) -> None:
 
 @pytest.mark.parametrize("word", [b"@", b"@home", b"./@3", b"@3.jpg", b"@-3", b"@1,", b"a@3"])
 def test_anything_else_is_a_path(here: Path, word: bytes) -> None:
-    assert not is_number(word)
     assert chosen_photos([word]) == [ListedPhoto(os.path.abspath(word))]
 
 

@@ -10,9 +10,6 @@ from clipd.pocket.painter.stage import FAR, Stage, cloud, ground, sky, water
 # Paints the surroundings and gives the height on which a thing stands.
 Setting = Callable[[Stage], float]
 
-AIRBORNE = frozenset({"sky", "underwater", "plain"})
-INDOORS = frozenset({"room", "table"})
-
 
 def meadow(stage: Stage) -> float:
     """Paint grass under a sky."""
