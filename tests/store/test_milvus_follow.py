@@ -212,6 +212,29 @@ def test_rows_that_were_lost_or_added_there_are_found_at_the_next_start(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("what", ["photos", "bookmarks"])
+def test_what_somebody_drops_there_is_made_anew(stock: Stock, milvus_lite: str, what: str) -> None:
+    stock.fill(30)
+    follower = stock.milvus(milvus_lite)
+    follower.start()
+    link = MilvusLink(milvus_lite)
+    link.connect()
+    ours = MilvusCollection(link, stock.reader.journal.lineage(), stock.spec.fingerprint, 16).name
+    name = ours if what == "photos" else "clipd_bookmarks"
+    link.call(lambda client: client.drop_collection(name))
+    link.close()
+    with stock.catalog.writing():
+        new = stock.put(b"/photos/new.jpg", 99)
+        stock.catalog.forget_path(b"/photos/000003.jpg", 50)
+
+    wait_until(lambda: agrees(follower))
+
+    assert follower.trouble() == ""
+    assert follower.state().photos == 30
+    assert follower.index.search(a_vector(99), 1)[0].tolist() == [new]
+
+
+@pytest.mark.slow
 def test_a_mended_one_agrees(stock: Stock, milvus_lite: str) -> None:
     stock.fill(10)
     follower = stock.milvus(milvus_lite)
