@@ -17,13 +17,15 @@ from clipd.errors import ClipdError
 from clipd.photo import Ids
 from clipd.search.calibration import Calibration, Cosines, calibrate
 from clipd.search.query import Query, Term
-from clipd.search.query_vectors import Aims, QueryVectors
+from clipd.search.query_vectors import QueryVectors, Vector
 from clipd.search.reference_texts import REFERENCE_TEXTS
 from clipd.store.view import StoreView
 
 _log = logging.getLogger(__name__)
 _SAMPLE = 512  # pictures whose pairs are compared
-_END_SECONDS = 1.0  # of a stop, for the text at hand; closing the encoder ends the wait for it
+# A query of a person waits for no more than these; one by one each would wait for photos (torch).
+_TEXTS_AT_ONCE = 8
+_END_SECONDS = 1.0  # of a stop, for the texts at hand; closing the encoder ends the wait for them
 # Texts take a second or more of an encoder that is busy with a new library. Its first photos come
 # before them, and before the first query, which would else wait for them, they come themselves.
 _FIRST_PHOTOS_SECONDS = 10.0
@@ -113,9 +115,8 @@ class Calibrator:
         index = self._stored.follower.index
         photos = len(index)
         nearest = []
-        for aims in self._aims():
-            assert aims.whole is not None
-            nearest.extend(index.search(aims.whole, 1)[1].tolist())
+        for vector in self._text_vectors():
+            nearest.extend(index.search(vector, 1)[1].tolist())
         if self._is_stopped or not nearest:  # the last photo has gone meanwhile
             return None
         pairs = self._pairs(index.ids())
@@ -125,15 +126,14 @@ class Calibrator:
         _log.info("what scores mean was learnt from %d photos", photos)
         return made
 
-    def _aims(self) -> Iterator[Aims]:
+    def _text_vectors(self) -> Iterator[Vector]:
         """Yield the reference texts as vectors, until this is stopped."""
-        for text in REFERENCE_TEXTS:
-            # One by one: a query of a person waits for no more than that.
+        for start in range(0, len(REFERENCE_TEXTS), _TEXTS_AT_ONCE):
             if self._is_stopped:
                 return
-            aims = self._vectors.made(_query(text))
+            some = self._vectors.of_texts(REFERENCE_TEXTS[start : start + _TEXTS_AT_ONCE])
             if not self._is_stopped:  # else there may be no index any more
-                yield aims
+                yield from some
 
     def _pairs(self, ids: Ids) -> Cosines:
         some = np.random.default_rng(0).permutation(ids)[:_SAMPLE]
@@ -157,7 +157,7 @@ class Calibrator:
         """Have the texts encoded for the first query, unless the encoder has gone to sleep."""
         if self._known is not None or not self._vectors.is_awake:
             return
-        for _ in self._aims():
+        for _ in self._text_vectors():
             pass  # the catalog remembers each
         with self._changed:
             self._has_texts = True

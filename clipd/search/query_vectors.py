@@ -87,6 +87,20 @@ class QueryVectors:
         worth_keeping = not query.typing
         return _aims(query, [self._term(term, worth_keeping) for term in _all_terms(query)])
 
+    def of_texts(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of texts; those that the catalog does not know are encoded together.
+
+        Raises:
+            EncodeError: the model cannot be run.
+        """
+        vectors = {text: self._known_term(Term(text=text)) for text in texts}
+        new = [text for text, vector in vectors.items() if vector is None]
+        keys = [text_key(text) for text in new]
+        for text, key, vector in zip(new, keys, self._encoder.encode_texts(keys), strict=True):
+            vectors[text] = vector
+            self._remember(key, vector)
+        return [vector for vector in vectors.values() if vector is not None]
+
     def asked_photo(self, query: Query) -> int | None:
         """Return the photo that a query is, where it asks for what looks like one photo alone."""
         if len(query.terms) != 1 or query.terms[0].weight < 0:
