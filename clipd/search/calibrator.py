@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _SAMPLE = 512  # pictures whose pairs are compared
 # A query of a person waits for no more than these; one by one each would wait for photos (torch).
 _TEXTS_AT_ONCE = 8
+_AGAIN_SECONDS = 0.2  # that an answer waits where the library has grown: 64 searches of it
 _END_SECONDS = 1.0  # of a stop, for the texts at hand; closing the encoder ends the wait for them
 # Texts take a second or more of an encoder that is busy with a new library. Its first photos come
 # before them, and before the first query, which would else wait for them, they come themselves.
@@ -45,13 +46,13 @@ class Calibrator:
         self._stored = stored
         self._vectors = vectors
         self._file = cache / "calibration" / f"{stored.spec.fingerprint[:32]}.json"
-        # `_changed` guards the next four, and tells of them.
+        # `_changed` guards the next five, and tells of them.
         self._changed = threading.Condition()
         self._is_wanted = False
         self._is_stopped = False
         self._texts_at: float | None = None  # time.monotonic() at which to have the texts encoded
         self._has_texts = False
-        self._has_tried = threading.Event()
+        self._tries = 0
         self._known = self._read()  # replaced as a whole
 
     @property
@@ -69,16 +70,26 @@ class Calibrator:
                 self._has_texts |= known
         return self._has_texts
 
-    def wake(self, photos: int) -> None:
-        """Have it learn, if that is called for. Never waits.
+    def wake_and_wait(self, photos: int, seconds: float) -> None:
+        """Have it learn, if that is called for, and wait a little for it.
+
+        Else the first answer of a library, and the first after it has grown, would have other
+        scores than the same one later.
 
         Args:
             photos: how many can be found.
+            seconds: how long to wait where nothing was learnt yet, and it was never tried.
         """
-        if photos and (self._known is None or self._known.is_stale(photos)):
-            with self._changed:
-                self._is_wanted = True
-                self._changed.notify_all()
+        known = self._known
+        if not photos or not (known is None or known.is_stale(photos)):
+            return
+        with self._changed:
+            before = self._tries
+            self._is_wanted = True
+            self._changed.notify_all()
+            if known is not None or not before:
+                most = seconds if known is None else _AGAIN_SECONDS
+                self._changed.wait_for(lambda: self._tries > before, most)
 
     def photos_found(self) -> None:
         """Have the texts encoded in a while, if need be: the encoder is at work. Never waits."""
@@ -87,15 +98,6 @@ class Calibrator:
                 return
             self._texts_at = time.monotonic() + _FIRST_PHOTOS_SECONDS
             self._changed.notify_all()
-
-    def wake_and_wait(self, photos: int, seconds: float) -> None:
-        """Have it learn, and wait a little where nothing was learnt yet and it was never tried.
-
-        Else the first answer of a library would have other scores than the same one later.
-        """
-        self.wake(photos)
-        if photos and self._known is None:
-            self._has_tried.wait(seconds)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -151,7 +153,9 @@ class Calibrator:
             except ClipdError as error:
                 _log.info("what scores mean is learnt another time: %s", error)
             if task == "learn":
-                self._has_tried.set()
+                with self._changed:
+                    self._tries += 1
+                    self._changed.notify_all()
 
     def _remember_texts(self) -> None:
         """Have the texts encoded for the first query, unless the encoder has gone to sleep."""

@@ -46,16 +46,25 @@ def test_what_was_learnt_is_found_again_and_garbage_is_not(desk: Desk) -> None:
 def test_it_learns_when_it_is_woken_and_again_only_when_the_library_has_changed(desk: Desk) -> None:
     calibrator = desk.calibrator()
     with calibrator.running():
-        calibrator.wake(0)  # an empty library teaches nothing
+        calibrator.wake_and_wait(0, 20)  # an empty library teaches nothing
         assert calibrator.known is None
-        calibrator.wake(24)
+        calibrator.wake_and_wait(24, 20)
         deadline = time.monotonic() + 20
         while calibrator.known is None:
             assert time.monotonic() < deadline
             threading.Event().wait(0.01)
         learnt = calibrator.known
-        calibrator.wake(25)
+        calibrator.wake_and_wait(25, 20)
         assert calibrator.known is learnt
+        for number in range(24, 48):
+            desk.photo(f"{number}.jpg", number % 16, content=number)
+        calibrator.wake_and_wait(48, 20)
+        deadline = time.monotonic() + 20
+        while calibrator.known is learnt:
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.01)
+        assert calibrator.known is not None
+        assert calibrator.known.photos == 48
     assert not [each for each in threading.enumerate() if each.name == "clipd-calibrate"]
 
 
@@ -64,7 +73,7 @@ def test_without_the_model_it_learns_another_time(desk: Desk) -> None:
         desk.house.catalog.writer.write("DELETE FROM text_vectors")
     calibrator = desk.calibrator()
     with calibrator.running():  # the encoder of the desk is closed
-        calibrator.wake(24)
+        calibrator.wake_and_wait(24, 20)
     assert calibrator.known is None
 
 
