@@ -159,12 +159,9 @@ class Calibrator:
 
     def _remember_texts(self) -> None:
         """Have the texts encoded for the first query, unless the encoder has gone to sleep."""
-        if self._known is not None or not self._vectors.is_awake:
-            return
-        for _ in self._text_vectors():
-            pass  # the catalog remembers each
-        with self._changed:
-            self._has_texts = True
+        # The catalog tells whether it has them: what was made may have found no room there.
+        if not self.has_texts() and self._vectors.is_awake:
+            list(self._text_vectors())
 
     def _next(self) -> Literal["learn", "texts", "end"]:
         """Wait until there is something to do."""
