@@ -51,11 +51,6 @@ class PartFolder:
         self.parts = 0  # written by this run
 
     @property
-    def done_before(self) -> int:
-        """How many files earlier runs have put into parts."""
-        return len(self._done)
-
-    @property
     def is_due(self) -> bool:
         """Whether what was taken should not wait any longer for its part."""
         waited = time.monotonic() - self._written_at
