@@ -63,6 +63,7 @@ from clipd.watch.watcher import watching
 _log = logging.getLogger(__name__)
 _THUMBNAIL_BYTES = 1 << 30  # on disk
 _THUMBNAIL_NICE = 14
+_FIRST_LOOK_SECONDS = 2.0  # at the folders; a disk that sleeps longer has its photos offline
 _ENCODER_GRACE_SECONDS = 1.0  # after the indexer has waited for its last batch
 
 
@@ -202,6 +203,7 @@ def assembled(
         daemon = Daemon(
             search, thumbnails, board, verifier, forgetter, importer, reader, write_path
         )
+        states.await_first_looks(_FIRST_LOOK_SECONDS)
         running.enter_context(serving_on(sock, daemon, limits, lanes))
         running.callback(stored.follower.hurry)  # the indexer may be waiting for a Milvus
         # Ended first, since the server waits for the answers that it is still giving.

@@ -9,6 +9,7 @@ from clipd.watch.root import Root, RootState
 from clipd.watch.volumes import Volumes
 
 _GRACE_SECONDS = 3.0
+_NOT_LOOKED_AT = "not looked at yet"
 _NEVER = float("-inf")
 
 Identity = tuple[int, int]  # device, inode
@@ -23,7 +24,7 @@ class RootRecord:
     disk: DiskThread  # asks on behalf of threads that must not hang
     volumes: Volumes
     pulse: DiskPulse = field(default_factory=DiskPulse)  # of the root's own thread
-    offline: str = "not looked at yet"  # why, "" when it is not
+    offline: str = _NOT_LOOKED_AT  # why, "" when it is not
     degraded: str = ""  # why, "" when it is not
     deleted_at: float = _NEVER  # when an event last told of a deletion below
     removed_at: float = _NEVER  # when an event last told that the root itself was deleted
@@ -43,6 +44,11 @@ class RootRecord:
     def was_emptied(self) -> bool:
         """Whether events told of deletions since the root was last seen not empty."""
         return self.deleted_at > self.filled_at and not self.was_removed
+
+    @property
+    def was_looked_at(self) -> bool:
+        """Whether its state is more than a guess."""
+        return self.offline != _NOT_LOOKED_AT
 
     def silent_seconds(self) -> float:
         """Return for how long its disk has owed an answer; 0 when it owes none."""

@@ -37,6 +37,7 @@ class Roots:
     def __init__(self, roots: Sequence[Root], reader: CatalogReader) -> None:
         self._reader = reader
         self._lock = threading.Lock()
+        self._looked = threading.Condition(self._lock)
         self._clock = MountClock()
         self._records = {
             root.id: RootRecord(
@@ -51,6 +52,19 @@ class Roots:
     def __iter__(self) -> Iterator[Root]:
         with self._lock:
             return iter([record.root for record in self._records.values()])
+
+    def await_first_looks(self, seconds: float) -> bool:
+        """Wait until every root was looked at once; return whether they were.
+
+        Before that, all photos pass for offline.
+
+        Args:
+            seconds: to wait at most, for disks that are slow or do not answer.
+        """
+        with self._looked:
+            return self._looked.wait_for(
+                lambda: all(record.was_looked_at for record in self._records.values()), seconds
+            )
 
     def hurry(self) -> None:
         """Wait for no slow disk any more: clipd stops."""
@@ -142,6 +156,7 @@ class Roots:
             elif identity is not None and record.is_in_grace(looked_at):
                 return None
             record.offline = reason
+            self._looked.notify_all()
             before, now = record.reported, record.state()
             if fresh is None and is_known(before, now):
                 return None

@@ -302,6 +302,15 @@ def test_no_root_at_all_is_a_clear_message(daemons: Daemons) -> None:
     assert daemon.process.returncode == 2
 
 
+def test_no_photo_passes_for_offline_right_after_a_reload(daemon: Daemon) -> None:
+    config = daemon.file.read_text()
+    for seconds in range(10, 18):
+        daemon.file.write_text(f'{config}[decoder]\ntimeout = "{seconds}s"\n')
+        daemon.reload()
+        assert {hit["offline"] for hit in daemon.search()} == {False}, seconds
+    assert "not changed" not in daemon.log()
+
+
 @needs_root
 def test_a_root_that_hangs_harms_only_itself(
     daemons: Daemons, seed: FirstCrawl, tmp_path: Path

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 
 import pytest
 
@@ -165,3 +166,15 @@ def test_a_path_belongs_to_the_root_that_it_lies_in(library: Library) -> None:
     assert library.roots.of(library.path("a/b")) == library.root
     assert library.roots.of(library.root.path) == library.root
     assert library.roots.of(library.root.path + b"-2/a") is None
+
+
+def test_one_waits_for_the_first_look_at_every_root_and_no_longer(library: Library) -> None:
+    assert not library.roots.await_first_looks(0.05)
+    looking = threading.Timer(0.1, library.roots.check, [library.root])
+    looking.start()
+    assert library.roots.await_first_looks(30)
+    assert library.roots.state(library.root.id).state == "online"
+    library.photos.rename(library.photos.parent / "away")
+    assert state_of(library) == ("offline", "the folder is missing")
+    assert library.roots.await_first_looks(0)
+    looking.join()
