@@ -30,10 +30,12 @@ from bench.inputs import (
     fill_catalog,
     like_texts,
     random_weights,
+    twelve_megapixels,
 )
 from bench.plot import bars
 from clipd.config.options import IndexConfig, ModelConfig
 from clipd.encode.models import resolve
+from clipd.encode.presets import IN_THE_BOX
 from clipd.photo import ModelSpec, Vectors
 from clipd.store.catalog import Catalog
 from clipd.store.follow import IndexFollower
@@ -47,6 +49,7 @@ LATENCY, MEMORY = DOCS / "scale-latency.svg", DOCS / "scale-memory.svg"
 _THEMES = 10_000
 _TEXTS = 50
 _K = 20
+_PRESENT = 300  # photos that are there, when the model is changed
 _FILTERS = (
     *("name:00001", "on:2010", "on:2010-05-04", "after:2012", "camera:3", "place:Firenze"),
     *('tag:"tag 7"', "rating:5", "type:jpeg", "has:gps", "near:43.7,11.2,20km", "-on:2010"),
@@ -91,10 +94,8 @@ class _Scale:
         self._remember_texts()
         runtime = Path(tempfile.mkdtemp(prefix="clipd-", dir="/tmp"))
         self._daemon = Daemon(home, runtime, [])
-        self._daemon.file.write_text(
-            f'[model]\nname = "{ARCHITECTURE}"\ncheckpoint = "{weights}"\n'
-            f'[[roots]]\npath = "{folder / "gone"}"\n[power]\non_battery = "work"\n'
-        )
+        self._model = f'name = "{ARCHITECTURE}"\ncheckpoint = "{weights}"'
+        self._write_config(self._model, folder / "gone")
 
     def measure(self) -> None:
         bare = self._bare()
@@ -119,9 +120,14 @@ class _Scale:
         self._say("start to first answer after a stop", f"{self._started():.2f} s")
         daemon.kill()
         self._say("start to first answer after kill -9", f"{self._started():.2f} s")
+        self._change_of_model()
         daemon.stop()
         daemon.close()
         self._merges()
+
+    def _write_config(self, model: str, *roots: Path) -> None:
+        folders = "".join(f'[[roots]]\npath = "{root}"\n' for root in roots)
+        self._daemon.file.write_text(f'[model]\n{model}\n{folders}[power]\non_battery = "work"\n')
 
     def _started(self) -> float:
         began = time.perf_counter()
@@ -169,10 +175,33 @@ class _Scale:
                 busy.append(_took(self._daemon, texts[len(busy) % len(texts)]))
                 time.sleep(0.02)
             check.result()
-        ratios = (_quantile(busy, at) / _quantile(quiet, at) for at in (0.5, 0.95))
         self._say(
             f"verify, {time.perf_counter() - began:.0f} s: searches p50, p95 over quiet ones",
-            ", ".join(f"{ratio:.2f}" for ratio in ratios),
+            _over(busy, quiet),
+        )
+
+    def _change_of_model(self) -> None:
+        """Have vectors of another model made of the photos that are there, and ask meanwhile."""
+        daemon, here = self._daemon, self._folder / "here"
+        twelve_megapixels(here, _PRESENT)
+        self._write_config(self._model, self._folder / "gone", here)
+        daemon.reload()
+        daemon.wait_until(lambda: daemon.status()["photos"] == self._photos + _PRESENT, 900)
+        daemon.wait_until(lambda: daemon.status()["encoder"]["state"] == "asleep", 900)
+        texts = [f"text {number}" for number in range(_TEXTS)] * 4
+        quiet = [_took(daemon, text) for text in texts]
+        self._write_config(f'name = "{IN_THE_BOX}"', self._folder / "gone", here)
+        daemon.reload()
+        busy: list[float] = []
+        began = time.perf_counter()
+        while (daemon.status()["model"]["next"] or {"photos": _PRESENT})["photos"] < _PRESENT:
+            for _ in range(10):
+                busy.append(_took(daemon, texts[len(busy) % len(texts)]))
+                time.sleep(0.02)
+        self._say(
+            f"{_PRESENT} vectors of a next model, {time.perf_counter() - began:.0f} s: searches"
+            " p50, p95 over quiet ones",
+            _over(busy, quiet),
         )
 
     def _merges(self) -> None:
@@ -293,6 +322,11 @@ def _ms(action: Callable[[], object]) -> float:
 
 def _quantile(values: Sequence[float], at: float) -> float:
     return sorted(values)[int(at * len(values))]
+
+
+def _over(busy: Sequence[float], quiet: Sequence[float]) -> str:
+    ratios = (_quantile(busy, at) / _quantile(quiet, at) for at in (0.5, 0.95))
+    return ", ".join(f"{ratio:.2f}" for ratio in ratios)
 
 
 def _seconds(began: float) -> str:
