@@ -10,6 +10,8 @@ from clipd.store.milvus_link import MilvusLink
 
 _CALL_SECONDS = 8.0
 _DEFINITION_SECONDS = 10.0
+_METRIC = "IP"
+_DROP = "drop it there, and clipd fills it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,11 @@ class MilvusTable:
             link.call(self._make)
         else:
             self._check()
-        if not link.call(lambda c: c.list_indexes(self.name, timeout=seconds)):
+        indexes = link.call(lambda c: c.list_indexes(self.name, timeout=seconds))
+        if not indexes:
             link.call(self._make_index)
+        elif not is_new:
+            self._check_index(indexes[0])
         self._load(has_time=is_new)
         return is_new
 
@@ -108,13 +113,24 @@ class MilvusTable:
             if there != column.options.get("dim", 0):
                 raise self._link.refuse(self._difference(column, there))
 
+    def _check_index(self, index: str) -> None:
+        """Refuse one whose index measures something else, since no search of it would succeed."""
+        what = self._link.call(
+            lambda c: c.describe_index(self.name, index, timeout=_DEFINITION_SECONDS)
+        )
+        there = str((what or {}).get("metric_type", "nothing"))
+        if there != _METRIC:
+            raise self._link.refuse(
+                f"the index of the collection {self.name} there measures {there}, and that of "
+                f"clipd {_METRIC}; {_DROP}"
+            )
+
     def _difference(self, column: TableColumn, dim: int) -> str:
-        drop = "drop it there, and clipd fills it anew"
         if dim < 0:
-            return f"the collection {self.name} there has no {column.name}; {drop}"
+            return f"the collection {self.name} there has no {column.name}; {_DROP}"
         return (
             f"the vectors of the collection {self.name} there have {dim or 'no'} numbers, and "
-            f"those of this model {column.options.get('dim', 0)}; {drop}"
+            f"those of this model {column.options.get('dim', 0)}; {_DROP}"
         )
 
     def _make(self, client: Any) -> None:
@@ -129,7 +145,7 @@ class MilvusTable:
         wanted.add_index(
             self._index.column,
             index_type=self._index.kind,
-            metric_type="IP",
+            metric_type=_METRIC,
             params=dict(self._index.params),
         )
         client.create_index(self.name, wanted, timeout=_DEFINITION_SECONDS, sync=False)

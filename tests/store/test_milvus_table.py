@@ -75,3 +75,24 @@ def test_one_whose_making_was_cut_short_is_made_ready(link: MilvusLink, steps: s
     table.upsert([ROW])
     assert [row["id"] for row in table.query("id > 0", ["id"])] == [7]
     table.drop()
+
+
+def test_one_whose_index_measures_something_else_is_refused(link: MilvusLink) -> None:
+    def make(client: object) -> None:
+        schema = client.create_schema(auto_id=False)  # type: ignore[attr-defined]
+        kinds = link.library.DataType
+        schema.add_field("id", kinds.INT64, is_primary=True)
+        schema.add_field("vector", kinds.FLOAT_VECTOR, dim=4)
+        client.create_collection("far_apart", schema=schema)  # type: ignore[attr-defined]
+        wanted = client.prepare_index_params()  # type: ignore[attr-defined]
+        wanted.add_index("vector", index_type="FLAT", metric_type="L2")
+        client.create_index("far_apart", wanted)  # type: ignore[attr-defined]
+
+    link.call(make)
+    table = a_table(link, "far_apart")
+    with pytest.raises(IndexAwayError, match="far_apart there measures L2.*drop it there"):
+        table.open()
+    link.connect()
+    table.drop()
+    open_patiently(link, table)
+    table.drop()
