@@ -8,8 +8,10 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipd.cli.far_model import described_over, keep_description
 from clipd.cli.setup import Confirm, Say, SetupRequest, set_up
@@ -26,6 +28,9 @@ from clipd.errors import (
     SetupError,
 )
 from clipd.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from clipd.encode.handle import EncoderStatus
 
 SOCKET_UNIT, SERVICE_UNIT = "clipd-encoder.socket", "clipd-encoder@.service"
 # The folder is not clipd's own, which systemd removes whenever clipd stops (RuntimeDirectory=).
@@ -47,6 +52,7 @@ _OPTIONS = (
 # pipx puts clipd where only login shells look. In the words of every shell that a user may have.
 _REMOTE = 'env PATH="$HOME/.local/bin:$PATH" clipd encoder'
 _TRY_SECONDS = 30.0
+_TELL_SECONDS = 1.0
 _SOCKET = """\
 # Written by `clipd setup --encoder {host}`: clipd hands its pixels to this socket, since it has no
 # network itself. Nothing but this user's processes can open it.
@@ -239,6 +245,17 @@ def _start_units(host: str, name: str, manager: UserManager, say: Say) -> None:
     say(f"service  {SOCKET_UNIT}: {'installed and started' if any(changed) else 'runs'}")
 
 
+def _tell_meanwhile(start: Future[None], status: Callable[[], EncoderStatus], say: Say) -> None:
+    """Wait for a start, and say what it is at: a large model takes the other machine minutes."""
+    told = ""
+    while not wait([start], _TELL_SECONDS).done:
+        now = status()
+        if now.doing not in ("", told):
+            say(f"encoder  {now.far}: {now.doing}...")
+            told = now.doing
+    start.result()
+
+
 def _try_units(address: Path, wanted: ModelConfig, say: Say) -> None:
     """Have one text encoded through the socket, as clipd will, and say what computes it there.
 
@@ -250,8 +267,12 @@ def _try_units(address: Path, wanted: ModelConfig, say: Say) -> None:
     paths = Paths.of()
     try:
         spec = resolve(wanted, paths.models, paths.cache, is_far=True)
-        with Encoder(spec, EncoderConfig(socket=address), paths.cache) as encoder:
-            encoder.wake()
+        # The encoder is closed first, which ends a wait that Ctrl-C breaks off.
+        with (
+            ThreadPoolExecutor(1) as thread,
+            Encoder(spec, EncoderConfig(socket=address), paths.cache) as encoder,
+        ):
+            _tell_meanwhile(thread.submit(encoder.wake), encoder.status, say)
             now = encoder.status()
     except (EncodeError, ModelError) as error:
         say(f"encoder  {error}")

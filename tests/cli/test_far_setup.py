@@ -120,6 +120,7 @@ def test_setup_writes_the_units_and_the_description_of_a_model_that_is_only_ther
     assert load_config(home.config).encoder.socket == address
     folder = home.path / ".local/share/clipd/models" / slug(THEIRS, "")
     assert [each.name for each in folder.iterdir()] == [FAR_DESCRIPTION]
+    assert f"encoder  desktop: preparing {THEIRS} for this processor...\n" in done.stdout
     assert f"encoder  {THEIRS} by openvino on cpu" in done.stdout
     assert f"systemctl --user enable {SOCKET_UNIT}" in home.calls()
     socket_unit, service = (unit.read_text() for unit in _units(home))

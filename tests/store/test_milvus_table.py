@@ -90,7 +90,7 @@ def test_one_whose_index_measures_something_else_is_refused(link: MilvusLink) ->
 
     link.call(make)
     table = a_table(link, "far_apart")
-    with pytest.raises(IndexAwayError, match="far_apart there measures L2.*drop it there"):
+    with pytest.raises(IndexAwayError, match=r"far_apart there measures L2.*drop it there"):
         table.open()
     link.connect()
     table.drop()
