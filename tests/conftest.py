@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import processes
 from tests.corpus import folder as corpora
@@ -20,6 +21,10 @@ from tests.milvus_fixtures import milvus_lite as milvus_lite
 from tests.milvus_fixtures import milvus_real as milvus_real
 
 _GRACE_SECONDS = 5.0
+
+# How long an example takes, or the making of it, tells how busy the machine is, and no bug.
+settings.register_profile("clipd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("clipd")
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def test_what_is_relative_to_nowhere_has_no_options(completer: Completer) -> Non
 
 
 @given(QUERIES)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_whatever_is_being_written_every_option_can_be_read(
     completer: Completer, text: str
 ) -> None:
