@@ -39,7 +39,9 @@ def small_pool(**limits: float) -> DecoderPool:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[DecoderPool]:
-    with small_pool() as pool:
+    with pytest.MonkeyPatch.context() as patch, small_pool() as pool:
+        # Its decoder, too: a test before which it had ended would be blamed for the next one.
+        patch.setattr("clipd.decode.pool._REST_SECONDS", 3600.0)
         pool.decode_now(b"/nowhere.jpg")  # its thread belongs to the module, not to a test
         yield pool
 

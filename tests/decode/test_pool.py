@@ -215,11 +215,12 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_it_was(
 
 def test_the_picture_of_a_query_overtakes_the_queue(tmp_path: Path, photo: bytes) -> None:
     outcomes = Outcomes()
-    busy, go_on = threading.Event(), threading.Event()
+    busy, go_on, answered = threading.Event(), threading.Event(), threading.Event()
 
     def known(_: bytes) -> bool:
         busy.set()
         assert go_on.wait(DEADLINE_SECONDS)
+        answered.wait(0.2)  # 4 s in all, in which the query is asked on a busy machine, too
         return False
 
     reported_before: list[int] = []
@@ -228,6 +229,7 @@ def test_the_picture_of_a_query_overtakes_the_queue(tmp_path: Path, photo: bytes
         waiting_is_queued.set()
         assert isinstance(pool.decode_now(photo), Decoded)
         reported_before.extend(outcomes.order)
+        answered.set()
 
     waiting_is_queued = threading.Event()
     with pool_of(outcomes, known) as pool:

@@ -36,7 +36,7 @@ from tests.decode.test_pool import signal_decoders
 from tests.writepath import WritePath, write_path
 
 BATCH = 2
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 60.0
 
 
 class Running:

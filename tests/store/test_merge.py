@@ -43,8 +43,9 @@ def started_worker() -> int:
 
 
 def worker() -> int | None:
-    found = (one for one in processes.children(os.getpid()) if "merge_worker" in one.command)
-    return next((one.pid for one in found), None)
+    """Return the child that builds a base; one that is done already has no command any more."""
+    found = processes.children(os.getpid())
+    return next((one.pid for one in found if one.is_zombie or "merge_worker" in one.command), None)
 
 
 @pytest.mark.parametrize("kind", ["auto", "ivf", "flat"])
