@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from clipd.errors import RequestError
@@ -50,7 +51,10 @@ class PhotoInfo:
     def _reason(self, path: bytes) -> str:
         if self._roots.of(path) is None:
             return f"{shown(path)} lies in none of the watched folders; see: clipctl status"
-        return f"clipd knows nothing of {shown(path)}; have it looked at: clipctl rescan PATH"
+        return (
+            f"clipd knows nothing of {shown(path)}; if a photo is there, have it looked at: "
+            f"clipctl rescan {shlex.quote(shown(path))}"
+        )
 
     def _facts(
         self, record: PhotoRecord | None, failure: FailureRow | None

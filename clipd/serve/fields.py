@@ -83,7 +83,7 @@ def text_of(value: JsonValue, key: str) -> str:
     """Take a value as the text of a query: 1 to 1,000 characters, none of them control."""
     text = string_of(value, key).strip()
     if not text:
-        raise RequestError("query_empty", f"'{key}' is empty: say what the picture shows")
+        raise RequestError("query_empty", "the query is empty: say what the picture shows")
     if len(text) > MAX_TEXT_CHARACTERS:
         raise RequestError(
             "query_too_long",

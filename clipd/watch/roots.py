@@ -7,6 +7,7 @@ or suddenly empty is offline, and proves nothing; one whose disk does not answer
 from __future__ import annotations
 
 import os
+import shlex
 import stat as modes
 import threading
 import time
@@ -244,7 +245,7 @@ class Roots:
         """Say why what lies there may not be the root that the catalog knows."""
         if record.accepted:
             return ""
-        path = os.fsdecode(record.root.path)
+        path = shlex.quote(os.fsdecode(record.root.path))
         is_other = record.was_removed or record.identity not in (None, identity)
         if is_empty and (is_other or not record.was_emptied) and self._count(record.root):
             return (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -136,7 +137,7 @@ class Volumes:
             shown = os.fsdecode(folder)
             yield (
                 f"{shown}: what was mounted there is not there now; its photos are kept; if it "
-                f"will not return, run `clipctl rescan {shown}`"
+                f"will not return, run `clipctl rescan {shlex.quote(shown)}`"
             )
 
     def _compare(self, seen: SeenVolume, known: Sequence[VolumeRow]) -> VolumeChange | None:

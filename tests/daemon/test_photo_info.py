@@ -155,3 +155,10 @@ def test_old_photos_are_asked_beside_other_work_and_go_on_after_a_kill(
     daemon.wait_until(lambda: daemon.status()["metadata"] is None)
     daemon.verify()
     assert json.loads(daemon.ctl("info", str(root / "007.jpg"), "--json").stdout)[0]["is_read"]
+
+
+def test_of_a_path_that_is_not_known_it_says_what_can_be_pasted(
+    shared: Daemon, folder: Path
+) -> None:
+    told = shared.ctl("info", str(folder / "my cat.jpg"), ok=False).stderr.decode()
+    assert told.endswith(f"clipctl rescan '{folder}/my cat.jpg'\n")

@@ -30,7 +30,7 @@ def make_library(tmp_path: Path) -> Iterator[LibraryMaker]:
 
     def make(*, exclude: tuple[str, ...] = (), **config: object) -> Library:
         settings = replace(WatchConfig(settle=0.05), **config)  # type: ignore[arg-type]
-        made.append(Library(tmp_path / "photos", catalog, reader, settings, exclude))
+        made.append(Library(tmp_path / "my photos", catalog, reader, settings, exclude))
         return made[-1]
 
     yield make

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import threading
@@ -61,7 +62,7 @@ def test_an_empty_root_with_known_photos_is_offline_until_it_is_accepted(library
 
     state, reason = state_of(library)
     assert state == "offline"
-    assert f"`clipctl rescan {library.photos}`" in reason
+    assert f"`clipctl rescan {shlex.quote(str(library.photos))}`" in reason
     assert not library.roots.is_proof(library.root, path, device_of(library, path))
 
     library.roots.accept_empty(library.root.id)
