@@ -12,7 +12,6 @@ from clipd.encode.model_json import (
     fingerprinted,
     from_json,
     read_json,
-    sha256_of,
     write_json,
 )
 from clipd.encode.pins import insist_on_bytes, known_pin
@@ -277,7 +276,7 @@ def _listed(offer: Offer, offers: Offers, folder: Path) -> Listed:
 
 def _in_the_box(folder: Path) -> ModelSpec:
     # Imported here: the weights module is the only part of that model that clipd needs.
-    from clipd.pocket.weights import CONFIG, MEAN, STD, checkpoint
+    from clipd.pocket.weights import CONFIG, MEAN, STD, checkpoint, seal_of
 
     architecture = Architecture.of(IN_THE_BOX, read_json(CONFIG))
     try:
@@ -287,6 +286,7 @@ def _in_the_box(folder: Path) -> ModelSpec:
     preprocess = Preprocess(side=architecture.side, mean=MEAN, std=STD)
     spec = described(IN_THE_BOX, architecture, "", file, preprocess)
     try:
-        return fingerprinted(spec, architecture.config, sha256_of(file))
+        # Compared with the file's bytes just now; to hash them again takes 32 ms of every start.
+        return fingerprinted(spec, architecture.config, seal_of(file).read_text())
     except OSError as error:
         raise unreadable(file, error) from error

@@ -76,7 +76,7 @@ def checkpoint(folder: Path) -> Path:
     """
     key = _key()
     target = folder / f"pocket-{key}.safetensors"
-    seal = folder / f"pocket-{key}.sha256"
+    seal = seal_of(target)
     if not _is_whole(target, seal):
         folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(folder):
@@ -84,6 +84,11 @@ def checkpoint(folder: Path) -> Path:
                 _assemble(PACKED.read_bytes(), target, seal)
         give_back()
     return target
+
+
+def seal_of(file: Path) -> Path:
+    """Return the file that holds the SHA-256 of a checkpoint, which ``checkpoint`` compares."""
+    return file.with_suffix(".sha256")
 
 
 @contextmanager
@@ -115,7 +120,8 @@ def _key() -> str:
 def _is_whole(target: Path, seal: Path) -> bool:
     try:
         with target.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == seal.read_text()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return digest.encode() == seal.read_bytes()  # which need not be text once damaged
     except OSError:
         return False
 

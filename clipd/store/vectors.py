@@ -73,11 +73,15 @@ def page_of(rows: Sequence[KeptVector], dim: int) -> VectorPage:
     """
     whole = [row for row in rows if len(row.blob) == 2 * dim and _is_as_written(row)]
     halves = np.frombuffer(b"".join(row.blob for row in whole), "<f2").reshape(-1, max(dim, 1))
-    sound = _have_length_one(halves)
+    with np.errstate(invalid="ignore"):
+        vectors = halves.astype(np.float32)
+    sound = _have_length_one(vectors)
     ids = np.array([row.photo for row in whole], dtype=np.int64)[sound]
     damaged = {row.photo for row in rows}.difference(ids.tolist())
     last = max((row.photo for row in rows), default=0)
-    return VectorPage(ids, halves[sound].astype(np.float32), tuple(sorted(damaged)), last)
+    if not sound.all():
+        vectors = vectors[sound]
+    return VectorPage(ids, vectors, tuple(sorted(damaged)), last)
 
 
 def unpack_text_vector(blob: bytes, dim: int) -> NDArray[np.float32] | None:
@@ -95,6 +99,6 @@ def _is_as_written(row: KeptVector) -> bool:
 def _have_length_one(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Tell which rows of (n, dim) are of length 1; those that are not finite are not."""
     with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
+        lengths = np.linalg.norm(rows.astype(np.float32, copy=False), axis=1)
     near: NDArray[np.bool_] = np.abs(lengths - 1.0) <= _LENGTH_TOLERANCE
     return near

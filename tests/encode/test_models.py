@@ -13,11 +13,13 @@ import pytest
 
 from clipd.config.options import ModelConfig
 from clipd.encode.fetch import fetch
+from clipd.encode.model_json import fingerprinted, read_json, sha256_of
 from clipd.encode.models import info, listing, resolve, slug
 from clipd.encode.pins import insist_on_bytes, known_pin
 from clipd.encode.presets import IN_THE_BOX, PRESETS, architectures_for, preset_named
 from clipd.errors import FetchError, ModelError, ModelMissingError
 from clipd.photo import ModelSpec
+from clipd.pocket.weights import CONFIG
 from tests.encode.conftest import SIDE, SMALL
 from tests.encode.hub import Hub, serving_hub
 
@@ -52,6 +54,19 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ModelMissingError, match=r"none\.safetensors, but there is no such file"):
         resolve(config, tmp_path, tmp_path)
+
+
+def test_the_model_in_the_box_has_the_fingerprint_of_its_bytes_though_its_seal_is_wrong(
+    tmp_path: Path,
+) -> None:
+    first = resolve(ModelConfig(name=IN_THE_BOX), tmp_path, tmp_path)
+    weights = Path(first.checkpoint)
+    config = read_json(CONFIG)
+
+    assert first == fingerprinted(first, config, sha256_of(weights))
+    for wrong in (b"0" * 64, b"\xff" * 64, b""):
+        weights.with_suffix(".sha256").write_bytes(wrong)
+        assert resolve(ModelConfig(name=IN_THE_BOX), tmp_path, tmp_path) == first
 
 
 def test_resolving_and_listing_never_import_torch(tmp_path: Path) -> None:
