@@ -16,6 +16,7 @@ class Process:
     parent: int
     started: int  # clock ticks since boot
     is_zombie: bool
+    is_stopped: bool  # by a signal
     command: str
 
     @property
@@ -34,7 +35,10 @@ def look(pid: int) -> Process | None:
         command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return None
-    return Process(pid, int(fields[1]), int(fields[19]), fields[0] == "Z", command.strip())
+    state = fields[0]
+    return Process(
+        pid, int(fields[1]), int(fields[19]), state == "Z", state == "T", command.strip()
+    )
 
 
 def children(pid: int) -> list[Process]:

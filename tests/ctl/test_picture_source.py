@@ -69,11 +69,11 @@ def test_one_that_is_late_holds_nobody_longer_than_its_time(
     end = hanging(service, 1)
     began = time.monotonic()
     try:
-        with PictureSource(wanted, BOX, seconds=0.5) as source:
-            assert source.take(0, 9) == ["it did not come within 0.5 s", *[PICTURE] * 8]
+        with PictureSource(wanted, BOX, seconds=2) as source:
+            assert source.take(0, 9) == ["it did not come within 2 s", *[PICTURE] * 8]
     finally:
         end()
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 2 <= time.monotonic() - began < 10
 
 
 def test_a_list_does_not_wait_for_each_photo_of_a_drive_that_hangs(

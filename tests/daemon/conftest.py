@@ -93,6 +93,7 @@ def seed(package_daemons: Daemons) -> FirstCrawl:
     daemon = package_daemons.new([folder]).start()
     daemon.wait_until(lambda: daemon.status()["encoded"] == len(album.SEED), what="all encoded")
     hits = {query: daemon.search(query) for query in QUERIES}
+    daemon.wait_until_logged("what scores mean was learnt")  # so that all know its texts
     status = daemon.wait_idle()
     notes = tuple(daemon.notes.drain())
     daemon.stop()

@@ -25,6 +25,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+from clipd.store.query_texts import hash_of
 from tests import processes
 from tests.daemon import album
 from tests.daemon.commands import program
@@ -126,9 +127,10 @@ def page(browser: Browser, place: Place) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     said: list[str] = []
-    # A refused query is a line in the console, too: only that one is no fault of the page.
-    refused = "status of 400"
-    page.on("console", lambda one: None if refused in one.text else said.append(one.text))
+    # A refused query is a line in the console, too, and what a stop and start within the daemon
+    # cuts off, which is asked again: only these are no fault of the page.
+    refused = re.compile("status of (400|503)")
+    page.on("console", lambda one: None if refused.search(one.text) else said.append(one.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(place.file.as_uri())
     page.wait_for_selector("#grid li")
@@ -266,15 +268,16 @@ def test_a_burst_is_a_stack_that_opens_in_place(page: Page, shared: Daemon, libr
 
 
 def test_a_word_that_is_being_typed_is_not_remembered(page: Page, shared: Daemon) -> None:
-    def remembered() -> int:
+    def is_remembered(text: str) -> bool:
         file = shared.state_folder() / "catalog.sqlite"
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-            return int(connection.execute("SELECT count(*) FROM text_vectors").fetchone()[0])
+            ((key,),) = connection.execute("SELECT * FROM text_key").fetchall()
+            asked = "SELECT 1 FROM text_vectors WHERE text = ?"
+            return connection.execute(asked, (hash_of(text, key),)).fetchone() is not None
 
     def reads(text: str) -> None:
         until(page, "text => document.querySelector('#reading').textContent.includes(text)", text)
 
-    before = remembered()
     page.fill("#query", "gard")
     reads('words "gard"')
     page.fill("#query", "garden gat")
@@ -282,9 +285,11 @@ def test_a_word_that_is_being_typed_is_not_remembered(page: Page, shared: Daemon
     page.fill("#query", "garden gate")
     page.keyboard.press("Enter")
     reads('words "garden gate"')
-    wait_until(lambda: remembered() == before + 1, 30, what=lambda: str(remembered()))
+    wait_until(lambda: is_remembered("garden gate"), 30, what="it is remembered")
     page.fill("#query", "a garden gate")  # and then a pause
-    wait_until(lambda: remembered() == before + 2, 30, what=lambda: str(remembered()))
+    wait_until(lambda: is_remembered("a garden gate"), 30, what="it is remembered")
+    assert not is_remembered("gard")
+    assert not is_remembered("garden gat")
 
 
 def test_many_hits_are_few_tiles_and_each_is_reached(
@@ -484,9 +489,9 @@ def test_the_page_weighs_little_and_is_painted_at_once(page: Page) -> None:
           .reduce((sum, one) => sum + one.transferSize, 0)"""
     )
     assert 20_000 < weight < 80_000
-    [painted] = page.evaluate(
-        "() => performance.getEntriesByName('first-contentful-paint').map((one) => one.startTime)"
-    )
+    paints = "performance.getEntriesByName('first-contentful-paint')"
+    until(page, f"() => {paints}.length === 1")  # told a moment after it is there
+    painted = page.evaluate(f"() => {paints}[0].startTime")
     assert painted < 3000  # .3 s where nothing else goes on: bench.browsing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import time
@@ -116,8 +117,7 @@ def test_a_decoder_that_hangs_is_replaced(daemon: Daemon, folder: Path) -> None:
 
 
 def _is_stopped(daemon: Daemon) -> bool:
-    stats = [Path(f"/proc/{one.pid}/stat").read_text() for one in daemon.family()]
-    return any(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+    return any(one.is_stopped for one in daemon.family())
 
 
 def test_an_encoder_killed_at_work_costs_no_photo(daemon: Daemon, folder: Path) -> None:
@@ -185,11 +185,14 @@ def test_decoders_are_locked_in(daemon: Daemon, folder: Path) -> None:
 
 
 def test_the_first_query_of_a_new_library_finds_its_reference_texts_encoded(
-    daemons: Daemons, tmp_path: Path
+    daemons: Daemons, seed: FirstCrawl, tmp_path: Path
 ) -> None:
     root = tmp_path / "new"
     root.mkdir()
-    daemon = daemons.new([root]).start()
+    daemon = daemons.new([root])
+    prepared = Path("clipd", "compiled")  # the model, but nothing of the library
+    shutil.copytree(seed.cache / prepared, daemon.home / "cache" / prepared)
+    daemon.start()
     file = daemon.state_folder() / "catalog.sqlite"
 
     def remembered() -> int:
@@ -202,4 +205,4 @@ def test_the_first_query_of_a_new_library_finds_its_reference_texts_encoded(
     assert "what scores mean was learnt" not in daemon.log()
     first = daemon.search("sunset")[0]  # takes no child, and is judged all the same
     assert first["score"] != first["raw"]
-    assert "what scores mean was learnt" in daemon.log()
+    daemon.wait_until_logged("what scores mean was learnt")

@@ -142,7 +142,7 @@ def test_while_it_is_away_photos_wait_and_known_queries_are_answered(pair: Pair)
     assert {os.path.basename(path) for path in daemon.found(pair.root)} == {b"known.jpg"}
     begun = time.monotonic()
     code, answer = daemon.request("GET", "/v1/search?q=something+new&anyway=true")
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 5  # 1.5 s, and 6 where it is not away
     assert (code, answer["error"]["code"]) == (503, "encoder_away")
     assert "desktop away since" in answer["error"]["message"]
     said = daemon.ctl("search", "something", "new", ok=False)

@@ -37,14 +37,16 @@ def test_the_daemon_opens_it_anew_a_second_time_only_after_a_while(
     daemon = daemons.new([root], seed=seed).start()
     daemon.wait_found(root, album.SEED)
     (catalog,) = daemon.state_folder().rglob("catalog.sqlite")
-    opened = [_time_of_reopening(daemon, catalog, starts) for starts in (2, 3)]
-    assert opened[1] - opened[0] >= 9.0
+    # From before the first: how long its start took is not known here.
+    begun = time.monotonic()
+    for starts in (2, 3):
+        _have_opened_anew(daemon, catalog, starts)
+    assert time.monotonic() - begun >= 10.0
 
 
-def _time_of_reopening(daemon: Daemon, catalog: Path, starts: int) -> float:
-    """Suspect the catalog; return when the daemon had started so many times in its process."""
+def _have_opened_anew(daemon: Daemon, catalog: Path, starts: int) -> None:
+    """Suspect the catalog; wait until the daemon has started so many times in its process."""
     mark_suspect(catalog)
     daemon.wait_until(
         lambda: daemon.log().count("clipd answers on") >= starts, what=f"{starts} starts"
     )
-    return time.monotonic()

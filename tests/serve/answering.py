@@ -30,6 +30,7 @@ from clipd.store.rows import FailureRow
 from clipd.store.vector_file import PortablePhoto
 from clipd.store.vector_intake import Imported
 from clipd.store.verify import CheckScope, Difference, PassedOver, Verdict
+from tests.daemon.wire import wait_until
 
 UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"
 HITS = (
@@ -279,5 +280,6 @@ def running(
         serving_on(sock, given, Limits(config or ServeConfig()), lanes),
     ):
         yield path
-    assert set(threading.enumerate()) <= before
+    # A moment for a timer of the test that has just let the last answer go.
+    wait_until(lambda: set(threading.enumerate()) <= before, 5, what="a thread is left")
     assert not path.exists()

@@ -3,7 +3,6 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -43,13 +42,6 @@ def make_library(tmp_path: Path) -> Iterator[LibraryMaker]:
 @pytest.fixture
 def library(make_library: LibraryMaker) -> Library:
     return make_library()
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left_behind() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) <= before
 
 
 class InotifySetting(Protocol):

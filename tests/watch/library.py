@@ -159,7 +159,7 @@ class Library:
             self.index([path for path in steps if path is not None])
         return bool(work.paths or work.folders)
 
-    def work_until(self, claim: Callable[[], bool]) -> None:
+    def work_until(self, claim: Callable[[], object]) -> None:
         """Work the backlog off until a claim holds."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not claim():

@@ -128,7 +128,7 @@ def test_a_path_that_was_put_back_waits_until_it_is_closed() -> None:
 
 
 def test_the_wait_of_a_path_counts_from_its_first_hint_through_every_put_back() -> None:
-    backlog = make(settle_max=0.2)
+    backlog = make(settle_max=1.0)
     backlog.hint(b"/p/growing.jpg")
     rounds = 0
     while True:

@@ -35,7 +35,7 @@ DEADLINE_SECONDS = 30.0
 def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipd.watch.root_watcher.CHECK_SECONDS", 0.1)
     monkeypatch.setattr("clipd.watch.watcher.LISTEN_SECONDS", 0.1)
-    monkeypatch.setattr("clipd.watch.disk_thread.STALL_SECONDS", 1.0)
+    monkeypatch.setattr("clipd.watch.disk_thread.STALL_SECONDS", 3.0)
 
 
 class TwoRoots:
@@ -150,7 +150,7 @@ def test_a_question_to_a_hanging_disk_is_given_up(two: TwoRoots) -> None:
         began = time.monotonic()
         with pytest.raises(RootStalledError):
             disk.ask(lambda: os.lstat(two.nas.path))
-        assert time.monotonic() - began < 0.9, "the second one waited as well"
+        assert time.monotonic() - began < 2.5, "the second one waited as well"
         assert list(folder_steps(two.library, two.nas, two.nas.path, True)) == []
     two.wait_until(lambda: not two.roots.is_stalled(two.nas))
     assert disk.ask(lambda: os.lstat(two.nas.path)).st_ino
@@ -161,7 +161,7 @@ def test_a_long_listing_is_no_silence(two: TwoRoots) -> None:
 
     def list_slowly() -> str:
         for _ in range(20):
-            threading.Event().wait(0.1)
+            threading.Event().wait(0.2)
             disk.beat()
         return "all"
 
