@@ -19,6 +19,7 @@ _MOST_SUSPECTS = 100_000  # paths that are remembered; beyond, a whole root is l
 _DOUBT_PAGE = 1000
 # Until a change on disk is in the backlog: watchdog holds back half of a move for half a second.
 _NOTICE_SECONDS = 1.0
+_QUIET_LOOKS = 3  # in a row, for a change that comes between two of them to be noticed, too
 _SETTLE_SECONDS = 20.0  # granted to the indexer to deal with what is on its way
 _STANDSTILL_SECONDS = 60.0  # after which a repair is not followed any further
 
@@ -121,12 +122,15 @@ class DiskCheck:
         self._pace.begin("what differs")
         self._pace.wait(_NOTICE_SECONDS)
         deadline = time.monotonic() + _SETTLE_SECONDS
+        quiet_looks = 0
         while True:
             # Asked before the look: what was dealt with in between is then seen.
-            is_over = not self._indexer.waiting() or self._indexer.is_held()
+            is_quiet = not self._indexer.waiting() or self._indexer.is_held()
+            quiet_looks = quiet_looks + 1 if is_quiet else 0
             found.paths = self._findings(suspects)
             suspects = found.paths
-            if not suspects or is_over or time.monotonic() >= deadline:
+            is_over = quiet_looks >= _QUIET_LOOKS or time.monotonic() >= deadline
+            if not suspects or is_over:
                 return
             self._pace.wait(LOOK_SECONDS)
 

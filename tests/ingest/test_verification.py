@@ -208,6 +208,21 @@ def test_a_change_that_is_on_its_way_is_no_difference(checked: Checked) -> None:
 
 
 @pytest.mark.slow
+def test_a_change_that_comes_while_it_looks_is_no_difference(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipd.ingest.disk_check._NOTICE_SECONDS", 0.0)
+    monkeypatch.setattr("clipd.ingest.disk_check.LOOK_SECONDS", 2.0)
+    checked.save_photos(1)
+    photo = checked.house.photos / "0.jpg"
+    photo.unlink()
+    check = checked.verifier.start(DISK)
+    checked.wait_until(lambda: check.progress().stage == "what differs")
+    checked.house.backlog.hint(os.fsencode(photo))  # the event was under way
+    assert check.verdict.result(PATIENCE_SECONDS).ok
+
+
+@pytest.mark.slow
 def test_a_check_of_a_library_that_changes_all_the_time_finds_nothing(checked: Checked) -> None:
     checked.save_photos(30)
     done = threading.Event()
