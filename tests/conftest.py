@@ -22,8 +22,12 @@ from tests.milvus_fixtures import milvus_real as milvus_real
 
 _GRACE_SECONDS = 5.0
 
-# How long an example takes, or the making of it, tells how busy the machine is, and no bug.
-settings.register_profile("clipd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes, or the making of it, tells how busy the machine is, and no bug. Where
+# the attacks throw the same dice each time (tests/faults/dice.py), examples are the same, too.
+_DICE = {"derandomize": True} if os.environ.get("CLIPD_FAULT_SEED") else {}
+settings.register_profile(
+    "clipd", None, deadline=None, suppress_health_check=[HealthCheck.too_slow], **_DICE
+)
 settings.load_profile("clipd")
 
 
