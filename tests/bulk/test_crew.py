@@ -137,7 +137,7 @@ def test_what_a_killed_actor_and_a_lost_node_had_is_done_by_others(
     with ExitStack() as held:
         held.callback(driver.communicate)
         held.callback(driver.kill)
-        wait_until(lambda: home.has_parts(2) and cluster.actors(1), SECONDS)
+        wait_until(lambda: home.has_parts(2) and cluster.actors(0) and cluster.actors(1), SECONDS)
         os.kill(cluster.actors(0)[0].pid, signal.SIGKILL)
         wait_until(lambda: home.has_parts(6), SECONDS)
         cluster.lose(1)
