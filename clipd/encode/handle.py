@@ -42,7 +42,7 @@ _QUERY_SECONDS = 60.0  # a query in all: its turn, the start of a cold encoder, 
 # After a query found the encoder hanging: for the new start and the second try. With the silence
 # before it a person waits 11 s at most for the answer or the sentence.
 _SECOND_TRY_SECONDS = 6.0
-_STALE_SECONDS = 0.5
+_STALE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ def test_a_machine_that_has_an_encoder_elsewhere_itself_encodes_and_does_not_pas
         file.write_text(f'[encoder]\nsocket = "{machine.address}"\n')
 
         with encoder_at(machine, pocket) as encoder:
+            encoder.wake()  # the model is prepared there, for which no query waits a minute
             assert encoder.encode_texts(["a cat"]).shape == (1, pocket.dim)
         assert len(machine.processes) == 1
 

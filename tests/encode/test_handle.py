@@ -33,6 +33,7 @@ Started = Callable[[], list[int]]
 @pytest.fixture(scope="module")
 def shared(spec: ModelSpec, cache: Path) -> Iterator[Encoder]:
     with Encoder(spec, EncoderConfig(device="cpu"), cache) as encoder:
+        encoder.wake()  # the model is prepared, for which no query waits a minute
         encoder.encode_texts(["awake"])  # so that no test is blamed for the child it finds
         yield encoder
 
@@ -48,6 +49,7 @@ def started() -> Started:
 def own(spec: ModelSpec, cache: Path, started: Started) -> Iterator[Encoder]:
     """An encoder for a test that ends its child: what is shared must stay as it was."""
     with Encoder(spec, EncoderConfig(device="cpu"), cache) as encoder:
+        encoder.wake()  # the model is prepared, for which no query waits a minute
         encoder.encode_texts(["awake"])
         yield encoder
 
@@ -174,7 +176,10 @@ def test_an_encoder_that_a_signal_stopped_is_replaced_and_the_status_says_so_mea
 def test_queries_that_find_no_encoder_wait_for_one_start(
     spec: ModelSpec, cache: Path, started: Started
 ) -> None:
-    with Encoder(spec, EncoderConfig(device="cpu", precision="fp32"), cache) as encoder:
+    config = EncoderConfig(device="cpu", precision="fp32")
+    with Encoder(spec, config, cache) as before:
+        before.wake()  # the model is prepared, for which no query waits a minute
+    with Encoder(spec, config, cache) as encoder:
         with ThreadPoolExecutor(4) as pool:
             answers = [pool.submit(encoder.encode_texts, ["a cat"]) for _ in range(4)]
             wait_for(started)

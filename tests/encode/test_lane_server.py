@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def converted(spec: ModelSpec, cache: Path) -> Path:
     with Encoder(spec, EncoderConfig(device="cpu", precision="fp32"), cache) as encoder:
-        encoder.encode_texts(["a cat"])
+        encoder.wake()
     return home_of(spec, "fp32", cache)
 
 

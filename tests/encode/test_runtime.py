@@ -34,7 +34,7 @@ CONFIG = EncoderConfig(device="cpu", precision="fp32")
 def warm(spec: ModelSpec, cache: Path, tmp_path: Path) -> Path:
     """A cache of the test's own in which the model is converted already."""
     with Encoder(spec, CONFIG, cache) as encoder:
-        encoder.encode_texts(["a cat"])
+        encoder.wake()
     home = home_of(spec, CONFIG.precision, cache)
     shutil.copytree(home, home_of(spec, CONFIG.precision, tmp_path / "warm"))
     return tmp_path / "warm"
@@ -60,6 +60,7 @@ def test_the_encoder_loads_neither_torch_nor_the_tower_that_it_does_not_need(
     spec: ModelSpec, cache: Path, pictures: Pixels
 ) -> None:
     with Encoder(spec, CONFIG, cache) as encoder:
+        encoder.wake()
         encoder.encode_texts(["a cat"])
         after_a_text = mapped_by_the_encoder()
         encoder.encode_images(pictures)
@@ -88,10 +89,10 @@ def test_openvino_and_torch_make_the_same_vectors(
 
 def test_a_model_is_prepared_once_and_the_status_says_so(spec: ModelSpec, tmp_path: Path) -> None:
     with Encoder(spec, CONFIG, tmp_path) as encoder, ThreadPoolExecutor(1) as pool:
-        query = pool.submit(encoder.encode_texts, ["a cat"])
+        waking = pool.submit(encoder.wake)  # a query would not wait longer than a minute
         wait_for(lambda: encoder.status().doing == "preparing mine for this processor")
         assert encoder.status().state == "starting"
-        query.result()
+        waking.result()
         assert encoder.status().doing == ""
     (home,) = (tmp_path / "compiled").iterdir()
     before = (home / "text.blob").stat()
@@ -178,6 +179,7 @@ def test_a_converted_model_that_is_damaged_is_made_anew(
         file.write_bytes(content[:middle] + (b"" if damage == "cut" else b"x" + content[middle:]))
 
     with Encoder(spec, CONFIG, warm) as encoder:
+        encoder.wake()
         encoder.encode_texts(["a cat"])
         assert (encoder.status().runtime, encoder.status().reason) == ("openvino", "")
 
