@@ -127,20 +127,22 @@ def typed_into_zsh(keys: bytes, until: bytes, environment: dict[str, str]) -> by
         os.write(here, setup)
         _read_until(here, b"ready")
         os.write(here, keys)
-        return _read_until(here, until)
+        return _read_until(here, until, again=b"\t")  # see in_time
     finally:
         process.kill()
         process.wait()
         os.close(here)
 
 
-def _read_until(descriptor: int, words: bytes) -> bytes:
+def _read_until(descriptor: int, words: bytes, again: bytes = b"") -> bytes:
     drawn = b""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while words not in drawn:
-        left = deadline - time.monotonic()
-        assert select.select([descriptor], [], [], max(0, left))[0], drawn
-        drawn += os.read(descriptor, 4096)
+        assert time.monotonic() < deadline, drawn
+        if select.select([descriptor], [], [], 3)[0]:
+            drawn += os.read(descriptor, 4096)
+        else:
+            os.write(descriptor, again)
     return drawn
 
 

@@ -191,29 +191,34 @@ def test_a_root_that_is_away_is_passed_over_and_named(
     daemon.wait_found(drive, album.SEED)  # offline, and kept
 
 
+@contextlib.contextmanager
+def checking(daemon: Daemon, root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a check begin that lasts: it waits for what is on its way, and a file is written on."""
+    with (root / "growing.jpg").open("wb", buffering=0) as growing:
+        growing.write(b"\xff\xd8")
+        daemon.wait_until(lambda: daemon.status()["backlog"], what="it is noticed")
+        with tampering(daemon) as catalog:
+            catalog.execute("UPDATE paths SET mtime_ns = 5 WHERE name = ?", (b"cat.jpg",))
+        with subprocess.Popen(
+            [*program("clipd.ctl.command"), "verify", "--disk"],
+            env=daemon.environment_of(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as check:
+            daemon.wait_until(lambda: "a check begins" in daemon.log())
+            yield check
+
+
 def test_a_check_under_way_does_not_hold_up_the_stop(daemon: Daemon, root: Path) -> None:
-    with tampering(daemon) as catalog:  # so that it waits for what may be on its way
-        catalog.execute("UPDATE paths SET mtime_ns = 5 WHERE name = ?", (b"cat.jpg",))
-    check = subprocess.Popen(
-        [*program("clipd.ctl.command"), "verify", "--disk"],
-        env=daemon.environment_of(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    daemon.wait_until(lambda: "a check begins" in daemon.log())
-    assert daemon.stop() < 8
-    _, said = check.communicate(timeout=30)
+    with checking(daemon, root) as check:
+        assert daemon.stop() < 8
+        _, said = check.communicate(timeout=30)
     assert check.returncode == 4
     assert b"the check was ended before it was done" in said
 
 
-def test_ctrl_c_ends_the_check_in_the_daemon_too(daemon: Daemon) -> None:
-    with tampering(daemon) as catalog:
-        catalog.execute("UPDATE paths SET mtime_ns = 5 WHERE name = ?", (b"cat.jpg",))
-    check = subprocess.Popen(
-        [*program("clipd.ctl.command"), "verify", "--disk"], env=daemon.environment_of()
-    )
-    daemon.wait_until(lambda: "a check begins" in daemon.log())
-    check.send_signal(signal.SIGINT)
-    assert check.wait(30) == 130
-    daemon.wait_until(lambda: "a check ended early" in daemon.log())
+def test_ctrl_c_ends_the_check_in_the_daemon_too(daemon: Daemon, root: Path) -> None:
+    with checking(daemon, root) as check:
+        check.send_signal(signal.SIGINT)
+        assert check.wait(30) == 130
+        daemon.wait_until(lambda: "a check ended early" in daemon.log())

@@ -85,6 +85,7 @@ def test_with_milvus_lite_photos_come_and_go_and_a_kill_loses_nothing(
     made: Callable[[str], Daemon], pictures: Path, tmp_path: Path
 ) -> None:
     daemon = made(index(tmp_path / "lite"))
+    daemon.wait_until(lambda: answers(daemon))
     daemon.wait_idle()
     assert daemon.status()["index"]["kind"] == "milvus"
     assert "cygrpc" in mapped(daemon)
@@ -100,7 +101,7 @@ def test_with_milvus_lite_photos_come_and_go_and_a_kill_loses_nothing(
     daemon.kill()
     album.save(pictures / "later.jpg", album.new("sunset"))
     daemon.start()
-    daemon.wait_until(lambda: b"later.jpg" in daemon.found(pictures))
+    daemon.wait_until(lambda: answers(daemon) and b"later.jpg" in daemon.found(pictures))
     assert daemon.worked()[1] == 1
     assert daemon.verify()["photos"] == 21
     assert daemon.status()["problems"] == []
@@ -114,6 +115,7 @@ def test_a_milvus_lite_that_is_killed_comes_back(
     made: Callable[[str], Daemon], pictures: Path, tmp_path: Path
 ) -> None:
     daemon = made(index(tmp_path / "lite"))
+    daemon.wait_until(lambda: answers(daemon))
     daemon.wait_idle()
     (lite,) = [one for one in daemon.family() if "milvus_lite_worker" in one.command]
 
@@ -138,7 +140,7 @@ def test_while_it_is_away_searches_say_so_and_photos_are_taken_in(
 
     began = time.monotonic()
     code, answer = daemon.request("GET", "/v1/search?q=sunset")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert (code, answer["error"]["code"]) == (503, "index_away")
     assert "does not answer; is it running?" in answer["error"]["message"]
     failed = daemon.ctl("search", "sunset", ok=False)
@@ -205,14 +207,14 @@ def test_one_that_hangs_delays_neither_answers_nor_the_stop(
     for _ in range(3):
         began = time.monotonic()
         code, answer = daemon.request("GET", "/v1/search?q=sunset")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5  # 1.4 s, and 8 where it waits as long as a write
         assert (code, answer["error"]["code"]) == (503, "index_away")
         began = time.monotonic()
         daemon.status()
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.2  # it does not wait as long as a search
     assert "does not answer in time" in daemon.status()["problems"][0]
 
-    assert daemon.stop() < 3
+    assert daemon.stop() < 6  # 8 s where it waits for the write
 
 
 def test_a_stop_does_not_wait_for_one_that_hangs(
@@ -224,7 +226,7 @@ def test_a_stop_does_not_wait_for_one_that_hangs(
     album.save(pictures / "new.jpg", album.new("sunset"))
     daemon.wait_until(lambda: daemon.status()["photos"] == 21)
 
-    assert daemon.stop() < 3
+    assert daemon.stop() < 6  # 8 s where it waits for the write
 
     relay.go_on()
     daemon.start()
