@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from clipd.config.socketpath import MAX_SOCKET_PATH_BYTES, is_too_long
 from clipd.ctl.answer_wait import ANSWER_SECONDS, PING_SECONDS, AnswerWait
@@ -29,6 +29,8 @@ from clipd.ctl.http_request import HttpRequest, address_of
 from clipd.ctl.service_advice import FAR_ADVICE, how_to_look, how_to_restart, how_to_start
 from clipd.errors import NotRunningError, RequestError
 from clipd.json_types import JsonObject
+
+T = TypeVar("T")
 
 _PIECE_BYTES = 1 << 16
 # A clipd that reads a changed configuration, or opens its catalog anew, stops and starts within
@@ -68,7 +70,8 @@ class Client:
 
     def get(self, route: str, query: JsonObject | None = None) -> JsonObject:
         """Ask for something."""
-        return self._ask_patiently(HttpRequest("GET", address_of(route, query)))
+        request = HttpRequest("GET", address_of(route, query))
+        return self._patiently(lambda: self._ask(request))
 
     def fetch(self, route: str, query: JsonObject) -> bytes:
         """Ask for something that is not JSON, such as a picture."""
@@ -76,7 +79,11 @@ class Client:
 
     def fetch_with_headers(self, route: str, query: JsonObject) -> tuple[dict[str, str], bytes]:
         """Ask for something that is described by its headers; their names are in lower case."""
-        with self._asking(HttpRequest("GET", address_of(route, query))) as pieces:
+        request = HttpRequest("GET", address_of(route, query))
+        return self._patiently(lambda: self._fetched(request))
+
+    def _fetched(self, request: HttpRequest) -> tuple[dict[str, str], bytes]:
+        with self._asking(request) as pieces:
             answer = b"".join(pieces)
         if not answer:
             raise self._went_away()
@@ -94,13 +101,15 @@ class Client:
             is_repeatable: whether to ask twice is the same as to ask once.
         """
         request = HttpRequest("POST", route, json.dumps(value or {}).encode("ascii"))
-        return self._ask_patiently(request) if is_repeatable else self._ask(request)
+        if not is_repeatable:
+            return self._ask(request)
+        return self._patiently(lambda: self._ask(request))
 
     def upload(self, route: str, file: BinaryIO, query: JsonObject) -> JsonObject:
         """Ask with a picture's bytes, to the size that the file has now."""
-        return self._ask_patiently(
-            HttpRequest("POST", address_of(route, query), file, "application/octet-stream")
-        )
+        address = address_of(route, query)
+        request = HttpRequest("POST", address, file, "application/octet-stream")
+        return self._patiently(lambda: self._ask(request))
 
     def follow(self, route: str, value: JsonObject) -> Iterator[JsonObject]:
         """Ask for something that takes long; yield the lines of its answer as they come.
@@ -132,11 +141,12 @@ class Client:
             return True  # it says that it has too much to do
         return True
 
-    def _ask_patiently(self, request: HttpRequest) -> JsonObject:
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Ask, and ask again where the daemon stops: it may be back at once."""
         deadline = time.monotonic() + min(RESTART_SECONDS, self._seconds)
         while True:
             try:
-                return self._ask(request)
+                return ask()
             except RequestError as error:
                 if error.code != "stopping" or time.monotonic() > deadline:
                     raise

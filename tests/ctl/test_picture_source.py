@@ -10,7 +10,7 @@ import pytest
 
 from clipd.ctl.picture_source import PictureSource, WantedPicture
 from clipd.ctl.tiles import RgbPicture
-from clipd.errors import RequestError
+from clipd.errors import RequestError, StoppingError
 from clipd.photo import Hit
 from tests.ctl.conftest import Ctl
 from tests.serve.answering import GivenService
@@ -43,6 +43,20 @@ def test_pictures_come_in_the_order_of_the_photos(wanted: list[WantedPicture]) -
     with PictureSource(wanted, BOX) as source:
         assert source.take(0, 4) == [PICTURE] * 4
         assert source.take(4, 12) == [PICTURE] * 5
+
+
+def test_what_a_stop_cuts_off_is_asked_again(
+    wanted: list[WantedPicture], service: GivenService
+) -> None:
+    times = iter(range(9))
+
+    def stop(photo: int) -> None:
+        if next(times) < 2:
+            raise StoppingError
+
+    service.before_thumbnail = stop
+    with PictureSource(wanted[1:2], BOX) as source:
+        assert source.take(0, 1) == [PICTURE]
 
 
 def test_a_photo_without_a_picture_has_a_reason_without_its_path(

@@ -26,6 +26,10 @@ from tests.daemon.wire import (
 _FOREIGN = ("XDG_", "CLIPD_", "NOTIFY_", "WATCHDOG_", "CUDA_")
 
 
+def _is_to_be_asked_again(error: dict[str, str]) -> bool:
+    return error["code"] == "stopping" or "ask again in a moment" in error["message"]
+
+
 class NotReadyError(AssertionError):
     """The daemon ended before it said READY=1."""
 
@@ -194,16 +198,17 @@ class Daemon:
         return answer
 
     def _ask_patiently(self, path: str) -> Any:
-        """Return an answer; what is cut off by a stop and start within the process is asked again.
+        """Return an answer; what is to be asked again is.
 
-        So docs/api.md tells clients to do: 503 `stopping` means later.
+        That is what a stop and start within the process cuts off, as docs/api.md tells clients,
+        and what a model keeps waiting whose preparing takes a busy machine over a minute.
         """
         answers: list[tuple[int, Any]] = []
 
         def is_answered() -> bool:
             answers.append(self.request("GET", path))
             code, answer = answers[-1]
-            return code != 503 or answer["error"]["code"] != "stopping"
+            return code != 503 or not _is_to_be_asked_again(answer["error"])
 
         wait_until(is_answered, PATIENCE_SECONDS, what=lambda: str(answers[-1]))
         code, answer = answers[-1]

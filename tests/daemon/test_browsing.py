@@ -205,6 +205,8 @@ def test_the_keyboard_is_enough(page: Page) -> None:
 def test_more_and_less_like_a_photo_add_up_as_chips(page: Page) -> None:
     page.locator(".tile[title^='a cat']").focus()
     page.keyboard.press("m")
+    # The answer is there, whatever stood first before: it draws all tiles anew.
+    until(page, "() => document.querySelector('#reading').textContent.includes('like ')")
     until(page, "() => document.querySelector('.tile')?.title.startsWith('a cat')")
     assert page.locator(".chip").count() == 2
     page.locator(".tile[title^='beach']").focus()

@@ -112,7 +112,7 @@ def test_photos_and_queries_are_encoded_behind_ssh_and_nothing_here(pair: Pair) 
     assert daemon.verify()["ok"]
     took = daemon.stop()
     assert took < 10
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while pair.sessions():
         assert time.monotonic() < end, "an encoder was left behind on the other machine"
 

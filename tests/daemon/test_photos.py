@@ -31,7 +31,7 @@ def test_a_saved_photo_is_found_within_seconds(shared: Daemon, folder: Path) -> 
     seconds = shared.wait_found(folder, ["warm.jpg", "new.jpg"])
 
     print(f"saved to found: {seconds:.2f} s")
-    assert seconds < 20  # 2 s on a machine with nothing else to do
+    assert seconds < 60  # 2 s on a machine with nothing else to do; a scan comes after hours
     assert _top(shared, "rainbow", folder) == "new.jpg"
 
 
