@@ -19,7 +19,7 @@ from tests.daemon import album
 from tests.daemon.commands import program
 from tests.daemon.wire import wait_until
 
-SECONDS = 170.0
+SECONDS = 600.0
 SCENES = ("sunset", "beach", "forest", "a cat")
 
 

@@ -388,7 +388,7 @@ def test_a_disk_that_does_not_answer_holds_up_no_other(tmp_path: Path, photo: by
     outcomes = Outcomes()
     config = DecoderConfig(processes=1)
     with DecoderPool(
-        config, Preprocess(SIDE), lambda _: False, outcomes.report, disk_seconds=0.3
+        config, Preprocess(SIDE), lambda _: False, outcomes.report, disk_seconds=1.0
     ) as pool:
         with hanging_disk(folder) as disk:
             started = time.monotonic()
@@ -396,8 +396,8 @@ def test_a_disk_that_does_not_answer_holds_up_no_other(tmp_path: Path, photo: by
                 pool.submit(DecodeJob(ticket, there, root=1))
             pool.submit(DecodeJob(30, photo, root=2))
             outcomes.wait_for(31)
-            assert time.monotonic() - started < 30 * 0.3  # only the first was waited for
-            assert "did not answer for 0.3 s" in outcomes.refusal(0).reason
+            assert time.monotonic() - started < 30 * 1.0  # only the first was waited for
+            assert "did not answer for 1 s" in outcomes.refusal(0).reason
             assert {outcomes.refusal(ticket).kind for ticket in range(30)} == {"unreadable"}
             assert isinstance(outcomes.by_ticket[30], Decoded)
             disk.leave()
@@ -434,12 +434,12 @@ def test_a_disk_that_stops_answering_in_the_middle_of_a_photo_is_waited_for_once
     (backing := tmp_path / "backing").mkdir()
     Image.new("RGB", (1200, 1200)).save(backing / "large.bmp")  # over 4 MB
     outcomes = Outcomes()
-    config = DecoderConfig(processes=1, timeout=1.0)
+    config = DecoderConfig(processes=1, timeout=3.0)
     with (
         drive(tmp_path / "drive", backing, hang_at=2 << 20) as nas,
         spawning(),
         DecoderPool(
-            config, Preprocess(SIDE), lambda _: False, outcomes.report, disk_seconds=0.3
+            config, Preprocess(SIDE), lambda _: False, outcomes.report, disk_seconds=1.0
         ) as pool,
     ):
         there = os.fsencode(nas.mount_point / "large.bmp")

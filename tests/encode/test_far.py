@@ -25,7 +25,7 @@ from tests.encode.far_machine import ENCODER, FarMachine
 
 pytestmark = pytest.mark.slow
 
-DEADLINE_SECONDS = 120.0
+DEADLINE_SECONDS = 300.0
 
 
 @pytest.fixture(scope="module")

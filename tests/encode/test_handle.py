@@ -25,7 +25,7 @@ from tests.encode.conftest import Faults
 
 pytestmark = pytest.mark.slow
 
-DEADLINE_SECONDS = 120.0
+DEADLINE_SECONDS = 300.0
 
 Started = Callable[[], list[int]]
 

@@ -160,7 +160,7 @@ def test_torch_stays_where_preparing_fails_beside_it(
 
 def test_a_stop_while_torch_goes_ahead_ends_both(spec: ModelSpec, tmp_path: Path) -> None:
     with Encoder(spec, CONFIG, tmp_path, goes_ahead=True) as encoder:
-        encoder.encode_texts(["a cat"])
+        encoder.wake()
         wait_for(is_converting)
 
     assert not processes.children(os.getpid())
@@ -207,6 +207,7 @@ def test_without_openvino_torch_does_the_work_and_the_status_says_why(
     fake_openvino.write_text("raise ImportError('no libtbb')")
 
     with Encoder(spec, CONFIG, tmp_path) as encoder:
+        encoder.wake()
         encoder.encode_texts(["a cat"])
         status = encoder.status()
 
@@ -222,6 +223,7 @@ def test_an_encoder_that_openvino_crashes_is_followed_by_one_with_torch(
     with Encoder(spec, CONFIG, warm) as encoder:
         with pytest.raises(EncodeError, match=r"died of SIGSEGV"):
             encoder.encode_texts(["a cat"])
+        encoder.wake()
         encoder.encode_texts(["a cat"])
         status = encoder.status()
 

@@ -34,7 +34,7 @@ def uri_of(relay: Relay) -> str:
     return f"unix:{relay.file}"
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
