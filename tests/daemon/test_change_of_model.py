@@ -83,11 +83,12 @@ def test_a_complaint_about_a_model_that_is_not_there_goes_with_the_change_back(
 ) -> None:
     daemon.start().wait_idle()
     daemon.clipd("model", "use", IN_THE_BOX, f"--config={daemon.file}")
+    daemon.wait_until(lambda: daemon.status()["model"]["name"] == IN_THE_BOX, what="it is used")
     daemon.wait_idle()
     good = daemon.file.read_text()
     daemon.file.write_text(good.replace(f'"{IN_THE_BOX}"', '"ViT-B-32-256"'))
     daemon.reload()
-    assert daemon.status()["problems"]
+    daemon.wait_until(lambda: daemon.status()["problems"], what="a complaint")
 
     done = daemon.clipd("model", "use", IN_THE_BOX, f"--config={daemon.file}")
 
