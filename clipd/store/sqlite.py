@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 # Another program (a backup tool, sqlite3 by hand) may hold the file. Longer than this, and the
 # stop, which has ten seconds in all, would wait for it; whoever is refused tries again later.
-_BUSY_SECONDS = 3.0
+_BUSY_SECONDS = 2.0
 _ROOM_BYTES = 1 << 20  # with less than this free, hardly a batch of photos can be written
 
 
