@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -132,7 +133,8 @@ class Daemon:
                 self._process.kill()
                 self._process.wait()
         for one in self.orphans():
-            os.kill(one.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(one.pid, signal.SIGKILL)
         self.notes.close()
 
     @property

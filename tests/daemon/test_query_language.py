@@ -102,8 +102,8 @@ def test_once_scores_are_understood_nothing_is_found_where_nothing_fits(
         for name, scene in album.SEED.items():
             album.save(folder / f"{number} {name}", album.picture(scene, seed=number + 1))
     daemon = daemons.new([folder], seed=seed).start()
-    daemon.wait_idle()
     daemon.wait_until(lambda: daemon.status()["photos"] == 4 * len(album.SEED))
+    daemon.wait_idle()  # so that the index has them, too
     daemon.search("a toaster")
     daemon.wait_until_logged("what scores mean was learnt from 32 photos")
 
