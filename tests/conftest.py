@@ -20,7 +20,7 @@ from tests.milvus_fixtures import milvus as milvus
 from tests.milvus_fixtures import milvus_lite as milvus_lite
 from tests.milvus_fixtures import milvus_real as milvus_real
 
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 30.0
 
 # How long an example takes, or the making of it, tells how busy the machine is, and no bug. Where
 # the attacks throw the same dice each time (tests/faults/dice.py), examples are the same, too.

@@ -46,7 +46,7 @@ def test_a_test_that_leaks_a_thread_a_child_or_a_descriptor_fails(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
     fixture = (Path(__file__).parent / "conftest.py").read_text()
-    pytester.makeconftest(fixture.replace("_GRACE_SECONDS = 5.0", "_GRACE_SECONDS = 0.1"))
+    pytester.makeconftest(fixture.replace("_GRACE_SECONDS = 30.0", "_GRACE_SECONDS = 0.1"))
     pytester.makepyfile(LEAKY)
 
     # a process of its own, for these leaks are real
