@@ -22,9 +22,10 @@ _TAUGHT_BY = 40  # vectors for each list; FAISS wants 39 at least
 _FEWEST = 2000  # photos below which an IVF has nothing to learn lists from
 _ASKED = 100  # queries of each kind that recall is measured with
 _BEST = 10  # hits of each that count
-_WANTED_RECALL = 0.98
+_WANTED_RECALL = 0.982  # of these queries, for .98 of any
 _FIRST_PROBES = 8
 _PROBES_GROW = 1.4
+_PROBES_STEP = 0.05  # of them: as near to the fewest that will do
 _OUTGROWN = 2  # times as many photos as its lists were learnt from want new ones
 _NO_LIST = -1
 _MIXED = 3  # photos whose mean stands for a text where no text was ever asked
@@ -217,14 +218,34 @@ def _probes(index: Any, ids: Ids, texts: Vectors, fixed: int) -> tuple[int, floa
         texts = index.reconstruct_batch(mixed.ravel()).reshape(*mixed.shape, -1).mean(axis=1)
         texts /= np.linalg.norm(texts, axis=1, keepdims=True)
     exact = [_best(index, queries, index.nlist) for queries in (pictures, texts)]
-    nprobe = fixed or _FIRST_PROBES
-    while True:
-        nprobe = min(nprobe, index.nlist)
+
+    def recall_with(nprobe: int) -> float:
         found = [_best(index, queries, nprobe) for queries in (pictures, texts)]
-        recall = min(_shared(*pair) for pair in zip(found, exact, strict=True))
-        if fixed or recall >= _WANTED_RECALL or nprobe == index.nlist:
-            return nprobe, recall
-        nprobe = math.ceil(_PROBES_GROW * nprobe)
+        return min(_shared(*pair) for pair in zip(found, exact, strict=True))
+
+    if fixed:
+        nprobe = min(fixed, index.nlist)
+        return nprobe, recall_with(nprobe)
+    return fewest_lists(recall_with, index.nlist)
+
+
+def fewest_lists(recall_with: Callable[[int], float], lists: int) -> tuple[int, float]:
+    """Return the fewest lists that will do, or a few more, and their recall.
+
+    Args:
+        recall_with: the recall of searches that read so many lists; of all, 1.
+        lists: how many there are.
+    """
+    too_few, nprobe = 0, min(_FIRST_PROBES, lists)
+    while (recall := recall_with(nprobe)) < _WANTED_RECALL and nprobe < lists:
+        too_few, nprobe = nprobe, min(math.ceil(_PROBES_GROW * nprobe), lists)
+    while nprobe - too_few > max(1, _PROBES_STEP * nprobe):
+        middle = (too_few + nprobe) // 2
+        if (less := recall_with(middle)) >= _WANTED_RECALL:
+            nprobe, recall = middle, less
+        else:
+            too_few = middle
+    return nprobe, recall
 
 
 def _best(index: Any, queries: Vectors, nprobe: int) -> Ids:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clipd.config.options import IndexConfig
 from clipd.store.index_base import Base
-from clipd.store.index_builder import Before, build, has_lists, lists_for
+from clipd.store.index_builder import Before, build, fewest_lists, has_lists, lists_for
 from tests.store.stock import DIM, Stock, a_vector
 
 
@@ -50,6 +52,25 @@ def test_lists_find_nearly_all_of_the_best_and_the_figure_is_measured(stock: Sto
     fixed = build(stock.reader, stock.model, DIM, IndexConfig(kind="ivf", nprobe=2))
     assert fixed.nprobe == 2
     assert fixed.recall < made.recall
+
+
+@given(st.integers(1, 20_000), st.data())
+def test_as_many_lists_are_read_as_it_takes_and_hardly_more(
+    lists: int, data: st.DataObject
+) -> None:
+    needed = data.draw(st.integers(1, lists))
+    asked: list[int] = []
+
+    def recall_with(nprobe: int) -> float:
+        asked.append(nprobe)
+        return 0.99 if nprobe >= needed else 0.9
+
+    nprobe, recall = fewest_lists(recall_with, lists)
+
+    assert needed <= nprobe <= max(needed + 1, 1.06 * needed)
+    assert recall == 0.99
+    assert max(asked) <= min(lists, max(8, 1.4 * needed + 1))
+    assert len(asked) < 40
 
 
 def test_recall_is_that_of_the_texts_that_were_asked_for(stock: Stock) -> None:
