@@ -30,10 +30,10 @@ class Rates:
     gpu_machine: float = 240  # photos a second, 16 decoders, bench.gpu
     gigabit: float = 118e6  # bytes a second that a gigabit Ethernet carries
     scan_ms: float = 0.009  # a full scan, of a core, docs/performance.md, "Parts"
-    verify_ms: float = 0.026  # bench.scale, a million
+    verify_ms: float = 0.047  # bench.scale, a million
     backup_ms: float = 0.004  # docs/performance.md, "Parts"
-    merge_ms: float = 0.018  # 5 % of the photos changed, lists taken over, bench.scale
-    own_mib: float = 69  # memory of a daemon's own at a million, bench.scale
+    merge_ms: float = 0.022  # 5 % of the photos changed, lists taken over, bench.scale
+    own_mib: float = 81  # memory of a daemon's own at a million, bench.scale
     own_bytes: float = 8  # and of each photo more: its place in the lists
     folder_photos: float = 300  # photos of a folder, which wants a watch
 
