@@ -19,6 +19,7 @@ from tests.milvus_fixtures import engine as engine
 from tests.milvus_fixtures import milvus as milvus
 from tests.milvus_fixtures import milvus_lite as milvus_lite
 from tests.milvus_fixtures import milvus_real as milvus_real
+from tests.threads import started_threads
 
 _GRACE_SECONDS = 30.0
 
@@ -48,7 +49,7 @@ class _Belongings:
 
 def _belongings() -> _Belongings:
     return _Belongings(
-        frozenset(threading.enumerate()), frozenset(_children()), frozenset(_descriptors())
+        frozenset(started_threads()), frozenset(_children()), frozenset(_descriptors())
     )
 
 

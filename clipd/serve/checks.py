@@ -29,7 +29,7 @@ def scope_of(values: Mapping[str, JsonValue]) -> CheckScope:
 
 async def answered_at_end(check: RunningCheck, request: Request) -> Response:
     """Answer with the verdict; a client that leaves ends the check."""
-    verdict = asyncio.wrap_future(check.verdict)
+    verdict = _verdict_of(check)
     leaving = asyncio.ensure_future(_left(request))
     either: set[asyncio.Future[Any]] = {verdict, leaving}
     try:
@@ -51,7 +51,7 @@ def answered_by_lines(check: RunningCheck) -> Response:
 
 
 async def _lines(check: RunningCheck) -> AsyncIterator[bytes]:
-    verdict = asyncio.wrap_future(check.verdict)
+    verdict = _verdict_of(check)
     try:
         while not verdict.done():
             yield answers.json_line(answers.progress_json(check.progress()))
@@ -59,6 +59,13 @@ async def _lines(check: RunningCheck) -> AsyncIterator[bytes]:
         yield answers.json_line(_last_word(verdict))
     finally:
         check.stop()
+
+
+def _verdict_of(check: RunningCheck) -> asyncio.Future[Verdict]:
+    verdict = asyncio.wrap_future(check.verdict)
+    # Looked at, also where the client has left: asyncio logs what nobody has looked at.
+    verdict.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return verdict
 
 
 def _last_word(verdict: asyncio.Future[Verdict]) -> JsonValue:

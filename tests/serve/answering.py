@@ -31,6 +31,7 @@ from clipd.store.vector_file import PortablePhoto
 from clipd.store.vector_intake import Imported
 from clipd.store.verify import CheckScope, Difference, PassedOver, Verdict
 from tests.daemon.wire import wait_until
+from tests.threads import started_threads
 
 UGLY = b"/photos/caf\xe9\n\x1b[31mred\t.jpg"
 HITS = (
@@ -273,7 +274,7 @@ def running(
     given = service or GivenService()
     given.states = given.states or [IDLE]
     path = folder / "clipd.sock"
-    before = set(threading.enumerate())
+    before = started_threads()
     with (
         listening(path) as sock,
         request_lanes() as lanes,
@@ -281,5 +282,5 @@ def running(
     ):
         yield path
     # A moment for a timer of the test that has just let the last answer go.
-    wait_until(lambda: set(threading.enumerate()) <= before, 5, what="a thread is left")
+    wait_until(lambda: started_threads() <= before, 5, what="a thread is left")
     assert not path.exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 import tempfile
@@ -536,6 +537,23 @@ def test_a_client_that_leaves_without_lines_ends_its_check_too(
         wait_until(lambda: service.check is not None)
     assert service.check is not None
     assert service.check.stopped.wait(PATIENCE_SECONDS)
+
+
+def test_a_check_whose_client_has_left_is_no_error_in_the_log(
+    socket: Path, service: GivenService, caplog: pytest.LogCaptureFixture
+) -> None:
+    for body in (b"{}", b'{"progress": true}'):
+        service.checks_end, service.check = False, None
+        with connected(socket) as sock:
+            head = b"POST /v1/verify HTTP/1.1\r\nHost: clipd\r\nContent-Length: %d\r\n\r\n"
+            sock.sendall(head % len(body) + body)
+            wait_until(lambda: service.check is not None)
+        assert service.check is not None
+        assert service.check.stopped.wait(PATIENCE_SECONDS)
+        service.check = None
+        assert ask(socket, "GET", "/v1/ping").status == 200  # the server has gone on
+        gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def test_a_check_that_fails_says_why_in_its_last_line(socket: Path, service: GivenService) -> None:
