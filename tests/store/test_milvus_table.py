@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,23 @@ def link(milvus: str) -> Iterator[MilvusLink]:
 
 def a_table(link: MilvusLink, name: str) -> MilvusTable:
     return MilvusTable(link, name, COLUMNS, TableIndex("vector", "FLAT"))
+
+
+def make_by_hand(link: MilvusLink, name: str, metric: str) -> None:
+    """Make a collection, and an index of it unless there is no metric."""
+
+    def make(client: Any) -> None:
+        schema = client.create_schema(auto_id=False)
+        kinds = link.library.DataType
+        schema.add_field("id", kinds.INT64, is_primary=True)
+        schema.add_field("vector", kinds.FLOAT_VECTOR, dim=4)
+        client.create_collection(name, schema=schema)
+        if metric:
+            wanted = client.prepare_index_params()
+            wanted.add_index("vector", index_type="FLAT", metric_type=metric)
+            client.create_index(name, wanted)
+
+    link.call(make)
 
 
 def open_patiently(link: MilvusLink, table: MilvusTable) -> None:
@@ -56,18 +74,7 @@ def test_what_was_written_is_read_until_it_is_deleted(link: MilvusLink) -> None:
 
 @pytest.mark.parametrize("steps", ["made", "made and indexed"])
 def test_one_whose_making_was_cut_short_is_made_ready(link: MilvusLink, steps: str) -> None:
-    def make(client: object) -> None:
-        schema = client.create_schema(auto_id=False)  # type: ignore[attr-defined]
-        kinds = link.library.DataType
-        schema.add_field("id", kinds.INT64, is_primary=True)
-        schema.add_field("vector", kinds.FLOAT_VECTOR, dim=4)
-        client.create_collection("cut_short", schema=schema)  # type: ignore[attr-defined]
-        if "indexed" in steps:
-            wanted = client.prepare_index_params()  # type: ignore[attr-defined]
-            wanted.add_index("vector", index_type="FLAT", metric_type="IP")
-            client.create_index("cut_short", wanted)  # type: ignore[attr-defined]
-
-    link.call(make)
+    make_by_hand(link, "cut_short", "IP" if "indexed" in steps else "")
     table = a_table(link, "cut_short")
 
     open_patiently(link, table)
@@ -78,17 +85,7 @@ def test_one_whose_making_was_cut_short_is_made_ready(link: MilvusLink, steps: s
 
 
 def test_one_whose_index_measures_something_else_is_refused(link: MilvusLink) -> None:
-    def make(client: object) -> None:
-        schema = client.create_schema(auto_id=False)  # type: ignore[attr-defined]
-        kinds = link.library.DataType
-        schema.add_field("id", kinds.INT64, is_primary=True)
-        schema.add_field("vector", kinds.FLOAT_VECTOR, dim=4)
-        client.create_collection("far_apart", schema=schema)  # type: ignore[attr-defined]
-        wanted = client.prepare_index_params()  # type: ignore[attr-defined]
-        wanted.add_index("vector", index_type="FLAT", metric_type="L2")
-        client.create_index("far_apart", wanted)  # type: ignore[attr-defined]
-
-    link.call(make)
+    make_by_hand(link, "far_apart", "L2")
     table = a_table(link, "far_apart")
     with pytest.raises(IndexAwayError, match=r"far_apart there measures L2.*drop it there"):
         table.open()
