@@ -51,7 +51,6 @@ class Relay:
 
     def close(self) -> None:
         """Be away: nobody can connect, and who was connected is cut off."""
-        self._may_carry.set()
         if self._listener is not None:
             with suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)  # ends accept(2)
@@ -62,6 +61,7 @@ class Relay:
         for end in self._carried:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        self._may_carry.set()  # only now, so that nothing that was held is carried after all
         for thread in self._threads:
             thread.join()
         for end in self._carried:
