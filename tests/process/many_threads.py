@@ -21,7 +21,7 @@ def main() -> None:
     threads = 1
     try:
         for _ in range(TRIES):
-            threading.Thread(target=done.wait).start()
+            threading.Thread(target=done.wait, daemon=True).start()
             threads += 1
     except RuntimeError:
         pass
