@@ -5,6 +5,7 @@ No pickle: what a child sends is data, checked for size before it is read.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -39,8 +40,15 @@ class Channel:
         self._sock = sock
 
     def fileno(self) -> int:
-        """Return the descriptor of the socket."""
-        return self._sock.fileno()
+        """Return the descriptor of the socket.
+
+        Raises:
+            OSError: it is closed.
+        """
+        number = self._sock.fileno()
+        if number < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return number
 
     def set_timeout(self, seconds: float | None) -> None:
         """Bound every later send and receive call; ``TimeoutError`` when one runs over."""

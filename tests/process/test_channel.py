@@ -85,6 +85,15 @@ def test_a_closed_end_is_seen(ends: tuple[Channel, Channel]) -> None:
         there.send({}, b"x" * 10_000_000)
 
 
+def test_an_end_that_another_thread_has_closed_cannot_be_waited_for(
+    ends: tuple[Channel, Channel],
+) -> None:
+    here, _ = ends
+    here.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        here.fileno()
+
+
 @pytest.mark.parametrize(
     "raw",
     [
