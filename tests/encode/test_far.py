@@ -171,14 +171,14 @@ def test_a_machine_that_never_answers_is_cut_off(machine: FarMachine, pocket: Mo
         begun = time.monotonic()
         with pytest.raises(EncoderAwayError, match="desktop has not answered yet"):
             encoder.encode_texts(["a cat"])
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 15  # 6 s, and 20 where it waits for the greeting
 
         wait_for(lambda: encoder.status().state == "away")
         assert "no clipd has answered there within 20 s" in encoder.status().error
         begun = time.monotonic()
         with pytest.raises(EncoderAwayError, match="desktop away since"):
             encoder.encode_texts(["a cat"])
-        assert time.monotonic() - begun < 2.5  # it is known to be away
+        assert time.monotonic() - begun < 5  # 1.5 s, and 6 where it is not known to be away
 
 
 def test_one_that_stops_answering_is_cut_off_and_the_next_query_takes_a_new_connection(

@@ -123,7 +123,7 @@ def test_however_many_search_none_waits_for_the_others_to_fail(stock: Stock, rel
     for thread in threads:
         thread.join()
 
-    assert max(took) < 2
+    assert max(took) < 4  # one after the other they took over 5 s
 
 
 def test_who_fails_late_does_not_cut_the_connection_that_came_after(milvus_lite: str) -> None:
