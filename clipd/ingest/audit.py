@@ -96,6 +96,30 @@ class DiskAudit:
         device = fingerprint.device if fingerprint is not None else None
         return _compare(self._looker.look(path, device), known)
 
+    def is_only_touched(self, path: bytes, pace: Pace) -> bool:
+        """Whether a file that has changed by its looks has the bytes that are known; reads it.
+
+        One hard link more or less, other rights or another owner change a file's ctime, and
+        nobody is told so at its other paths. Of a file that is listed among the errors no bytes
+        are known: the same size and mtime must do.
+
+        Raises:
+            CheckStoppedError: the check was told to end.
+        """
+        root, file = self._roots.of(path), self._reader.live_file(path)
+        if root is None:
+            return False
+        if file is None:
+            known, seen = self._reader.known_at(path), self._looker.look(path, None)
+            return known is not None and _is_as_old(seen.fingerprint, known.fingerprint)
+        try:
+            return self._hash_of(root, file, pace, 0) == file.content_hash
+        except RootStalledError:
+            self._give_up(root)
+        except OSError:
+            pass
+        return False
+
     def other_contents(self, root: Root, pace: Pace) -> Iterator[OtherContent]:
         """Read the photos' files of a root; yield those whose bytes are not the known ones.
 
@@ -110,7 +134,7 @@ class DiskAudit:
         while page := self._reader.live_files(root.id, after, _PAGE):
             for file in page:
                 try:
-                    differing = self._compare_bytes(self._roots.disk(root), file, pace)
+                    differing = self._compare_bytes(root, file, pace)
                 except RootStalledError:
                     self._give_up(root)
                     return
@@ -134,19 +158,25 @@ class DiskAudit:
     def _give_up(self, root: Root) -> None:
         self._given_up[root.id] = self._roots.state(root.id).reason or "its disk did not answer"
 
-    def _compare_bytes(self, disk: DiskAccess, file: LiveFile, pace: Pace) -> OtherContent | None:
-        reading = _Reading(file, disk, pace)
+    def _compare_bytes(self, root: Root, file: LiveFile, pace: Pace) -> OtherContent | None:
         try:
-            found = disk.ask(reading.hash)
+            found = self._hash_of(root, file, pace, file.fingerprint.size_bytes)
         except OSError as error:
             return None if error.errno in _NO_FILE else OtherContent(file, None)
-        finally:
-            self.bytes_read += reading.bytes_read
-            pace.advance(file.fingerprint.size_bytes, reading.computed_seconds)
         if found is None or found == file.content_hash:
             return None
         # Unless the file was read anew by the indexer in the meantime.
         return OtherContent(file, found) if self._reader.live_file(file.path) == file else None
+
+    def _hash_of(self, root: Root, file: LiveFile, pace: Pace, step: int) -> bytes | None:
+        """Return what ``_Reading.hash`` does, and tell the pace that ``step`` more is done."""
+        disk = self._roots.disk(root)
+        reading = _Reading(file, disk, pace)
+        try:
+            return disk.ask(reading.hash)
+        finally:
+            self.bytes_read += reading.bytes_read
+            pace.advance(step, reading.computed_seconds)
 
 
 class _Reading:
@@ -190,8 +220,13 @@ class _Reading:
 
 
 def _is_as_known(opened: int, file: LiveFile) -> bool:
-    now, known = Fingerprint.of(os.fstat(opened)), file.fingerprint
-    return (now.size_bytes, now.mtime_ns) == (known.size_bytes, known.mtime_ns)
+    return _is_as_old(Fingerprint.of(os.fstat(opened)), file.fingerprint)
+
+
+def _is_as_old(one: Fingerprint | None, other: Fingerprint | None) -> bool:
+    if one is None or other is None:
+        return False
+    return (one.size_bytes, one.mtime_ns) == (other.size_bytes, other.mtime_ns)
 
 
 def _compare(seen: Seen, known: KnownFile | None) -> Finding | None:

@@ -17,6 +17,7 @@ from clipd.watch.root import Root
 
 _MOST_SUSPECTS = 100_000  # paths that are remembered; beyond, a whole root is looked at again
 _DOUBT_PAGE = 1000
+_MOST_READ = 1000  # files that have changed by their looks and are read, to see whether they have
 # Until a change on disk is in the backlog: watchdog holds back half of a move for half a second.
 _NOTICE_SECONDS = 1.0
 _QUIET_LOOKS = 3  # in a row, for a change that comes between two of them to be noticed, too
@@ -63,6 +64,7 @@ class DiskCheck:
                     found.cut_short.append(root)
                     break
         self._sort_out(suspects, found)
+        self._pass_over_touched(found)
         if deep:
             for root in roots:
                 found.contents += self._audit.other_contents(root, self._pace)
@@ -133,6 +135,14 @@ class DiskCheck:
             if not suspects or is_over:
                 return
             self._pace.wait(LOOK_SECONDS)
+
+    def _pass_over_touched(self, found: DiskFindings) -> None:
+        """Take out the files that only look changed; the indexer is to learn their looks."""
+        changed = [path for path, finding in found.paths.items() if finding == "changed"]
+        for path in changed[:_MOST_READ]:
+            if self._audit.is_only_touched(path, self._pace):
+                del found.paths[path]
+                self._indexer.backlog.hint(path, closed=True)
 
     def _findings(self, paths: Collection[bytes]) -> dict[bytes, Finding]:
         found: dict[bytes, Finding] = {}

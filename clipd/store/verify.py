@@ -19,7 +19,7 @@ DifferenceKind: TypeAlias = Literal[
     "gone",  # known paths where the disk has nothing
     "ignored",  # known paths that are to be left alone
     "unknown",  # files that the catalog does not know
-    "changed",  # files that are not what the catalog knows, by size, times or inode
+    "changed",  # files that are not what the catalog knows, by size, times, inode, and bytes
     "content",  # files whose bytes are not those that were read, though all else is the same
     "unreadable",  # files that the disk does not give out
 ]

@@ -85,6 +85,7 @@ def test_a_hard_link_is_a_second_path_of_the_same_photo(shared: Daemon, folder: 
     shared.wait_found(folder, ["link.jpg"])
     assert shared.status()["photos"] == photos
     assert shared.worked() == before
+    shared.verify("--disk")  # though nobody was told that the file has one link less
 
 
 def test_a_copy_to_outside_every_root_changes_nothing(

@@ -122,6 +122,26 @@ def test_what_differs_on_the_disk_is_found_and_named(checked: Checked) -> None:
     }
 
 
+def test_a_file_of_which_only_the_rights_changed_is_no_difference(checked: Checked) -> None:
+    """Nobody watches here, as nobody is told at a path that another hard link has come or gone."""
+    checked.save_photos(3)
+    photos = checked.house.photos
+    os.link(photos / "0.jpg", checked.house.state / "elsewhere.jpg")
+    (photos / "1.jpg").chmod(0o600)
+    refused = photos / "refused.jpg"
+    refused.write_bytes(b"no picture")
+    checked.house.backlog.hint(bytes(refused), closed=True)
+    checked.wait_until(lambda: checked.house.reader.known_at(bytes(refused)) is not None)
+    refused.chmod(0o600)
+    other = photos / "2.jpg"
+    before = other.stat()
+    draw(other, 50)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert checked.kinds(DISK) == {"changed": (1, {"2.jpg"})}
+    checked.wait_until(lambda: checked.house.differing() == [bytes(other)])
+
+
 @pytest.mark.slow
 def test_a_folder_that_is_gone_is_told_photo_by_photo(checked: Checked) -> None:
     (checked.house.photos / "trip").mkdir()
