@@ -10,6 +10,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -108,10 +109,12 @@ class DrawingTerminal:
                     piece = b""  # how Linux says that the other end of a terminal is closed
                 if not piece:
                     break
+                asked_before = self._asked()
                 self.raw += piece
                 if not self.is_blind:
                     self.screen.write(piece)
-                answers += [(time.monotonic() + self.delay, each) for each in self._asked(piece)]
+                due_at = time.monotonic() + self.delay
+                answers += [(due_at, each) for each in (self._asked() - asked_before).elements()]
                 self.during(self)
             while answers and answers[0][0] <= time.monotonic():
                 os.write(self.here, answers.pop(0)[1])
@@ -119,9 +122,9 @@ class DrawingTerminal:
             raise AssertionError(f"it did not end: {self.raw[-500:]!r}")
         self.screen.close()
 
-    def _asked(self, piece: bytes) -> list[bytes]:
-        """Return the answers to what a piece asks; questions are short, and come in one piece."""
+    def _asked(self) -> Counter[bytes]:
+        """Return the answers to all that was asked so far; a question may come in two pieces."""
         if self.kind == "silent":
-            return []
-        answers = [_YES] if b"a=q" in piece and self.kind == "kitty" else []
-        return answers + ([_DA1] if b"\x1b[c" in piece else [])
+            return Counter()
+        yes = self.raw.count(b"a=q") if self.kind == "kitty" else 0
+        return Counter({_YES: yes, _DA1: self.raw.count(b"\x1b[c")})

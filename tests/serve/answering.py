@@ -282,5 +282,5 @@ def running(
     ):
         yield path
     # A moment for a timer of the test that has just let the last answer go.
-    wait_until(lambda: started_threads() <= before, 5, what="a thread is left")
+    wait_until(lambda: started_threads() <= before, 30, what="a thread is left")
     assert not path.exists()
