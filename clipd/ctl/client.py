@@ -38,6 +38,7 @@ _PIECE_BYTES = 1 << 16
 RESTART_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.1
 _END_OF_HEAD = b"\r\n"  # the empty line behind the headers
+_SHORTEST_SECONDS = 0.001  # 0 would mean no end
 _TIMEVAL = struct.Struct("ll")  # seconds, microseconds
 
 
@@ -189,11 +190,7 @@ class Client:
             )
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            # Not settimeout(): a Unix socket whose queue is full would then refuse at once.
-            sock.setsockopt(
-                socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(min(PING_SECONDS, self._seconds))
-            )
-            sock.connect(os.fspath(self._path))
+            _connect(sock, self._path, min(PING_SECONDS, self._seconds))
         except OSError as error:
             sock.close()
             raise self._unreachable(error) from error
@@ -212,6 +209,27 @@ class Client:
         else:
             reason = f"nothing listens on {self._path}"
         return NotRunningError(reason, how_to_start() if self._is_own else FAR_ADVICE)
+
+
+def _connect(sock: socket.socket, path: Path, seconds: float) -> None:
+    """Connect to a Unix socket, or raise the OSError that says why not."""
+    deadline = time.monotonic() + seconds
+    while True:
+        # Not settimeout(): a Unix socket whose queue is full would then refuse at once.
+        left = max(deadline - time.monotonic(), _SHORTEST_SECONDS)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(left))
+        sock.connect(os.fspath(path))
+        if _is_connected(sock):
+            return
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    """Whether it is: where a stop and a continue (Ctrl-Z, fg) broke in, Python only thinks so."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _timeval(seconds: float) -> bytes:

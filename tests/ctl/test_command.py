@@ -16,7 +16,7 @@ import pytest
 
 from clipd.ctl import answer_wait
 from clipd.json_types import JsonValue
-from tests.ctl.conftest import Ctl
+from tests.ctl.conftest import Ctl, Said
 from tests.ctl.terminal import on_terminal
 from tests.serve.answering import IDLE, GivenService, failure
 
@@ -229,10 +229,27 @@ def test_a_daemon_that_is_stopped_is_said_to_be_after_a_while(tmp_path: Path) ->
             with ExitStack() as held:
                 fill_the_queue(held, path)
                 said = Ctl(path).process("ping")
-            assert said.code == 3
-            assert "others wait there already" in said.err
+                assert said.code == 3
+                assert "others wait there already" in said.err
+                assert stopped_and_continued(Ctl(path), "ping") == said
         finally:
             process.kill()
+
+
+def stopped_and_continued(ctl: Ctl, *arguments: str) -> Said:
+    """Run clipctl while somebody presses Ctrl-Z and types fg, all the time."""
+    with subprocess.Popen(
+        ctl.command(*arguments),
+        env=ctl.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        while process.poll() is None:
+            process.send_signal(signal.SIGSTOP)
+            process.send_signal(signal.SIGCONT)
+            threading.Event().wait(0.05)
+        out, err = process.communicate()
+        return Said(process.returncode, out, err.decode())
 
 
 def fill_the_queue(held: ExitStack, path: Path) -> None:
