@@ -190,7 +190,7 @@ class Client:
             )
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _connect(sock, self._path, min(PING_SECONDS, self._seconds))
+            _connect_within(sock, self._path, min(PING_SECONDS, self._seconds))
         except OSError as error:
             sock.close()
             raise self._unreachable(error) from error
@@ -211,7 +211,7 @@ class Client:
         return NotRunningError(reason, how_to_start() if self._is_own else FAR_ADVICE)
 
 
-def _connect(sock: socket.socket, path: Path, seconds: float) -> None:
+def _connect_within(sock: socket.socket, path: Path, seconds: float) -> None:
     """Connect to a Unix socket, or raise the OSError that says why not."""
     deadline = time.monotonic() + seconds
     while True:

@@ -111,7 +111,7 @@ class DiskAudit:
             return False
         if file is None:
             known, seen = self._reader.known_at(path), self._looker.look(path, None)
-            return known is not None and _is_as_old(seen.fingerprint, known.fingerprint)
+            return known is not None and _look_alike(seen.fingerprint, known.fingerprint)
         try:
             return self._hash_of(root, file, pace, 0) == file.content_hash
         except RootStalledError:
@@ -220,10 +220,11 @@ class _Reading:
 
 
 def _is_as_known(opened: int, file: LiveFile) -> bool:
-    return _is_as_old(Fingerprint.of(os.fstat(opened)), file.fingerprint)
+    return _look_alike(Fingerprint.of(os.fstat(opened)), file.fingerprint)
 
 
-def _is_as_old(one: Fingerprint | None, other: Fingerprint | None) -> bool:
+def _look_alike(one: Fingerprint | None, other: Fingerprint | None) -> bool:
+    """Whether both are known, with the same size and mtime."""
     if one is None or other is None:
         return False
     return (one.size_bytes, one.mtime_ns) == (other.size_bytes, other.mtime_ns)
