@@ -98,9 +98,12 @@ def _state_lines(state: JsonObject) -> Iterator[str]:
         yield f"         {sentence}"
     encoder = state.get("encoder")
     if isinstance(encoder, dict):
-        keys = ("doing", "device", "runtime", "precision", "reason")
+        keys = ("device", "runtime", "precision", "reason")
         far = f"on {encoder['far']}" if encoder.get("far") else ""
-        details = [far, *(encoder.get(key) for key in keys)]
+        doing = str(encoder.get("doing") or "")
+        if doing in str(encoder.get("reason")):
+            doing = ""  # said there, and what it means
+        details = [far, doing, *(encoder.get(key) for key in keys)]
         detail = ", ".join(str(one) for one in details if one)
         yield one_line(
             f"model    {encoder.get('model')}, {encoder.get('state')}, {detail}".rstrip(", ")

@@ -159,6 +159,13 @@ def test_status_says_what_another_machine_does_before_it_is_ready(
     assert "starting, on desktop, preparing the model" in ctl("status").out.decode()
 
 
+def test_status_says_once_that_a_model_is_being_prepared(ctl: Ctl, service: GivenService) -> None:
+    doing = "preparing pocket for this processor"
+    encoder: JsonValue = {"state": "ready", "doing": doing, "reason": f"{doing}; until then, torch"}
+    service.states = [{**IDLE, "encoder": encoder}]
+    assert ctl("status").out.decode().count(doing) == 1
+
+
 def test_errors_lists_more_than_a_page(ctl: Ctl, service: GivenService) -> None:
     service.failures = tuple(
         failure(b"/photos/%04d\xff?&.jpg" % n, "corrupt", "cut") for n in range(2500)
